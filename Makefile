@@ -1,0 +1,67 @@
+# Every target does its own set-up: on a machine with Python 3.11 and make, `make demo` and `make test` just work.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   := demo
+# One thread per process: results never depend on it, and on few cores it is faster.
+export OMP_NUM_THREADS = 1
+
+.PHONY: demo test test-slow lint format bench real clean help
+
+help:            ## Show this list.
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+demo: $(VENV)/.installed   ## Generate a small corpus, run the whole river on Ray, train a few steps.
+	$(BIN)/python -m pipeline.synthetic $(DEMO)/corpus --with-defects
+	$(BIN)/joinery run recipes/demo.yaml
+	$(BIN)/joinery verify recipes/demo.yaml
+	$(BIN)/joinery train recipes/demo.yaml --steps 40 --out $(DEMO)/training
+	@echo
+	@echo "shards    $(DEMO)/workspace/shards"
+	@echo "training  $(DEMO)/training"
+	@echo "next      $(BIN)/joinery why recipes/demo.yaml; $(BIN)/joinery status recipes/demo.yaml"
+
+real: $(VENV)/.installed   ## The main job on the real recordings in ../shared/real.
+	$(BIN)/joinery run recipes/real.yaml
+	$(BIN)/joinery verify recipes/real.yaml
+
+test: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests.
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests that take minutes.
+	$(BIN)/python -m pytest -m slow --timeout=3600
+
+lint: $(VENV)/.installed-dev   ## Check style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev   ## Format the code.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed-dev   ## Print the ratios the documentation claims.
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.shard_reading
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.balance
+
+clean:           ## Remove what the targets above made.
+	rm -rf $(VENV) $(VENV)-s3 $(DEMO) workspace *.egg-info
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+# The S3 server of the object-store tests pins other versions than we do, so it lives in its own environment.
+$(VENV)-s3/.installed:
+	$(PYTHON) -m venv $(VENV)-s3
+	$(VENV)-s3/bin/pip install --quiet 'moto[server]>=5.2,<6'
+	@touch $@

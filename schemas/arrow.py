@@ -1,0 +1,140 @@
+"""Records to Arrow and back, derived from the dataclass itself.
+
+One generic codec instead of a hand-written schema per record: the dataclass is the only place a field
+is declared, so the table and the record cannot drift apart. Arrays are stored as flat lists whose
+trailing dimensions stand in the field's metadata; any Arrow tool can read them.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.array import ArraySpec
+
+R = TypeVar("R")
+
+_SCALARS: dict[type, pa.DataType] = {
+    int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_(), bytes: pa.large_binary(),
+}  # fmt: skip
+
+
+def _unwrap(hint: Any) -> tuple[Any, bool]:
+    """The hint without ``None`` and whether it allowed ``None``."""
+    if get_origin(hint) in (typing.Union, types.UnionType):
+        inner = [arg for arg in get_args(hint) if arg is not type(None)]
+        if len(inner) != 1:
+            raise TypeError(f"{hint}: a record field may be one type or that type or None")
+        return inner[0], True
+    return hint, False
+
+
+def _array_spec(hint: Any) -> ArraySpec | None:
+    if get_origin(hint) is Annotated:
+        return next((meta for meta in get_args(hint)[1:] if isinstance(meta, ArraySpec)), None)
+    return None
+
+
+def _field(name: str, hint: Any) -> pa.Field:
+    hint, nullable = _unwrap(hint)
+    spec = _array_spec(hint)
+    if spec is not None:
+        item = pa.from_numpy_dtype(np.dtype(spec.dtype))
+        shape = ",".join(str(dim) for dim in spec.dims)
+        return pa.field(name, pa.large_list(pa.field("item", item)), nullable, metadata={"shape": shape})
+    return pa.field(name, _type_of(hint), nullable)
+
+
+def _type_of(hint: Any) -> pa.DataType:
+    hint, _ = _unwrap(hint)
+    if dataclasses.is_dataclass(hint):
+        return pa.struct([_field(field.name, field_hint) for field, field_hint in _fields(hint)])
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return pa.string()
+    if get_origin(hint) is tuple:
+        return pa.list_(_field("item", get_args(hint)[0]))
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    raise TypeError(f"{hint}: no Arrow type is declared for it in schemas/arrow.py")
+
+
+@cache
+def _hints(record: type) -> dict[str, Any]:
+    return typing.get_type_hints(record, include_extras=True)
+
+
+def _fields(record: Any) -> list[tuple[dataclasses.Field[Any], Any]]:
+    hints = _hints(record)
+    return [(field, hints[field.name]) for field in dataclasses.fields(record)]
+
+
+@cache
+def schema_of(record: type) -> pa.Schema:
+    """The Arrow schema of a record dataclass. Raises TypeError for a field type with no Arrow form."""
+    return pa.schema([_field(field.name, hint) for field, hint in _fields(record)])
+
+
+def _encode(name: str, hint: Any, value: Any) -> Any:
+    hint, nullable = _unwrap(hint)
+    if value is None:
+        if not nullable:
+            raise ValueError(f"{name}: found None, expected {hint}")
+        return None
+    spec = _array_spec(hint)
+    if spec is not None:
+        return spec.check(name, value).reshape(-1)
+    if dataclasses.is_dataclass(hint):
+        return to_row(value)
+    if get_origin(hint) is tuple:
+        return [_encode(name, get_args(hint)[0], item) for item in value]
+    return str(value) if isinstance(value, StrEnum) else value
+
+
+def _decode(hint: Any, value: Any) -> Any:
+    hint, _ = _unwrap(hint)
+    if value is None:
+        return None
+    spec = _array_spec(hint)
+    if spec is not None:
+        return np.asarray(value, dtype=spec.dtype).reshape(spec.shape)
+    if dataclasses.is_dataclass(hint):
+        return from_row(typing.cast(type, hint), value)
+    if get_origin(hint) is tuple:
+        return tuple(_decode(get_args(hint)[0], item) for item in value)
+    return hint(value) if isinstance(hint, type) and issubclass(hint, StrEnum) else value
+
+
+def to_row(record: Any) -> dict[str, Any]:
+    """A record as a mapping Arrow accepts. Raises ValueError naming the field that breaks its declaration."""
+    return {field.name: _encode(field.name, hint, getattr(record, field.name)) for field, hint in _fields(type(record))}
+
+
+def from_row(record: type[R], row: Mapping[str, Any]) -> R:
+    """The inverse of `to_row`; extra columns in the row (work key, attempt) are ignored."""
+    return record(**{field.name: _decode(hint, row[field.name]) for field, hint in _fields(record)})
+
+
+def to_table(record: type[R], records: Iterable[R]) -> pa.Table:
+    """Records of one type as an Arrow table of `schema_of(record)`."""
+    return pa.Table.from_pylist([to_row(item) for item in records], schema=schema_of(typing.cast(type, record)))
+
+
+def from_table(record: type[R], table: pa.Table) -> list[R]:
+    """All rows of a table as records; the record's own arrays come without a detour through Python lists."""
+    hints = _hints(typing.cast(type, record))
+    columns = {name: _column(hints[name], table.column(name)) for name in hints}
+    return [from_row(record, {name: column[i] for name, column in columns.items()}) for i in range(table.num_rows)]
+
+
+def _column(hint: Any, column: pa.ChunkedArray) -> list[Any]:
+    hint, _ = _unwrap(hint)
+    if _array_spec(hint) is not None:
+        return [None if not scalar.is_valid else scalar.values.to_numpy(zero_copy_only=False) for scalar in column]
+    values: list[Any] = column.to_pylist()
+    return values

@@ -1,0 +1,81 @@
+"""Embeddings, fitted clusters and assignments (clustering.md).
+
+Two spaces: vision-language (what it looks like and is called) and action (how the arms move). Fitting needs
+the corpus, so it is one record; assigning needs one event and the fitted record, so it scales out.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from schemas.array import ArraySpec, Floats
+
+
+class Space(StrEnum):
+    """The two spaces events are compared in."""
+
+    VISION_LANGUAGE = "vision_language"
+    ACTION = "action"
+
+
+NULL_CLUSTER = -1
+"""The action cluster of events without actions; balance then acts on vision-language alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """One event in one space, before any corpus-level projection."""
+
+    event_id: str
+    episode_id: str
+    space: Space
+    model: str
+    """Name and revision of what made it, e.g. ``joinery-words-v1:512`` or ``open_clip:ViT-B-32:<sha256>``; vectors of
+    one model have one length and one meaning (`clustering.families`)."""
+    vector: Annotated[Floats, ArraySpec("float32", "D")]
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterModel:
+    """Projection and centroids of one space, fitted on a corpus and then frozen."""
+
+    model_id: str
+    space: Space
+    embedding_model: str
+    mean: Annotated[Floats, ArraySpec("float32", "D")]
+    scale: Annotated[Floats, ArraySpec("float32", "D")]
+    """Per input dimension, applied after the mean (IDF weights, feature weights)."""
+    projection: Annotated[Floats, ArraySpec("float32", "P_x_D")]
+    """Row-major [P·D]; rows whiten."""
+    n_projected: int
+    centroids: Annotated[Floats, ArraySpec("float32", "K_x_P")]
+    """Row-major [K·P], unit length."""
+    n_clusters: int
+    first_cluster: int
+    """Id of the first centroid: models of a space have disjoint id ranges, so vectors of different makes never mix."""
+    distance_p99: float
+    """Of the fitting sample to its nearest centroid; beyond it an event is in the tail."""
+    seed_ari: float
+    """Mean pairwise adjusted Rand index between fits of different seeds; NaN is stored as -1."""
+    smallest_cluster: int
+    n_fitted: int
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Which cell an event belongs to, and what balance and splits need to know about it."""
+
+    event_id: str
+    episode_id: str
+    source: str
+    dataset: str
+    level: str
+    split: str
+    """``train`` or ``validation``; by episode."""
+    vision_language: int
+    action: int
+    """`NULL_CLUSTER` without actions."""
+    vision_language_distance: float
+    action_distance: float
+    tail: bool
+    duration_s: float

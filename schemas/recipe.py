@@ -1,0 +1,417 @@
+"""The recipe: the one input of a run, and the table of contents of what Joinery does.
+
+Every key is typed, unknown keys are errors, and everything that can be checked without opening a recording
+is checked here, before any process starts. Each stage reads one section; the digest of that section is part
+of its work keys, so changing a section re-runs exactly the stages that read it and what stands on them.
+``run`` and ``workspace`` say where and how to compute, never what: they are part of no key.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.episode import Arm, Protocol
+from schemas.event import Level
+from schemas.identity import canonical_json, digest
+from schemas.pose import RotationEncoding
+from schemas.source import SourceKind
+from schemas.time import MIN_EVENT_FRAMES
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of the recipe: frozen, and strict about keys and types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+
+def impossible(key: str, message: str) -> PydanticCustomError:
+    """The error of values that are fine one by one and contradict each other; ``key`` is the one to look at.
+
+    A dotted key below the section that raises it; `schemas.recipe_file` finds the line it stands on.
+    """
+    return PydanticCustomError("impossible", "{key}: {problem}", {"key": key, "problem": message})
+
+
+def section_digest(section: BaseModel) -> str:
+    """Digest of a section's values, defaults included; formatting and key order do not matter."""
+    return digest(canonical_json(section.model_dump(mode="json")))
+
+
+class WorkspaceSpec(Section):
+    """Where everything a run makes is kept."""
+
+    url: Text = Field(description="Local path (relative to the recipe file) or object-store URL such as s3://bucket/x.")
+    storage: dict[str, str] = Field(
+        default_factory=dict, description="Object-store options: endpoint, region, access_key_id, secret_access_key, …"
+    )
+
+
+# -- sources ---------------------------------------------------------------------------------------------------
+
+
+class Columns(Section):
+    """Which numbers of a source's table to read: a column, and for vector columns which of its elements."""
+
+    column: Text
+    start: Annotated[int, Field(ge=0)] | None = None
+    stop: Count | None = None
+
+    @model_validator(mode="after")
+    def _slice_is_whole(self) -> "Columns":
+        if (self.start is None) != (self.stop is None):
+            given, other = ("stop", "start") if self.start is None else ("start", "stop")
+            raise impossible(given, f"given without '{other}'; give both, or neither for the whole column")
+        if self.start is not None and self.stop is not None and self.stop <= self.start:
+            raise impossible("stop", f"found {self.stop}, expected more than start ({self.start})")
+        return self
+
+    @property
+    def width(self) -> int | None:
+        """How many numbers are read, or None for a whole column, which only the source knows."""
+        return None if self.start is None or self.stop is None else self.stop - self.start
+
+
+class RotationColumns(Columns):
+    """A rotation and how the source writes it."""
+
+    encoding: RotationEncoding
+
+
+class OpeningColumns(Columns):
+    """A gripper signal and its polarity in the source's own units."""
+
+    closed: float = 0.0
+    open: float = 1.0
+
+    @model_validator(mode="after")
+    def _has_range(self) -> "OpeningColumns":
+        if self.closed == self.open:
+            raise impossible("open", f"found {self.open}, the same as closed; the two say which value means which")
+        return self
+
+
+class ArmColumns(Section):
+    """Where one arm's quantities stand in a tabular source. What is not named is not there."""
+
+    arm: Arm
+    position: Columns | None = None
+    rotation: RotationColumns | None = None
+    opening: OpeningColumns | None = None
+    fingers: Columns | None = None
+    position_scale_m: Positive = Field(default=1.0, description="Metres per source unit.")
+
+    @model_validator(mode="after")
+    def _is_a_pose(self) -> "ArmColumns":
+        if not (self.position or self.rotation or self.opening or self.fingers):
+            raise impossible("arm", "nothing is read for it; name position, rotation, opening or fingers")
+        if self.rotation and not self.position:
+            raise impossible("rotation", "given without 'position'; a pose needs both, an arm may have neither")
+        rotation_width = self.rotation.encoding.width if self.rotation else 0
+        for key, columns, width in (
+            ("position", self.position, 3),
+            ("rotation", self.rotation, rotation_width),
+            ("opening", self.opening, 1),
+        ):
+            if columns and columns.width not in (None, width):
+                raise impossible(f"{key}.stop", f"start to stop takes {columns.width} numbers, expected {width}")
+        return self
+
+
+class LeRobotSource(Section):
+    """A LeRobot dataset folder, v2.0, v2.1 or v3.0."""
+
+    format: Literal["lerobot"]
+    name: Name
+    path: Text = Field(description="Folder, relative to the recipe file.")
+    kind: SourceKind = SourceKind.OPEN_ROBOT
+    licence: Text = Field(description="SPDX name, or what the publisher says.")
+    consent: str = "not stated"
+    protocol: Protocol = Protocol.STRUCTURED
+    embodiment: str | None = Field(default=None, description="Default: robot_type of info.json.")
+    cameras: Annotated[list[Text], Field(min_length=1)] | None = Field(
+        default=None, description="Feature keys, master view first. Default: all, sorted."
+    )
+    state: list[ArmColumns] = Field(default_factory=list)
+    target: list[ArmColumns] = Field(default_factory=list)
+    known_defects: list[Name] = Field(default_factory=list, description="Declared by the user; each becomes a finding.")
+
+    @model_validator(mode="after")
+    def _names_nothing_twice(self) -> "LeRobotSource":
+        lists: tuple[tuple[str, list[str]], ...] = (
+            ("cameras", self.cameras or []),
+            ("state", [str(columns.arm) for columns in self.state]),
+            ("target", [str(columns.arm) for columns in self.target]),
+        )
+        for key, names in lists:
+            twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+            if twice is not None:
+                raise impossible(key, f"found {twice!r} twice, expected each once")
+        return self
+
+
+class VideoFolderSource(Section):
+    """A folder of video files; each file is one episode without actions."""
+
+    format: Literal["video_folder"]
+    name: Name
+    path: Text = Field(description="Folder, relative to the recipe file.")
+    kind: SourceKind = SourceKind.INTERNET
+    licence: Text = Field(description="SPDX name, or what the publisher says.")
+    consent: str = "not stated"
+    protocol: Protocol = Protocol.UNSTRUCTURED
+    instruction: str = ""
+    embodiment: str = "none"
+    known_defects: list[Name] = Field(default_factory=list, description="Declared by the user; each becomes a finding.")
+
+
+SourceSpec = Annotated[LeRobotSource | VideoFolderSource, Field(discriminator="format")]
+
+
+# -- stages ----------------------------------------------------------------------------------------------------
+
+
+class IngestSpec(Section):
+    """One decode → filmstrip."""
+
+    thumbnail_hz: Positive = 4.0
+    thumbnail_short_side: Annotated[int, Field(ge=32, le=1080)] = 256
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 85
+    signal_short_side: Annotated[int, Field(ge=32, le=512)] = 96
+    black_luma: Positive = 18.0
+    hard_cut_difference: Positive = 30.0
+
+
+class AlignSpec(Section):
+    """Synchronise, then clean (wall_wm.md §2.2, §2.3)."""
+
+    max_lag_s: Positive = 0.5
+    tolerance_s: Positive = Field(default=0.06, description="A smaller lag counts as none; estimates are not better.")
+    min_correlation: Fraction = 0.35
+    min_margin: Fraction = 0.05
+    max_sigma_s: Positive = Field(default=0.05, description="A lag that is less certain than this verifies nothing.")
+    min_correlation_to_move: Fraction = Field(default=0.6, description="Correcting needs more than confirming.")
+    correct: bool = Field(default=True, description="Move the actions when the evidence is clear; else only report.")
+    min_fps: Positive = 10.0
+    max_fps: Positive = 240.0
+    max_speed_m_s: Positive = Field(default=3.0, description="A faster end effector is a kinematic discontinuity.")
+    max_action_gap_s: Positive = Field(default=0.5, description="Longer stretches without valid actions are trimmed.")
+    max_invalid_share: Fraction = Field(default=0.2, description="More bad action rows, and the episode is dropped.")
+    min_sharpness: Positive = Field(default=20.0, description="Variance of the Laplacian below which nothing is seen.")
+    frozen_s: Positive = 0.5
+    trim_black: bool = True
+
+    @model_validator(mode="after")
+    def _some_rate_is_allowed(self) -> "AlignSpec":
+        if self.max_fps < self.min_fps:
+            raise impossible("max_fps", f"found {self.max_fps}, expected at least min_fps ({self.min_fps})")
+        return self
+
+
+class CalibrateSpec(Section):
+    """The range of each gripper signal, per dataset and embodiment (events.md K2)."""
+
+    low_percentile: Annotated[float, Field(ge=0, lt=50)] = 0.5
+    high_percentile: Annotated[float, Field(gt=50, le=100)] = 99.5
+    significant_digits: Annotated[int, Field(ge=1, le=9)] = 2
+    min_opening_range: Positive = Field(
+        default=0.05, description="Less, in raw units, and the signal is uninformative."
+    )
+    fingers_open: dict[str, Literal["larger", "smaller"]] = Field(
+        default_factory=dict, description="Per embodiment: do larger finger joint values mean a more open hand?"
+    )
+
+
+class SegmentSpec(Section):
+    """Where to cut (events.md K1–K4)."""
+
+    rate_hz: Annotated[float, Field(ge=10, le=100)] = 50.0
+    smooth_s: Positive = 0.35
+    reversal: Fraction = 0.20
+    plateau: Fraction = 0.15
+    min_hold_s: Positive = 0.2
+    lift_m: Positive = 0.01
+    descent_speed_m_s: Positive = 0.03
+    descent_drop_m: Positive = 0.008
+    support_window_s: Positive = 1.5
+    retreat_m: Positive = 0.03
+    merge_s: Positive = 0.15
+    max_segment_s: Positive = 2.0
+    max_action_s: Positive = Field(default=12.0, description="A longer span with no physical cut is divided.")
+    static_speed: Positive = Field(
+        default=0.01, description="m/s (or normalised joint units) below which nothing moves."
+    )
+    visual_cut_z: Positive = Field(default=2.5, description="Two-window change score that proposes a visual boundary.")
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> "SegmentSpec":
+        if self.smooth_s * self.rate_hz < 3:
+            limit = f"expected 3 samples or more of rate_hz ({self.rate_hz})"
+            raise impossible("smooth_s", f"found {self.smooth_s}, {limit}")
+        if self.merge_s >= self.max_segment_s:
+            limit = f"expected less than max_segment_s ({self.max_segment_s})"
+            raise impossible("merge_s", f"found {self.merge_s}, {limit}")
+        return self
+
+
+class TemplateCaption(Section):
+    """Slot templates from kinematics and the instruction; no model."""
+
+    method: Literal["template"] = "template"
+    language: Literal["en"] = "en"
+    with_duration: bool = False
+
+
+class CaptionSpec(Section):
+    """Who writes the captions."""
+
+    by: TemplateCaption = Field(default_factory=TemplateCaption)
+
+
+class DefaultEncoder(Section):
+    """No weights: hashed caption slots and a colour/gradient descriptor (clustering.md)."""
+
+    encoder: Literal["default"] = "default"
+    text_dims: Annotated[int, Field(ge=64, le=4096)] = 512
+
+
+class OpenClipEncoder(Section):
+    """An open_clip architecture with a local checkpoint, or with seeded random weights when none is named."""
+
+    encoder: Literal["open_clip"]
+    model: str = "ViT-B-32"
+    checkpoint: Text | None = Field(default=None, description="Local file, relative to the recipe file.")
+    seed: int = 0
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+class EmbedSpec(Section):
+    """What an event is compared by: looks and words, and motion."""
+
+    vision_language: Annotated[DefaultEncoder | OpenClipEncoder, Field(discriminator="encoder")] = Field(
+        default_factory=DefaultEncoder
+    )
+    action_points: Annotated[int, Field(ge=8, le=256)] = 32
+    action_coefficients: Annotated[int, Field(ge=1, le=32)] = 6
+
+    @model_validator(mode="after")
+    def _coefficients_exist(self) -> "EmbedSpec":
+        if self.action_coefficients > self.action_points:
+            found = f"found {self.action_coefficients}"
+            raise impossible("action_coefficients", f"{found}, expected at most action_points ({self.action_points})")
+        return self
+
+
+class ClusterSpec(Section):
+    """Hierarchical spherical k-means (clustering.md). None: K follows N."""
+
+    seed: int = 0
+    k_vision_language: Count | None = None
+    k_action: Count | None = None
+    projected_dims: Annotated[int, Field(ge=2, le=1024)] = 64
+    sample: Count = Field(default=200_000, description="Events the fit looks at, chosen by hash of their id.")
+    min_cluster: Count = 20
+    min_seed_ari: Fraction = 0.75
+    validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+
+    @model_validator(mode="after")
+    def _clusters_can_be_filled(self) -> "ClusterSpec":
+        for key, k in (("k_vision_language", self.k_vision_language), ("k_action", self.k_action)):
+            if k is not None and k * self.min_cluster > self.sample:
+                needed = f"{k} clusters of at least min_cluster ({self.min_cluster}) need {k * self.min_cluster} events"
+                raise impossible(key, f"{needed}, the sample has {self.sample}; lower one or raise sample")
+        return self
+
+
+class BalanceSpec(Section):
+    """The programme of clustering.md."""
+
+    level: Level = Level.ACTION
+    alpha: Annotated[float, Field(ge=0)] = 1.0
+    beta: Annotated[float, Field(ge=0)] = 1.0
+    gamma: Positive = 0.1
+    floor: Fraction = 0.1
+    repeat_cap: Annotated[float, Field(ge=1)] = 10.0
+    epoch_draws: Count | None = Field(default=None, description="None: as many draws as training events.")
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _feasible(self) -> "BalanceSpec":
+        if self.alpha + self.beta == 0:
+            raise impossible("beta", "alpha and beta are both 0: nothing would be balanced; raise one")
+        return self
+
+
+class ClipSpec(Section):
+    """How an event's video is cut. One encoder setting, one thread: same inputs, same bytes."""
+
+    short_side: Annotated[int, Field(ge=16, le=2160, multiple_of=2)] = 256
+    gop: Count = 8
+    crf: Annotated[int, Field(ge=0, le=51)] = 20
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
+
+
+class ShardSpec(Section):
+    """How samples are packed, and what the data card says about them."""
+
+    samples_per_shard: Count = 256
+    card_title: str = "Joinery shards"
+    contact: str = "not stated"
+
+
+# -- how to run ------------------------------------------------------------------------------------------------
+
+
+class ExecutorName(StrEnum):
+    """The two ways to run the same stages: in this process, or on Ray."""
+
+    INLINE = "inline"
+    RAY = "ray"
+
+
+class RunSpec(Section):
+    """How to compute. Part of no work key: results are the same whatever stands here."""
+
+    executor: ExecutorName = ExecutorName.RAY
+    ray_address: str | None = Field(default=None, description="None: a local cluster; 'auto' or ray://… to join one.")
+    workers: Count | None = Field(default=None, description="Concurrent batches. None: one per CPU.")
+    batch_items: Count = Field(default=4, description="Items a worker takes at a time.")
+    error_budget: Fraction = Field(default=0.05, description="Quarantined share above which a run ends non-zero.")
+
+
+class Recipe(Section):
+    """Everything a run needs to know."""
+
+    joinery: Literal[1] = Field(description="Version of the recipe language.")
+    workspace: WorkspaceSpec
+    sources: Annotated[list[SourceSpec], Field(min_length=1)]
+    ingest: IngestSpec = Field(default_factory=IngestSpec)
+    align: AlignSpec = Field(default_factory=AlignSpec)
+    calibrate: CalibrateSpec = Field(default_factory=CalibrateSpec)
+    segment: SegmentSpec = Field(default_factory=SegmentSpec)
+    caption: CaptionSpec = Field(default_factory=CaptionSpec)
+    embed: EmbedSpec = Field(default_factory=EmbedSpec)
+    cluster: ClusterSpec = Field(default_factory=ClusterSpec)
+    balance: BalanceSpec = Field(default_factory=BalanceSpec)
+    clip: ClipSpec = Field(default_factory=ClipSpec)
+    shard: ShardSpec = Field(default_factory=ShardSpec)
+    run: RunSpec = Field(default_factory=RunSpec)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> "Recipe":
+        names = [source.name for source in self.sources]
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise impossible(f"sources.{i}.name", f"found {name!r}, the name of sources[{names.index(name)}] too")
+        frames = self.segment.max_segment_s * self.align.min_fps
+        if frames < MIN_EVENT_FRAMES:
+            at = f"at align.min_fps ({self.align.min_fps}) a segment would have {frames:g} frames"
+            raise impossible("segment.max_segment_s", f"{at}, expected at least {MIN_EVENT_FRAMES}; raise either")
+        return self

@@ -1,0 +1,101 @@
+"""What stands in a shard set: cut clips, tar members, and the manifest (architecture.md, "The shard contract")."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from schemas.array import ArraySpec, Floats, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One event seen by one camera, cut and encoded once; shards copy the bytes."""
+
+    event_id: str
+    episode_id: str
+    camera: str
+    mp4: bytes
+    n_frames: int
+    width: int
+    height: int
+    times_ns: Annotated[Ints, ArraySpec("int64", "N")]
+    """Frame times on the episode clock; the mp4's own PTS start at 0."""
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """One sample of a shard: the row `manifest.parquet` holds."""
+
+    shard: str
+    key: str
+    event_id: str
+    episode_id: str
+    source: str
+    split: str
+    t: int
+    offset: int
+    """Byte offset of the sample's first tar header."""
+    n_bytes: int
+    """Bytes up to the next sample's header."""
+    sha256: str
+    """Of those bytes."""
+    n_frames: int
+    """Frames of the master view."""
+    start_ns: int
+    end_ns: int
+    vision_language: int
+    action: int
+    target_share: float
+    """π of the sample's cell; 0 outside the plan."""
+    realised_share: float | None
+    """Share of the cell in the split as published; None in the shard stage's rows, which see one shard only."""
+    repeat: int
+    repeat_cap: float
+    """R: the plan's limit on an event's expected uses per epoch; 1 outside the plan."""
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """One tar as written."""
+
+    shard: str
+    path: str
+    """Below the workspace root: ``tars/<work key>.tar``. A shard set links it as ``<shard>.tar``."""
+    split: str
+    n_samples: int
+    n_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class ShardStatistics:
+    """Moments and a histogram of one embodiment's control rows in one shard; publish merges them into stats.json."""
+
+    shard: str
+    split: str
+    embodiment: str
+    quantity: str
+    """``action_relative`` (to the span's first state) or ``state`` (absolute)."""
+    n_rows: Annotated[Ints, ArraySpec("int64", 20)]
+    """Valid rows in which the column is known."""
+    mean: Annotated[Floats, ArraySpec("float64", 20)]
+    squares: Annotated[Floats, ArraySpec("float64", 20)]
+    """Sum of squared deviations from the mean."""
+    low: Annotated[Floats, ArraySpec("float64", 20)]
+    high: Annotated[Floats, ArraySpec("float64", 20)]
+    bins: Annotated[Ints, ArraySpec("int64", "B")]
+    """Filled histogram bins of all columns (`pipeline.shards.sketch`), ascending."""
+    counts: Annotated[Ints, ArraySpec("int64", "B")]
+
+
+@dataclass(frozen=True)
+class ShardSet:
+    """A published set of shards."""
+
+    shard_set_id: str
+    path: str
+    """Below the workspace root."""
+    plan_id: str
+    n_shards: int
+    n_samples: int
+    manifest_sha256: str

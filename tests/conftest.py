@@ -1,0 +1,27 @@
+"""Fixtures every test may use: the real recordings, and one thread for everything numeric."""
+
+import os
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of real recordings; a user's clone does not have it, CI must."""
+    if REAL.is_dir():
+        return REAL
+    if os.environ.get("CI") == "true":
+        pytest.fail(
+            f"real recordings are required in CI: expected a folder ../shared/real beside {REAL.parents[1].name}"
+        )
+    pytest.skip("real recordings are not part of a clone: ../shared/real is not there")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Two threads are slower than one on a busy two-core machine, and results must not depend on the count."""
+    threadpool_limits(1)
