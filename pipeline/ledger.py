@@ -1,0 +1,330 @@
+"""What is there, what is left to do, and under which work keys: relational, in DuckDB, never in Python lists.
+
+A stage's items and their work keys follow from the episode listing and from what upstream stages have committed.
+Both are tables, so "left to do" is an anti-join and a group's key is an aggregate; DuckDB spills to disk, and a
+corpus of any size fits. `schemas.identity.work_key` states the same key in Python, and a test holds them equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.stage import Match, Scope, Stage
+from pipeline.store import Workspace, one_of
+from schemas.calibration import calibration_group
+from schemas.finding import Failure
+from schemas.plan import Draw
+from schemas.recipe import Recipe, section_digest
+from schemas.run import WorkDone
+from schemas.source import EpisodeRef
+
+CORPUS_ITEM = "corpus"
+CHUNK_ITEMS = 1024
+LISTING_CHUNK = 64
+"""Attempts a wide stage reads at a time; bounds its memory."""
+
+
+@dataclass(frozen=True)
+class StageState:
+    """How far one stage is under the present recipe and listing."""
+
+    stage: str
+    total: int
+    """Items that can be named now; later stages may gain items as earlier ones finish."""
+    done: int
+    quarantined: int
+    left: int
+    waiting: int
+    """Episodes (for episode stages) whose upstream is not done yet."""
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """One piece of work, ready to be handed to any executor."""
+
+    item: str
+    work_key: str
+    attempts: Mapping[str, tuple[str, ...]]
+    """Episode and shard scope: upstream stage → the attempts to read, in order of the upstream's item."""
+    listing: str
+    """Group and corpus scope: the folder of blobs that list the attempts instead, since they may be very many."""
+    ref: EpisodeRef | None
+
+
+class Ledger:
+    """The state of a workspace under one recipe and one listing."""
+
+    def __init__(self, workspace: Workspace, recipe: Recipe, stages: Sequence[Stage]) -> None:
+        self._workspace = workspace
+        self._recipe = recipe
+        self._stages = {stage.name: stage for stage in stages}
+        self._sql = duckdb.connect()
+        self._load_refs()
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    def state(self, name: str) -> StageState:
+        """Counts for one stage; call `refresh` for it and its upstream first."""
+        total, done, quarantined = self._row(
+            f"""SELECT count(*), count(d.work_key), count(q.work_key) FROM key_{name} k
+                LEFT JOIN done_{name} d USING (item, work_key)
+                LEFT JOIN quarantine q ON q.work_key = k.work_key AND d.work_key IS NULL"""
+        )
+        listed = self._row("SELECT count(*) FROM refs")[0] if self._stages[name].scope is Scope.EPISODE else total
+        return StageState(name, total, done, quarantined, total - done - quarantined, listed - total)
+
+    def left(self, name: str, retry_quarantined: bool = False) -> Iterator[WorkItem]:
+        """The work of a stage that is neither done nor (unless asked for) quarantined, in order of item."""
+        stage = self._stages[name]
+        skip = "" if retry_quarantined else "AND k.work_key NOT IN (SELECT work_key FROM quarantine)"
+        cursor = self._sql.cursor().execute(
+            f"""SELECT k.item, k.work_key FROM key_{name} k ANTI JOIN done_{name} d USING (item, work_key)
+                WHERE true {skip} ORDER BY k.item"""
+        )
+        while rows := cursor.fetchmany(CHUNK_ITEMS):
+            items = [item for item, _ in rows]
+            if stage.scope in (Scope.GROUP, Scope.CORPUS):
+                for item, key in rows:
+                    yield WorkItem(item, key, {}, self._write_listing(stage, item, key), None)
+                continue
+            attempts = self._attempts(stage, items)
+            refs = self._refs(items) if stage.reads_source else {}
+            for item, key in rows:
+                yield WorkItem(item, key, attempts[item], "", refs.get(item))
+
+    def done_attempts(self, name: str) -> list[tuple[str, str]]:
+        """(item, attempt) of everything a stage has done under the present recipe, in order of item."""
+        return self._rows(f"SELECT item, attempt FROM done_{name} ORDER BY item")
+
+    def quarantined_keys(self, name: str) -> list[str]:
+        """Work keys of a stage that are in quarantine and not done, under the present recipe."""
+        query = (
+            f"SELECT work_key FROM key_{name} JOIN quarantine USING (work_key) ANTI JOIN done_{name} USING (work_key)"
+        )
+        return [key for (key,) in self._rows(query)]
+
+    def quarantined_share(self) -> tuple[int, int]:
+        """Episodes with a quarantined stage under the present keys, and episodes listed."""
+        union = " UNION ".join(
+            f"SELECT k.item FROM key_{name} k JOIN quarantine USING (work_key) ANTI JOIN done_{name} d USING (work_key)"
+            for name in self._stages
+        )
+        return self._row(f"SELECT (SELECT count(*) FROM ({union})), (SELECT count(*) FROM refs)")
+
+    def duplicates(self) -> list[tuple[str, str, str, str, str]]:
+        """(episode_id, source, locator, kept source, kept locator) of listed episodes whose content is listed twice."""
+        return self._rows(
+            """SELECT l.episode_id, l.source, l.locator, r.source, r.locator FROM listed l JOIN refs r
+               ON r.item = l.episode_id WHERE (l.source, l.locator) != (r.source, r.locator) ORDER BY ALL"""
+        )
+
+    # -- keeping up ----------------------------------------------------------------------------------------------------
+
+    def refresh(self, name: str) -> None:
+        """Recompute one stage's keys and what of it is done; its upstream must have been refreshed before."""
+        stage = self._stages[name]
+        self._load_quarantine()
+        self._define(f"key_{name}", self._keys_sql(stage))
+        columns = ["work_key", "attempt", "output_key"]
+        done = self._workspace.scan(WorkDone, columns=columns, where=f"stage = '{name}'")
+        self._sql.register("committed", done)
+        self._define(
+            f"done_{name}",
+            f"""SELECT k.item, k.grp, k.work_key, c.attempt, c.output_key FROM key_{name} k JOIN (
+                    SELECT work_key, min(attempt) AS attempt, arg_min(output_key, attempt) AS output_key
+                    FROM committed GROUP BY work_key) c USING (work_key)""",
+        )
+        self._sql.unregister("committed")
+
+    def refresh_all(self) -> None:
+        """Recompute every stage, in order."""
+        for name in self._stages:
+            self.refresh(name)
+
+    # -- keys ----------------------------------------------------------------------------------------------------------
+
+    def _keys_sql(self, stage: Stage) -> str:
+        """A query for (item, grp, work_key) of everything the stage should do."""
+        spec = stage.recipe_slice(self._recipe)
+        parts = (stage.name, stage.version, section_digest(spec), stage.revision(spec))
+        constant = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
+        match stage.scope:
+            case Scope.EPISODE:
+                members, inputs = "SELECT item, grp, fingerprint FROM refs", self._episode_inputs(stage)
+            case Scope.GROUP:
+                members, inputs = "SELECT DISTINCT grp AS item, grp FROM refs", self._aggregate_inputs(stage, "grp")
+            case Scope.CORPUS:
+                members, inputs = f"SELECT '{CORPUS_ITEM}' AS item, '' AS grp", self._aggregate_inputs(stage, "''")
+            case Scope.SHARD:
+                return self._shard_keys_sql(stage, constant)
+        joins = " ".join(join for join, _ in inputs)
+        keys = ", ".join(key for _, key in inputs) or "m.fingerprint"
+        return (
+            f"SELECT m.item, m.grp, sha256(concat_ws('|', {constant}, {keys})) AS work_key FROM ({members}) m {joins}"
+        )
+
+    def _episode_inputs(self, stage: Stage) -> list[tuple[str, str]]:
+        return [self._shared_or_own(name, "m.item", "m.grp") for name in stage.upstream]
+
+    def _shared_or_own(self, name: str, item: str, group: str) -> tuple[str, str]:
+        """Join and key expression of an upstream that has one row for this item."""
+        match self._stages[name].scope:
+            case Scope.EPISODE:
+                return f"JOIN done_{name} ON done_{name}.item = {item}", f"done_{name}.output_key"
+            case Scope.GROUP:
+                return f"JOIN done_{name} ON done_{name}.item = {group}", f"done_{name}.output_key"
+            case _:
+                return f"CROSS JOIN done_{name}", f"done_{name}.output_key"
+
+    def _aggregate_inputs(self, stage: Stage, group: str) -> list[tuple[str, str]]:
+        """Joins and keys of upstreams for a group or the corpus: many narrower rows become one digest."""
+        inputs = []
+        for name in stage.upstream:
+            if self._stages[name].scope is stage.scope:
+                inputs.append(self._shared_or_own(name, "m.item", "m.grp"))
+                continue
+            inputs.append(
+                (
+                    f"""JOIN (SELECT {group} AS g, {_digest_of("output_key", "output_key")} AS output_key
+                        FROM done_{name} GROUP BY g) agg_{name} ON agg_{name}.g = m.grp""",
+                    f"agg_{name}.output_key",
+                )
+            )
+        return inputs
+
+    def _shard_keys_sql(self, stage: Stage, constant: str) -> str:
+        """Shards are named by the current schedule's draws; a shard's key covers its draws and its episodes' keys."""
+        schedule = next(read.stage for read in stage.reads if read.match is Match.SHARD)
+        attempts = [attempt for _, attempt in self.done_attempts(schedule)]
+        self._load_draws(attempts)
+        joins, keys = [], ["s.draws"]
+        for name in stage.upstream:
+            if name == schedule:
+                continue
+            if self._stages[name].scope is Scope.CORPUS:
+                joins.append(f"CROSS JOIN done_{name}")
+                keys.append(f"done_{name}.output_key")
+                continue
+            member = "grp" if self._stages[name].scope is Scope.GROUP else "episode_id"
+            joins.append(
+                f"""JOIN (SELECT shard, {_digest_of("output_key", "output_key")} AS output_key
+                    FROM (SELECT DISTINCT shard, {member} AS item FROM drawn) JOIN done_{name} USING (item)
+                    GROUP BY shard) agg_{name} ON agg_{name}.shard = s.item"""
+            )
+            keys.append(f"agg_{name}.output_key")
+        row = "concat_ws(':', event_id, repeat, t, vision_language, action)"
+        return f"""SELECT s.item, '' AS grp, sha256(concat_ws('|', {constant}, {", ".join(keys)})) AS work_key
+            FROM (SELECT shard AS item, {_digest_of(row, "position")} AS draws FROM drawn GROUP BY shard) s
+            {" ".join(joins)}"""
+
+    # -- attempts ------------------------------------------------------------------------------------------------------
+
+    def _attempts(self, stage: Stage, items: Sequence[str]) -> dict[str, dict[str, tuple[str, ...]]]:
+        """For each item, upstream stage → attempts, in order of the upstream's item."""
+        found: dict[str, dict[str, tuple[str, ...]]] = {item: dict.fromkeys(stage.upstream, ()) for item in items}
+        self._sql.register("wanted", pa.table({"item": list(items)}))
+        for name in stage.upstream:
+            query = f"""SELECT m.item, list(u.attempt ORDER BY u.item) FROM ({self._members_sql(stage, name)}) m
+                JOIN done_{name} u ON u.item = m.member JOIN wanted w ON w.item = m.item GROUP BY m.item"""
+            for item, attempts in self._rows(query):
+                found[item][name] = tuple(attempts)
+        self._sql.unregister("wanted")
+        return found
+
+    def _write_listing(self, stage: Stage, item: str, key: str) -> str:
+        """Blobs ``inputs/<work key>/<upstream>.parquet`` with one row (item, attempt) per member, in order."""
+        folder = f"inputs/{key}"
+        for name in stage.upstream:
+            query = f"""SELECT u.item, u.attempt FROM ({self._members_sql(stage, name)}) m
+                JOIN done_{name} u ON u.item = m.member WHERE m.item = ? ORDER BY u.item"""
+            reader = self._sql.cursor().sql(query, params=[item]).to_arrow_reader(CHUNK_ITEMS)
+            self._workspace.blobs.put(f"{folder}/{name}.parquet", partial(_copy_parquet, reader))
+        return folder
+
+    def _members_sql(self, stage: Stage, upstream: str) -> str:
+        """(item, member): which items of the upstream belong to an item of the stage."""
+        wide = self._stages[upstream].scope
+        if wide is Scope.SHARD:
+            return f"SELECT '{CORPUS_ITEM}' AS item, item AS member FROM key_{upstream}"
+        if wide is Scope.CORPUS:
+            return f"SELECT item, '{CORPUS_ITEM}' AS member FROM key_{stage.name}"
+        member = "grp" if wide is Scope.GROUP else "item"
+        match stage.scope:
+            case Scope.EPISODE:
+                return f"SELECT item, {member} AS member FROM refs"
+            case Scope.GROUP:
+                return "SELECT grp AS item, item AS member FROM refs"
+            case Scope.CORPUS:
+                return f"SELECT DISTINCT '{CORPUS_ITEM}' AS item, {member} AS member FROM refs"
+            case Scope.SHARD:
+                drawn = "grp" if wide is Scope.GROUP else "episode_id"
+                return f"SELECT DISTINCT shard AS item, {drawn} AS member FROM drawn"
+
+    def _refs(self, items: Sequence[str]) -> dict[str, EpisodeRef]:
+        """The listing's entry of each episode; of several with the same content the one `refs` kept."""
+        found = self._workspace.rows(EpisodeRef, one_of("episode_id", items))
+        found.sort(key=lambda ref: (ref.source, ref.locator), reverse=True)
+        return {ref.episode_id: ref for ref in found}
+
+    # -- tables --------------------------------------------------------------------------------------------------------
+
+    def _load_refs(self) -> None:
+        columns = ["episode_id", "source", "locator", "dataset", "embodiment", "fingerprint"]
+        self._sql.create_function("calibration_group", calibration_group)
+        self._sql.register("listing", self._workspace.scan(EpisodeRef, columns=columns))
+        self._define("listed", "SELECT *, calibration_group(dataset, embodiment) AS grp FROM listing")
+        self._sql.unregister("listing")
+        self._define(
+            "refs",
+            """SELECT episode_id AS item, source, locator, grp, fingerprint FROM listed
+               QUALIFY row_number() OVER (PARTITION BY episode_id ORDER BY source, locator) = 1""",
+        )
+
+    def _load_quarantine(self) -> None:
+        self._sql.register("failures", self._workspace.scan(Failure, columns=["work_key"]))
+        self._define("quarantine", "SELECT DISTINCT work_key FROM failures")
+        self._sql.unregister("failures")
+
+    def _load_draws(self, attempts: Sequence[str]) -> None:
+        columns = ["shard", "position", "event_id", "episode_id", "repeat", "t", "vision_language", "action", "attempt"]
+        where = f"attempt = '{attempts[0]}'" if attempts else "false"
+        self._sql.register("draw_rows", self._workspace.scan(Draw, columns=columns, where=where))
+        self._define("drawn", "SELECT d.*, refs.grp FROM draw_rows d JOIN refs ON refs.item = d.episode_id")
+        self._sql.unregister("draw_rows")
+
+    def _define(self, table: str, query: str) -> None:
+        self._sql.execute(f"CREATE OR REPLACE TABLE {table} AS {query}")
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._sql.execute(query).fetchall()
+        return rows
+
+    def _row(self, query: str) -> tuple[Any, ...]:
+        (row,) = self._rows(query)
+        return row
+
+
+def listed_attempts(workspace: Workspace, folder: str, stage: str) -> Iterator[list[str]]:
+    """The attempts of a listing that `Ledger.left` wrote, chunk by chunk, in order of item."""
+    with workspace.blobs.open(f"{folder}/{stage}.parquet") as file:
+        parquet = pq.ParquetFile(file)
+        for batch in parquet.iter_batches(batch_size=LISTING_CHUNK, columns=["attempt"]):
+            yield batch.column(0).to_pylist()
+
+
+def _copy_parquet(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
+    with pq.ParquetWriter(stream, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+
+
+def _digest_of(expression: str, order: str) -> str:
+    """One digest of many rows, whatever order they come in."""
+    return f"sha256(string_agg({expression}, ',' ORDER BY {order}))"

@@ -1,0 +1,49 @@
+"""A real S3 API on loopback for the object-store tests, in its own process and environment (see Makefile)."""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+SERVER = Path(__file__).resolve().parents[2] / ".venv-s3" / "bin" / "moto_server"
+START_S = 60.0
+
+
+@contextmanager
+def s3_bucket(name: str) -> Iterator[dict[str, str]]:
+    """Start the server, create a bucket, and yield the storage options that reach it."""
+    if not SERVER.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("the S3 server is missing: `make test` installs it into .venv-s3")
+        pytest.skip("no S3 server: `make test` installs it into .venv-s3")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(SERVER), "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    endpoint = f"http://127.0.0.1:{port}"
+    try:
+        _create_bucket(f"{endpoint}/{name}")
+        yield {"endpoint": endpoint, "region": "us-east-1", "access_key_id": "test", "secret_access_key": "test"}
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def _create_bucket(url: str) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=5).close()
+            return
+        except (urllib.error.URLError, ConnectionError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)  # the server is starting; there is nothing to wait on but its port
