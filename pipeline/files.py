@@ -1,0 +1,76 @@
+"""Reading source files where they lie: a folder on this machine or under an object-store URL.
+
+Sources are only ever read. A `SourceFiles` is a small picklable value, so that a worker on another machine can
+open the same files; everything below it is named by its path relative to the root, with ``/`` between folders,
+because that is what survives when the root moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow.fs as pafs
+
+from pipeline.blobs import filesystem_of, is_local
+from pipeline.errors import SourceError
+
+
+@dataclass(frozen=True)
+class FileStat:
+    """What a listing says about a file; enough to notice that it changed without reading it."""
+
+    path: str
+    """Below the root."""
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """The files below one root. ``storage`` takes the keys `pipeline.blobs.filesystem_of` knows."""
+
+    root: str
+    """Absolute local path or object-store URL of a folder."""
+    storage: dict[str, str] = field(default_factory=dict)
+
+    def list(self, folder: str = "", *, recursive: bool = True) -> list[FileStat]:
+        """Every file below ``folder``, sorted by path; empty when the folder does not exist."""
+        filesystem, base = filesystem_of(self.root, self.storage)
+        selector = pafs.FileSelector(_join(base, folder), recursive=recursive, allow_not_found=True)
+        found = [info for info in filesystem.get_file_info(selector) if info.type == pafs.FileType.File]
+        stats = [FileStat(info.path[len(base) :].lstrip("/"), info.size, info.mtime_ns or 0) for info in found]
+        return sorted(stats, key=lambda stat: stat.path)
+
+    def stat(self, path: str) -> FileStat | None:
+        """Size and time of one file, or None when there is no such file."""
+        filesystem, base = filesystem_of(self.root, self.storage)
+        info = filesystem.get_file_info(_join(base, path))
+        return FileStat(path, info.size, info.mtime_ns or 0) if info.type == pafs.FileType.File else None
+
+    def open(self, path: str) -> BinaryIO:
+        """A seekable binary file. Raises SourceError naming the file when it is not there."""
+        filesystem, base = filesystem_of(self.root, self.storage)
+        try:
+            if is_local(self.root):
+                return Path(_join(base, path)).open("rb")
+            return cast(BinaryIO, filesystem.open_input_file(_join(base, path)))
+        except FileNotFoundError as error:
+            raise SourceError(
+                f"{self.url_of(path)}: no such file, although the listing or the metadata names it; "
+                "complete the download, then run again"
+            ) from error
+
+    def read(self, path: str) -> bytes:
+        """The whole file; for metadata, never for recordings."""
+        with self.open(path) as stream:
+            return stream.read()
+
+    def url_of(self, path: str) -> str:
+        """The full name of a file, for messages and as part of the key of `pipeline.fingerprint`."""
+        return _join(self.root.rstrip("/"), path)
+
+
+def _join(base: str, path: str) -> str:
+    return f"{base}/{path}" if path else base

@@ -1,0 +1,222 @@
+"""Stage ``ingest``: read one episode and decode each of its videos once.
+
+Pictures are the master clock. Time 0 is the first frame of the master view, and the first frame of every other view
+is the same instant; where a source records one row per frame, a row takes its frame's time. What the source claims
+about its pictures (how many, how fast) is checked here, because only here they are all seen. Nothing is dropped:
+that is for `pipeline.align` to decide.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.errors import SourceError
+from pipeline.files import SourceFiles
+from pipeline.filmstrip import FilmstripMaker
+from pipeline.sources.raw import RawCamera, RawEpisode
+from pipeline.sources.reference import about_episode
+from pipeline.sources.table import read
+from pipeline.stage import Bundle, Scope, Stage
+from pipeline.video import ONE_THREAD, TO_THE_END, TURNS, Threads, frames
+from schemas.array import Ints
+from schemas.episode import ActionKind, ActionTrack, Camera, Episode, SourceSpan, VideoWindow
+from schemas.filmstrip import Filmstrip, Thumbnail
+from schemas.finding import Finding
+from schemas.recipe import IngestSpec
+from schemas.source import EpisodeRef
+from schemas.time import NS_PER_S
+
+_UNEVEN = 1.5
+"""A longest frame interval beyond this multiple of the usual one is told as a variable frame rate."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One decoded view."""
+
+    camera: Camera
+    strip: Filmstrip
+    thumbnails: tuple[Thumbnail, ...]
+    findings: tuple[Finding, ...]
+
+
+def ingest(ref: EpisodeRef, files: SourceFiles, spec: IngestSpec) -> Iterator[object]:
+    """One episode's records, view by view. Raises SourceError when it cannot be read or decoded."""
+    raw = read(ref, files)
+    cameras = []
+    for raw_camera in raw.cameras:
+        view = decode_view(ref, files, raw_camera, spec)
+        cameras.append(view.camera)
+        yield view.strip
+        yield from view.thumbnails
+        yield from view.findings
+    yield from raw.findings
+    yield from _uneven_views(ref, cameras)
+    raw = on_picture_clock(raw, cameras[0])
+    yield _episode(ref, raw, cameras)
+    if raw.actions is not None:
+        yield raw.actions
+
+
+def decode_view(
+    ref: EpisodeRef, files: SourceFiles, raw: RawCamera, spec: IngestSpec, threads: Threads = ONE_THREAD
+) -> View:
+    """Decode one view from its first to its last frame, holding one picture at a time.
+
+    ``camera.video.start_ns`` is the PTS of the view's first frame, so that ``times_ns + start_ns`` are its PTS.
+    """
+    path = ref.file(raw.video.part).path
+    name = files.url_of(path)
+    maker, size, turned, last_end_ns = None, (0, 0), 0, 0
+    thumbnails = []
+    with files.open(path) as file:
+        for picture in frames(file, raw.video, name, threads):
+            if maker is None:
+                maker = FilmstripMaker(ref.episode_id, raw.name, picture.pts_ns, spec)
+                size, turned = (picture.frame.width, picture.frame.height), picture.turned
+            if size != (picture.frame.width, picture.frame.height):
+                raise SourceError(
+                    f"{name}: pictures change from {size[0]}x{size[1]} to {picture.frame.width}x{picture.frame.height} "
+                    f"at {picture.pts_ns / NS_PER_S:.3f} s; split the file or re-encode it to one size"
+                )
+            thumbnail = maker.add(picture)
+            last_end_ns = picture.end_ns
+            if thumbnail is not None:
+                thumbnails.append(thumbnail)
+    if maker is None:
+        raise SourceError(
+            f"{name}: no frame between {raw.video.start_ns} and {raw.video.end_ns} ns of video stream "
+            f"{raw.video.stream}; the metadata places the episode outside the file: correct it or fetch the file again"
+        )
+    times_ns: Ints = np.array(maker.times_ns, np.int64)
+    end_ns = last_end_ns - maker.origin_ns
+    if end_ns <= times_ns[-1]:
+        end_ns = int(times_ns[-1]) + (_usual_interval(times_ns) or _nominal_interval(raw))
+    window_end_ns = maker.origin_ns + end_ns if raw.video.end_ns == TO_THE_END else raw.video.end_ns
+    camera = Camera(
+        name=raw.name,
+        role=raw.role,
+        video=VideoWindow(raw.video.part, raw.video.stream, maker.origin_ns, window_end_ns),
+        width=size[0],
+        height=size[1],
+        times_ns=times_ns,
+        end_ns=end_ns,
+        intrinsics=raw.intrinsics,
+        distortion=raw.distortion,
+        extrinsics=raw.extrinsics,
+    )
+    findings = (*_turn_findings(ref, raw, path, turned), *_clock_findings(ref, raw, path, times_ns))
+    return View(camera, maker.strip(end_ns), tuple(thumbnails), findings)
+
+
+def _usual_interval(times_ns: Ints) -> int:
+    return int(np.median(np.diff(times_ns))) if len(times_ns) > 1 else 0
+
+
+def _nominal_interval(raw: RawCamera) -> int:
+    """For the one frame of a one-frame video whose container gives it no duration."""
+    return round(NS_PER_S / (raw.expected_fps or 1.0))
+
+
+def _turn_findings(ref: EpisodeRef, raw: RawCamera, path: str, turned: int) -> Iterator[Finding]:
+    if turned:
+        done = (
+            "pictures are turned upright" if turned in TURNS else "only quarter turns are honoured, it is left as it is"
+        )
+        message = f"{path} ({raw.name}) asks to be shown turned by {turned} degrees counter-clockwise; {done}"
+        yield about_episode(ref, "picture_turned", message, value=turned, threshold=0)
+
+
+def _clock_findings(ref: EpisodeRef, raw: RawCamera, path: str, times_ns: Ints) -> Iterator[Finding]:
+    """Where the pictures are not as many, as fast or as regular as the source claims."""
+    n_frames = len(times_ns)
+    if raw.expected_frames not in (None, n_frames):
+        message = f"{path} ({raw.name}) has {n_frames} frames, the source claims {raw.expected_frames}; frames count"
+        yield about_episode(ref, "frame_count_disagrees", message, value=n_frames, threshold=raw.expected_frames)
+    if n_frames < 2:
+        return
+    usual_ns, lasting_s = _usual_interval(times_ns), int(times_ns[-1] - times_ns[0]) / NS_PER_S
+    if raw.expected_fps is not None and abs((n_frames - 1) / raw.expected_fps - lasting_s) > 0.5 / raw.expected_fps:
+        fps = (n_frames - 1) / lasting_s
+        message = (
+            f"{path} ({raw.name}) shows {fps:.3f} frames per second, the source claims {raw.expected_fps:g}, which is "
+            "off by more than half a frame at the end; the pictures' own times count"
+        )
+        yield about_episode(ref, "fps_disagrees", message, value=fps, threshold=raw.expected_fps)
+    longest_ns = int(np.max(np.diff(times_ns)))
+    if longest_ns > _UNEVEN * usual_ns:
+        message = (
+            f"{path} ({raw.name}) has frame intervals of up to {longest_ns / 1e6:.1f} ms where {usual_ns / 1e6:.1f} ms "
+            "is usual; every frame keeps its own time"
+        )
+        yield about_episode(ref, "variable_frame_rate", message, value=longest_ns / usual_ns, threshold=_UNEVEN)
+
+
+def _uneven_views(ref: EpisodeRef, cameras: Sequence[Camera]) -> Iterator[Finding]:
+    """Views are taken to start together; different counts say that one of them was cut."""
+    master = cameras[0]
+    for camera in cameras[1:]:
+        if camera.n_frames != master.n_frames:
+            message = (
+                f"view {camera.name} has {camera.n_frames} frames, the master view {master.name} {master.n_frames}; "
+                "both are taken to start at the same instant"
+            )
+            yield about_episode(ref, "view_length_disagrees", message, camera.n_frames, master.n_frames)
+
+
+def on_picture_clock(raw: RawEpisode, master: Camera) -> RawEpisode:
+    """The episode with rows and annotations on the master view's clock, where each row belongs to a frame.
+
+    Rows and frames are paired by position only when there are equally many; otherwise the reader's times stand
+    and the finding about the counts says so.
+    """
+    actions = raw.actions
+    if actions is None or not raw.rows_are_frames or actions.n_rows != master.n_frames:
+        return raw
+    rows_ns = np.append(actions.times_ns, actions.times_ns[-1] + max(_usual_interval(actions.times_ns), 1))
+
+    def placed(t_ns: int) -> int:
+        return master.clock.edge_ns(int(np.argmin(np.abs(rows_ns - t_ns))))
+
+    annotations = tuple(
+        SourceSpan(span.track, placed(span.start_ns), placed(span.end_ns), span.text) for span in raw.annotations
+    )
+    on_frames = dataclasses.replace(actions, times_ns=master.times_ns)
+    return dataclasses.replace(raw, actions=on_frames, annotations=annotations)
+
+
+def _episode(ref: EpisodeRef, raw: RawEpisode, cameras: Sequence[Camera]) -> Episode:
+    return Episode(
+        episode_id=ref.episode_id,
+        source=ref.source,
+        kind=ref.kind,
+        dataset=ref.dataset,
+        locator=ref.locator,
+        embodiment=ref.embodiment,
+        instruction=raw.instruction,
+        protocol=raw.protocol,
+        action_kind=ActionKind.NONE if raw.actions is None else raw.actions.kind,
+        cameras=tuple(cameras),
+        annotations=raw.annotations,
+        licence=raw.licence,
+        consent=raw.consent,
+    )
+
+
+def run(bundle: Bundle, spec: IngestSpec) -> Iterable[object]:
+    """All records of one episode."""
+    return ingest(bundle.episode_ref(), bundle.source_files(), spec)
+
+
+STAGE = Stage(
+    name="ingest",
+    version=1,
+    scope=Scope.EPISODE,
+    reads=(),
+    writes=(Episode, ActionTrack, Filmstrip, Thumbnail, Finding),
+    recipe_slice=lambda recipe: recipe.ingest,
+    run=run,
+    reads_source=True,
+)

@@ -1,0 +1,70 @@
+"""A folder of video files: each file is one episode with one view and no actions.
+
+Made for internet and egocentric footage and for recordings whose control data Joinery does not read. Other files
+(licences, sidecars, pictures) are passed over. The path is how people find an episode and no part of its identity: a
+copy under another name is the same recording, and the engine reports it as one.
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from pipeline.errors import SourceError
+from pipeline.files import SourceFiles
+from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.sources.raw import RawEpisode
+from pipeline.sources.reference import about_source, declared_defects, metadata_of, recipe_part
+from pipeline.sources.views import Claims, part_of, view
+from schemas.finding import Finding
+from schemas.recipe import VideoFolderSource
+from schemas.source import EpisodeRef, SourceFile, make_ref
+
+VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm")
+_CAMERA = "main"
+
+
+def discover(spec: VideoFolderSource, files: SourceFiles, digests: DigestCache) -> Iterator[EpisodeRef | Finding]:
+    """One reference per video file, in order of path. Raises SourceError when there is no video at all."""
+    yield from declared_defects(spec)
+    metadata = metadata_of(spec, {})
+    found = False
+    for stat in files.list():
+        if PurePosixPath(stat.path).suffix.lower() not in VIDEO_SUFFIXES:
+            continue
+        found = True
+        if stat.size == 0:
+            message = f"{spec.name}: {stat.path} is empty; fetch it again or remove it"
+            yield about_source(spec.name, "empty_file", message)
+            continue
+        yield make_ref(
+            source=spec.name,
+            kind=spec.kind,
+            dataset=spec.name,
+            embodiment=spec.embodiment,
+            locator=stat.path,
+            root=files.root,
+            files=(SourceFile(part_of(_CAMERA), stat.path, sha256_of(files, stat, digests), stat.size),),
+            metadata=metadata,
+            inside="",
+        )
+    if not found:
+        raise SourceError(
+            f"{files.root}: no video file below it, expected at least one of {', '.join(VIDEO_SUFFIXES)}; "
+            f"correct `path` of source {spec.name}"
+        )
+
+
+def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:
+    """One video as an episode. Raises SourceError when its container cannot be read."""
+    spec = recipe_part(ref, VideoFolderSource)
+    camera, findings = view(ref, files, _CAMERA, Claims())
+    return RawEpisode(
+        instruction=spec.instruction,
+        protocol=spec.protocol,
+        cameras=(camera,),
+        actions=None,
+        rows_are_frames=False,
+        annotations=(),
+        findings=tuple(findings),
+        licence=spec.licence,
+        consent=spec.consent,
+    )

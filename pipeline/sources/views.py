@@ -1,0 +1,60 @@
+"""Turning a video file of a reference into a `RawCamera`: which stream is taken, and what that choice leaves out."""
+
+from dataclasses import dataclass
+
+from pipeline.files import SourceFiles
+from pipeline.sources.raw import RawCamera
+from pipeline.sources.reference import about_episode
+from pipeline.sources.roles import role_of
+from pipeline.video import TO_THE_END, choose_stream, streams_of
+from schemas.episode import VideoWindow
+from schemas.finding import Finding
+from schemas.source import EpisodeRef
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What the source's metadata says about a view; None where it says nothing."""
+
+    fps: float | None = None
+    frames: int | None = None
+    size: tuple[int, int] | None = None
+    """Height, width."""
+    window_ns: tuple[int, int] = (0, TO_THE_END)
+    """Where in the file, on its own clock."""
+
+
+def part_of(camera: str) -> str:
+    """The `SourceFile.part` of a camera's video."""
+    return f"video/{camera}"
+
+
+def view(ref: EpisodeRef, files: SourceFiles, camera: str, claims: Claims) -> tuple[RawCamera, list[Finding]]:
+    """One view of an episode, and findings about streams and sizes. Raises SourceError for an unreadable file."""
+    part = part_of(camera)
+    path = ref.file(part).path
+    name = files.url_of(path)
+    with files.open(path) as file:
+        streams = streams_of(file, name)
+    chosen = choose_stream(streams)
+    findings = []
+    if len(streams) > 1:
+        others = ", ".join(stream.text for stream in streams if stream is not chosen)
+        message = (
+            f"{path} has {len(streams)} video streams and decoders disagree on the default; {chosen.text} is used "
+            f"because its picture is the largest, not {others}"
+        )
+        findings.append(about_episode(ref, "several_video_streams", message, value=len(streams), threshold=1))
+    if claims.size not in (None, (chosen.height, chosen.width)):
+        message = (
+            f"{path} has pictures of {chosen.height}x{chosen.width}, the metadata says {claims.size}; pictures count"
+        )
+        findings.append(about_episode(ref, "frame_size_disagrees", message))
+    raw = RawCamera(
+        name=camera,
+        role=role_of(camera, ref.kind),
+        video=VideoWindow(part, chosen.index, *claims.window_ns),
+        expected_fps=claims.fps,
+        expected_frames=claims.frames,
+    )
+    return raw, findings
