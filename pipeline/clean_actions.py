@@ -1,0 +1,235 @@
+"""What is wrong with an episode's actions: clock, coverage, invalid rows, jumps, grippers.
+
+All checks see the track on the video clock, after the offset is gone. A row counts as invalid when the source says
+so or when a number of the measured arms is not finite; single ones are only marked (consumers read ``valid``), long
+stretches are trimmed because an event there would have video and no control.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.episode_finding import episode_finding
+from pipeline.motion import moves, usable_rows
+from schemas.array import Bools, Floats, Ints
+from schemas.episode import ActionTrack, ArmTrack, Episode
+from schemas.finding import Finding, Verdict
+from schemas.recipe import AlignSpec
+from schemas.time import NS_PER_S, FrameClock
+
+_CONSTANT_OPENING = 0.02
+"""An opening that spans less than this, of its nominal 0 … 1, does not move."""
+_OUTSIDE_OPENING = 0.5
+"""How far an opening may leave 0 … 1: real grippers overshoot their nominal ends, wrong units do not stop there."""
+_CHATTER_PER_S = 4.0
+"""Jumps over half the range per second that no gripper makes; a broken signal or a wrong column does."""
+
+
+def check_actions(episode: Episode, actions: ActionTrack | None, spec: AlignSpec) -> Iterator[Finding]:
+    """Findings about an episode's actions, which are on the video clock."""
+    if actions is None or actions.n_rows == 0:
+        return
+    yield from _check_clock(episode, actions)
+    good = good_rows(actions)
+    yield from _check_validity(episode, good, spec)
+    if np.all(np.diff(actions.times_ns) >= 0):
+        yield from _check_coverage(episode, actions.times_ns[good], spec)
+    for arm in actions.state:
+        yield from _check_jumps(episode, arm, actions.times_ns, good, spec)
+    for arm in _gripper_arms(actions):
+        yield from _check_gripper(episode, arm, actions.times_ns, good)
+
+
+def good_rows(actions: ActionTrack) -> Bools:
+    """Rows that are valid, later than all valid ones before and finite in every measured arm quantity, bool [T]."""
+    good = usable_rows(actions)
+    for arm in actions.state:
+        for values in (arm.position, arm.rotation, arm.opening, arm.fingers):
+            if values is not None:
+                good = good & np.all(np.isfinite(values.reshape(actions.n_rows, -1)), axis=1)
+    if not actions.state and actions.joint_state is not None:
+        good = good & np.all(np.isfinite(actions.joint_state.reshape(actions.n_rows, -1)), axis=1)
+    return good
+
+
+def _check_clock(episode: Episode, actions: ActionTrack) -> Iterator[Finding]:
+    """Action times must increase: spans find their rows by binary search."""
+    step = np.diff(actions.times_ns)
+    backward, repeated = int(np.count_nonzero(step < 0)), int(np.count_nonzero(step == 0))
+    if backward:
+        yield episode_finding(
+            episode,
+            "action_times_not_monotonic",
+            Verdict.DROP,
+            f"action times step back {backward} times, first after row {int(np.argmax(step < 0))}; repair the clock",
+            value=backward,
+            threshold=0.0,
+        )
+    if repeated:
+        yield episode_finding(
+            episode,
+            "duplicated_action_times",
+            Verdict.KEEP,
+            f"{repeated} action rows repeat the time of the row before; the first row of each time is used",
+            value=repeated,
+            threshold=0.0,
+        )
+
+
+def _check_validity(episode: Episode, good: Bools, spec: AlignSpec) -> Iterator[Finding]:
+    share = float(np.mean(~good))
+    if share > 0.0:
+        dropped = share > spec.max_invalid_share
+        yield episode_finding(
+            episode,
+            "invalid_state",
+            Verdict.DROP if dropped else Verdict.KEEP,
+            f"{np.count_nonzero(~good)} of {len(good)} action rows are marked invalid, not finite or without own time",
+            value=share,
+            threshold=spec.max_invalid_share,
+        )
+
+
+def _check_coverage(episode: Episode, times_ns: Ints, spec: AlignSpec) -> Iterator[Finding]:
+    """Video without actions, at the ends and in holes longer than ``max_action_gap_s``; ``times_ns`` of good rows."""
+    if not episode.cameras or not episode.master.n_frames or len(times_ns) < 2:
+        return
+    clock = episode.master.clock
+    start_ns, end_ns = clock.edge_ns(0), clock.edge_ns(len(clock))
+    period = int(np.median(np.diff(times_ns)))
+    tolerance = max(period, (end_ns - start_ns) // len(clock))
+    mismatch = (int(times_ns[-1]) + period - int(times_ns[0]) - (end_ns - start_ns)) / NS_PER_S
+    if abs(mismatch) > 2.0 * tolerance / NS_PER_S:
+        yield episode_finding(
+            episode,
+            "duration_mismatch",
+            Verdict.KEEP,
+            f"actions last {abs(mismatch):.3f} s {'longer' if mismatch > 0 else 'shorter'} than the video",
+            value=mismatch,
+            threshold=round(2.0 * tolerance / NS_PER_S, 6),
+        )
+    if times_ns[0] >= end_ns or times_ns[-1] + period <= start_ns:
+        yield episode_finding(
+            episode,
+            "no_common_time",
+            Verdict.DROP,
+            "actions and video do not overlap in time; check the source's clocks",
+        )
+        return
+    yield from _uncovered_ends(episode, clock, int(times_ns[0]), int(times_ns[-1]) + period, tolerance)
+    limit = max(spec.max_action_gap_s * NS_PER_S, 2.0 * period)
+    for row in np.flatnonzero(np.diff(times_ns) > limit):
+        hole = (clock.frame_at(int(times_ns[row]) + period - 1) + 1, clock.frame_at(int(times_ns[row + 1])))
+        if hole[1] > hole[0]:
+            yield episode_finding(
+                episode,
+                "action_gap",
+                Verdict.TRIM,
+                f"no valid actions for {(times_ns[row + 1] - times_ns[row]) / NS_PER_S:.2f} s",
+                value=float(times_ns[row + 1] - times_ns[row]) / NS_PER_S,
+                threshold=limit / NS_PER_S,
+                span_ns=(clock.edge_ns(hole[0]), clock.edge_ns(hole[1])),
+            )
+
+
+def _uncovered_ends(
+    episode: Episode, clock: FrameClock, first_ns: int, end_ns: int, tolerance: int
+) -> Iterator[Finding]:
+    """The frames before the first action and after the last one, when that is more than one frame or row."""
+    before, after = first_ns - clock.edge_ns(0), clock.edge_ns(len(clock)) - end_ns
+    frames = [(before, (0, clock.frame_at(first_ns))), (after, (clock.frame_at(end_ns - 1) + 1, len(clock)))]
+    for missing, (start, stop) in frames:
+        if missing > tolerance and stop > start:
+            yield episode_finding(
+                episode,
+                "no_actions_at_end",
+                Verdict.TRIM,
+                f"the video {'starts before' if start == 0 else 'outlasts'} the actions by {missing / NS_PER_S:.3f} s",
+                value=missing / NS_PER_S,
+                threshold=tolerance / NS_PER_S,
+                span_ns=(clock.edge_ns(start), clock.edge_ns(stop)),
+            )
+
+
+def _check_jumps(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools, spec: AlignSpec) -> Iterator[Finding]:
+    """Position steps no arm makes. Too many of them mean that the positions are not metres."""
+    if arm.position is None or np.count_nonzero(good) < 2:
+        return
+    t, position = times_ns[good], arm.position[good].astype(np.float64)
+    period_s = np.diff(t) / NS_PER_S
+    # Two rows a moment apart are jitter of the clock, not speed: no step counts as shorter than half the usual one.
+    speed = np.sqrt(np.sum(np.square(np.diff(position, axis=0)), axis=1)) / np.maximum(
+        period_s, np.median(period_s) / 2
+    )
+    jumps = speed > spec.max_speed_m_s
+    if not np.any(jumps):
+        return
+    worst, share = int(np.argmax(speed)), float(np.mean(jumps))
+    dropped = share > spec.max_invalid_share
+    advice = "; set position_scale_m, these are not metres" if dropped else ""
+    yield episode_finding(
+        episode,
+        "kinematic_discontinuity",
+        Verdict.DROP if dropped else Verdict.KEEP,
+        f"the {arm.arm.value} arm jumps {int(np.count_nonzero(jumps))} times, at most {speed[worst]:.3g} m/s{advice}",
+        value=float(speed[worst]),
+        threshold=spec.max_speed_m_s,
+        span_ns=(int(t[worst]), int(t[worst + 1])),
+    )
+
+
+def _gripper_arms(actions: ActionTrack) -> list[ArmTrack]:
+    """Each arm's measured gripper, or its command where none is measured."""
+    measured = [arm for arm in actions.state if arm.opening is not None or arm.fingers is not None]
+    names = {arm.arm for arm in measured}
+    return measured + [arm for arm in actions.target if arm.arm not in names]
+
+
+def _check_gripper(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools) -> Iterator[Finding]:
+    if arm.opening is not None:
+        opening = arm.opening[good & np.isfinite(arm.opening)].astype(np.float64)
+        yield from _check_opening(episode, arm, opening, times_ns)
+    elif arm.fingers is not None and np.any(good):
+        fingers = arm.fingers.reshape(len(good), arm.n_fingers)[good]
+        if not np.any(moves(fingers)):
+            yield _constant(episode, arm, "fingers", float(np.max(np.ptp(fingers, axis=0))), None)
+
+
+def _check_opening(episode: Episode, arm: ArmTrack, opening: Floats, times_ns: Ints) -> Iterator[Finding]:
+    if len(opening) < 2:
+        return
+    spread = float(np.ptp(opening))
+    if spread < _CONSTANT_OPENING:
+        yield _constant(episode, arm, "opening", spread, _CONSTANT_OPENING)
+    outside = float(np.max(np.maximum(-opening, opening - 1.0)))
+    if outside > _OUTSIDE_OPENING:
+        yield episode_finding(
+            episode,
+            "gripper_out_of_range",
+            Verdict.KEEP,
+            f"the {arm.arm.value} gripper leaves 0 … 1 by {outside:.3g}; set `closed` and `open` of its column",
+            value=outside,
+            threshold=_OUTSIDE_OPENING,
+        )
+    duration_s = max(float(times_ns[-1] - times_ns[0]) / NS_PER_S, 1.0)
+    flips = int(np.count_nonzero(np.abs(np.diff(opening)) > 0.5 * spread)) if spread >= _CONSTANT_OPENING else 0
+    if flips / duration_s > _CHATTER_PER_S:
+        yield episode_finding(
+            episode,
+            "gripper_chatter",
+            Verdict.KEEP,
+            f"the {arm.arm.value} gripper jumps over half its range {flips} times in {duration_s:.1f} s: corrupted",
+            value=flips / duration_s,
+            threshold=_CHATTER_PER_S,
+        )
+
+
+def _constant(episode: Episode, arm: ArmTrack, signal: str, spread: float, threshold: float | None) -> Finding:
+    return episode_finding(
+        episode,
+        "constant_gripper",
+        Verdict.KEEP,
+        f"the {arm.arm.value} gripper's {signal} never moves; it says nothing about grasps in this episode",
+        value=spread,
+        threshold=threshold,
+    )
