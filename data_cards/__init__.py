@@ -1,0 +1,1 @@
+"""Card templates and the source registry: licence, consent, personal data, contact."""

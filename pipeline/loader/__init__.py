@@ -1,0 +1,1 @@
+"""The bundled loader: exact resume and elastic world size over shards that any WebDataset reader can also read."""

@@ -1,0 +1,149 @@
+"""Counting what a shard set is made of, one pass per record type; memory grows with cells and sources, not events."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from schemas.cluster import ClusterModel
+from schemas.episode import Alignment, Episode
+from schemas.event import Event
+from schemas.finding import Finding
+from schemas.plan import SamplingPlan
+from schemas.shard import ShardEntry, ShardFile
+from schemas.time import NS_PER_S
+
+CellKey = tuple[int, int]
+NS_PER_HOUR = 3600 * NS_PER_S
+
+
+@dataclass(frozen=True)
+class SourceKey:
+    """What the card groups episodes by."""
+
+    source: str
+    kind: str
+    dataset: str
+    embodiment: str
+    action_kind: str
+    licence: str
+    consent: str
+
+
+@dataclass
+class SplitFacts:
+    """One split as written."""
+
+    n_samples: int = 0
+    n_events: int = 0
+    """Distinct: an event's first draw has repeat 0."""
+    n_bytes: int = 0
+    ns: int = 0
+    cells: Counter[CellKey] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything the manifest, the plan file and the card state."""
+
+    plan: SamplingPlan
+    shards: tuple[ShardFile, ...]
+    """By name."""
+    splits: dict[str, SplitFacts]
+    episodes: Counter[SourceKey]
+    episode_ns: Counter[SourceKey]
+    levels: Counter[str]
+    level_ns: Counter[str]
+    captions: Counter[str]
+    """Events by who captioned them."""
+    needs_vlm: int
+    reviews: Counter[str]
+    sync: Counter[str]
+    findings: Counter[tuple[str, str, str]]
+    """(stage, check, verdict)."""
+    clusterings: tuple[ClusterModel, ...]
+
+
+def split_facts(batches: Iterable[list[ShardEntry]]) -> dict[str, SplitFacts]:
+    """Per split, sorted by name."""
+    found: dict[str, SplitFacts] = {}
+    for batch in batches:
+        for entry in batch:
+            split = found.setdefault(entry.split, SplitFacts())
+            split.n_samples += 1
+            split.n_events += entry.repeat == 0
+            split.n_bytes += entry.n_bytes
+            split.ns += entry.end_ns - entry.start_ns
+            split.cells[entry.vision_language, entry.action] += 1
+            split.sources[entry.source] += 1
+    return dict(sorted(found.items()))
+
+
+def count_episodes(batches: Iterable[list[Episode]]) -> tuple[Counter[SourceKey], Counter[SourceKey]]:
+    """Number and recorded nanoseconds of the master view, per `SourceKey`."""
+    number: Counter[SourceKey] = Counter()
+    ns: Counter[SourceKey] = Counter()
+    for batch in batches:
+        for episode in batch:
+            key = SourceKey(
+                episode.source,
+                str(episode.kind),
+                episode.dataset,
+                episode.embodiment,
+                str(episode.action_kind),
+                episode.licence,
+                episode.consent,
+            )
+            number[key] += 1
+            ns[key] += episode.master.end_ns - int(episode.master.times_ns[0])
+    return number, ns
+
+
+@dataclass
+class EventFacts:
+    """What is counted about events of all levels."""
+
+    levels: Counter[str] = field(default_factory=Counter)
+    ns: Counter[str] = field(default_factory=Counter)
+    captions: Counter[str] = field(default_factory=Counter)
+    reviews: Counter[str] = field(default_factory=Counter)
+    needs_vlm: int = 0
+
+
+def count_events(batches: Iterable[list[Event]]) -> EventFacts:
+    """Counts over the whole corpus."""
+    found = EventFacts()
+    for batch in batches:
+        for event in batch:
+            found.levels[str(event.level)] += 1
+            found.ns[str(event.level)] += event.span.end_ns - event.span.start_ns
+            by = event.caption_by
+            found.captions[" ".join(filter(None, (by.proposer, by.model))) if by else "nobody"] += 1
+            found.reviews[str(event.review)] += 1
+            found.needs_vlm += event.needs_vlm
+    return found
+
+
+def count_findings(batches: Iterable[list[Finding]]) -> Counter[tuple[str, str, str]]:
+    """Findings by (stage, check, verdict)."""
+    return Counter((item.stage, item.check, str(item.verdict)) for batch in batches for item in batch)
+
+
+def count_sync(batches: Iterable[list[Alignment]]) -> Counter[str]:
+    """Episodes by sync verdict."""
+    return Counter(str(item.verdict) for batch in batches for item in batch)
+
+
+def deviations(plan: SamplingPlan, train: SplitFacts | None) -> tuple[float, float]:
+    """Largest |drawn − planned| at the end of the train split: over vision-language rows, over cells."""
+    if train is None:
+        return 0.0, 0.0
+    rows: Counter[int] = Counter()
+    planned: dict[int, float] = {}
+    worst = 0.0
+    for cell in plan.cells:
+        drawn = train.cells[cell.vision_language, cell.action]
+        worst = max(worst, abs(drawn - train.n_samples * cell.mass))
+        rows[cell.vision_language] += drawn
+        planned[cell.vision_language] = planned.get(cell.vision_language, 0.0) + cell.mass
+    return max((abs(rows[row] - train.n_samples * mass) for row, mass in planned.items()), default=0.0), worst

@@ -1,0 +1,185 @@
+"""Stage ``shard``: one tar of samples in drawing order, with the manifest rows and statistics that belong to it.
+
+The order was fixed by the schedule, the clips were encoded by ``cut``; what is left is arranging bytes. The tar
+is named by its work key and published (linked under its plain name) only as part of a whole set.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from pipeline.action_layout import relative_to
+from pipeline.blobs import Blobs
+from pipeline.errors import JoineryError
+from pipeline.loader.sample import anchor_of
+from pipeline.shards.members import Sample, clips_of, sample_members, share_of
+from pipeline.shards.recording import Recording, recordings_of
+from pipeline.shards.sketch import sketch
+from pipeline.shards.tar import TarStream, sample_bytes
+from pipeline.stage import Bundle, Match, Read, Scope, Stage
+from schemas.array import Bools, Floats
+from schemas.calibration import Calibration
+from schemas.cluster import Assignment
+from schemas.episode import ActionTrack, Alignment, Episode
+from schemas.event import Event
+from schemas.plan import Draw, SamplingPlan
+from schemas.recipe import Section
+from schemas.shard import Clip, ShardEntry, ShardFile, ShardStatistics
+
+TARS = "tars"
+ACTION_RELATIVE, STATE = "action_relative", "state"
+
+
+class ShardSlice(Section):
+    """Nothing: order and size come with the draws, encoding with the clips."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Control rows of one sample: float32 [T, 20] and which of the numbers count, bool [T, 20]."""
+
+    values: Floats
+    counted: Bools
+
+
+def write_shard(
+    draws: Sequence[Draw],
+    recordings: Mapping[str, Recording],
+    clips: Iterable[Clip],
+    plan: SamplingPlan,
+    *,
+    blobs: Blobs,
+    path: str,
+) -> list[object]:
+    """Write the tar of ``draws`` (sorted by position) at ``path``; returns its ShardFile, entries and statistics.
+
+    Raises JoineryError naming the event whose recording or clips are not there.
+    """
+    samples = _samples(draws, recordings, clips, plan)
+    written: list[tuple[ShardFile, list[ShardEntry]]] = []
+    blobs.put(path, lambda stream: written.append(_write(draws[0], samples, stream, path)))
+    file, entries = written[0]
+    return [file, *entries, *_statistics(draws, recordings)]
+
+
+def _samples(
+    draws: Sequence[Draw], recordings: Mapping[str, Recording], clips: Iterable[Clip], plan: SamplingPlan
+) -> Iterator[Sample]:
+    cells = {(cell.vision_language, cell.action): cell for cell in plan.cells}
+    clips_by_event: dict[str, dict[str, Clip]] = {}
+    for clip in clips:
+        clips_by_event.setdefault(clip.event_id, {})[clip.camera] = clip
+    for draw in draws:
+        recording = recordings.get(draw.episode_id)
+        if recording is None or draw.event_id not in recording.events:
+            raise JoineryError(
+                f"{draw.shard}: draw {draw.t} is {draw.event_id} of {draw.episode_id}, which is not among the inputs; "
+                "the plan is older than the events: run again"
+            )
+        event = recording.events[draw.event_id]
+        own = clips_of(event, recording, clips_by_event.get(draw.event_id, {}))
+        yield Sample(draw, event, recording, own, plan.plan_id, share_of(draw, plan, cells))
+
+
+def _write(first: Draw, samples: Iterable[Sample], stream: BinaryIO, path: str) -> tuple[ShardFile, list[ShardEntry]]:
+    writer = TarStream(stream)
+    entries = []
+    for sample in samples:
+        data = sample_bytes(sample.key, sample_members(sample))
+        entries.append(_entry(sample, writer.add(data), data))
+    sha256 = writer.finish()
+    return ShardFile(first.shard, path, first.split, len(entries), writer.n_bytes, sha256), entries
+
+
+def _entry(sample: Sample, offset: int, data: bytes) -> ShardEntry:
+    draw, span, share = sample.draw, sample.event.span, sample.share
+    return ShardEntry(
+        shard=draw.shard,
+        key=sample.key,
+        event_id=draw.event_id,
+        episode_id=draw.episode_id,
+        source=sample.recording.episode.source,
+        split=draw.split,
+        t=draw.t,
+        offset=offset,
+        n_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        n_frames=span.n_frames,
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
+        vision_language=draw.vision_language,
+        action=draw.action,
+        target_share=share.target,
+        realised_share=None,
+        repeat=draw.repeat,
+        repeat_cap=share.repeat_cap,
+    )
+
+
+def _statistics(draws: Sequence[Draw], recordings: Mapping[str, Recording]) -> list[ShardStatistics]:
+    """Of the rows as drawn, repeats counted: that is what a trainer sees."""
+    gathered: dict[tuple[str, str], list[Rows]] = {}
+    for draw in draws:
+        recording = recordings[draw.episode_id]
+        for quantity, rows in _rows_of(recording, recording.events[draw.event_id]).items():
+            gathered.setdefault((recording.episode.embodiment, quantity), []).append(rows)
+    name, split = draws[0].shard, draws[0].split
+    found = []
+    for (embodiment, quantity), parts in sorted(gathered.items()):
+        values, counted = (np.concatenate([getattr(part, of) for part in parts]) for of in ("values", "counted"))
+        found.append(ShardStatistics(name, split, embodiment, quantity, **vars(sketch(values, counted))))
+    return found
+
+
+def _rows_of(recording: Recording, event: Event) -> dict[str, Rows]:
+    """An event's relative actions and absolute states; empty without actions or without any valid state."""
+    control, rows = recording.control, slice(event.span.action_start, event.span.action_end)
+    anchor = anchor_of(control.state[rows], control.state_valid[rows])
+    if anchor is None:
+        return {}
+    return {
+        ACTION_RELATIVE: Rows(
+            relative_to(control.action[rows], anchor), control.action_valid[rows, None] & control.action_known
+        ),
+        STATE: Rows(control.state[rows], control.state_valid[rows, None] & control.state_known),
+    }
+
+
+def run(bundle: Bundle, _spec: ShardSlice) -> list[object]:
+    """One shard."""
+    recordings = recordings_of(
+        episodes=bundle.all(Episode),
+        alignments=bundle.all(Alignment),
+        tracks=bundle.all(ActionTrack),
+        calibrations=bundle.all(Calibration),
+        events=bundle.all(Event),
+        assignments=bundle.all(Assignment),
+    )
+    draws = sorted(bundle.all(Draw), key=lambda draw: draw.position)
+    path = f"{TARS}/{bundle.work_key}.tar"
+    return write_shard(draws, recordings, bundle.all(Clip), bundle.one(SamplingPlan), blobs=bundle.sink(), path=path)
+
+
+STAGE = Stage(
+    name="shard",
+    version=1,
+    scope=Scope.SHARD,
+    reads=(
+        Read(Draw, "schedule", Match.SHARD),
+        Read(Clip, "cut", Match.DRAWN),
+        Read(Event, "caption"),
+        Read(Episode, "ingest"),
+        Read(ActionTrack, "ingest"),
+        Read(Alignment, "align"),
+        Read(Calibration, "calibrate"),
+        Read(Assignment, "assign", Match.DRAWN),
+        Read(SamplingPlan, "balance"),
+    ),
+    writes=(ShardFile, ShardEntry, ShardStatistics),
+    recipe_slice=lambda _recipe: ShardSlice(),
+    run=run,
+    writes_blobs=True,
+)

@@ -1,0 +1,148 @@
+"""Proof that a published shard set is whole: every byte, every frame, every promise. What ``joinery verify`` runs.
+
+Nothing is trusted but the set's id, which is the digest of ``set.json``, which names every file's digest. Memory
+holds one sample, one shard's manifest rows and a few columns of the manifest.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.blobs import Blobs
+from pipeline.loader.reader import MANIFEST, SET
+from pipeline.shards.prefix import prefix_problems
+from pipeline.shards.publish import PLAN, set_id
+from pipeline.shards.verify_tar import Tally, tar_problems
+from schemas.arrow import from_table
+from schemas.shard import ShardEntry
+
+MAX_PROBLEMS = 1000
+"""A broken disk breaks everything; the first thousand sentences say enough."""
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What was looked at and what is wrong."""
+
+    shard_set_id: str
+    n_shards: int
+    n_samples: int
+    """Readable ones."""
+    n_clips: int
+    n_frames: int
+    """Decoded, over all views."""
+    n_bytes: int
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def verify(blobs: Blobs, shard_set_path: str) -> VerifyReport:
+    """Check the set in this folder below the workspace root. Damage is reported, not raised.
+
+    Raises FileNotFoundError when there is no ``set.json``, i.e. no set at all.
+    """
+    text = blobs.read(f"{shard_set_path}/{SET}")
+    try:
+        content = json.loads(text)
+        stated, shards = content.pop("shard_set_id"), content["shards"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"{SET}: cannot be read ({error}); nothing else can be checked"
+        return VerifyReport("", 0, 0, 0, 0, 0, (problem,))
+    tally = Tally()
+    found = itertools.islice(_problems(blobs, shard_set_path, str(stated), content, tally), MAX_PROBLEMS)
+    problems = tuple(found)
+    return VerifyReport(str(stated), len(shards), tally.samples, tally.clips, tally.frames, tally.n_bytes, problems)
+
+
+def _problems(blobs: Blobs, folder: str, stated: str, content: dict[str, Any], tally: Tally) -> Iterator[str]:
+    if set_id(content) != stated:
+        yield f"{SET}: its content has the id {set_id(content)}, it says {stated}; the file was changed"
+    yield from _file_problems(blobs, folder, content)
+    left = {shard["shard"]: shard for shard in content["shards"]}
+    for group in _entries_by_shard(blobs, folder):
+        if isinstance(group, str):
+            yield group
+            return
+        shard = left.pop(group[0].shard, None)
+        if shard is None:
+            yield f"{MANIFEST}: rows of {group[0].shard} where there should be none; {SET} does not list it (again)"
+        else:
+            yield from tar_problems(blobs, folder, shard, group, tally)
+    yield from (f"{name}: the manifest has no rows for it, {SET} lists it" for name in sorted(left))
+    with blobs.open(f"{folder}/{MANIFEST}") as file:
+        table = pq.read_table(file, columns=["split", "t", "event_id", "episode_id", "vision_language", "action"])
+    yield from _split_problems(table)
+    yield from _plan_problems(blobs, folder, table)
+
+
+def _file_problems(blobs: Blobs, folder: str, content: Mapping[str, Any]) -> Iterator[str]:
+    for name, sha256 in sorted(content["files"].items()):
+        if not blobs.exists(f"{folder}/{name}"):
+            yield f"{name}: not there, {SET} lists it"
+        elif hashlib.sha256(blobs.read(f"{folder}/{name}")).hexdigest() != sha256:
+            yield f"{name}: its SHA-256 is not the one in {SET}; the file was changed"
+    expected = {SET, *content["files"], *(f"{shard['shard']}.tar" for shard in content["shards"])}
+    there = {path.removeprefix(f"{folder}/") for path in blobs.list(folder)}
+    yield from (f"{name}: does not belong to the set, {SET} does not list it" for name in sorted(there - expected))
+
+
+def _entries_by_shard(blobs: Blobs, folder: str) -> Iterator[list[ShardEntry] | str]:
+    """The manifest's rows shard by shard, or the sentence that says why it cannot be read."""
+    rows: list[ShardEntry] = []
+    try:
+        with blobs.open(f"{folder}/{MANIFEST}") as file:
+            for batch in pq.ParquetFile(file).iter_batches():
+                for row in from_table(ShardEntry, pa.Table.from_batches([batch])):
+                    if rows and row.shard != rows[0].shard:
+                        yield rows
+                        rows = []
+                    rows.append(row)
+    except (OSError, ValueError, KeyError) as error:
+        yield f"{MANIFEST}: cannot be read ({error}); nothing else can be checked"
+        return
+    if rows:
+        yield rows
+
+
+def _split_problems(table: pa.Table) -> Iterator[str]:
+    """Draws are 0 … n − 1 in reading order; validation shares no event and no episode with training."""
+    split = table.column("split")
+    for name in sorted(pc.unique(split).to_pylist()):
+        draws = table.filter(pc.equal(split, name)).column("t").to_numpy()
+        wrong = np.flatnonzero(draws != np.arange(len(draws)))
+        if len(wrong):
+            yield (
+                f"{name}: sample {wrong[0]} in reading order is draw {draws[wrong[0]]}; draws are missing, doubled or "
+                "out of order"
+            )
+    held_out = pc.equal(split, "validation")
+    for column, what in (("event_id", "event"), ("episode_id", "episode")):
+        validation = pc.unique(table.filter(held_out).column(column))
+        trained = table.filter(pc.invert(held_out)).column(column)
+        both = pc.unique(trained.filter(pc.is_in(trained, value_set=validation))).to_pylist()
+        yield from (f"{what} {name} is in a training split and in validation" for name in sorted(both))
+
+
+def _plan_problems(blobs: Blobs, folder: str, table: pa.Table) -> Iterator[str]:
+    """Every prefix of the train split follows the plan."""
+    if not blobs.exists(f"{folder}/{PLAN}"):
+        return
+    try:
+        plan = json.loads(blobs.read(f"{folder}/{PLAN}"))["plan"]
+        masses = {(cell["vision_language"], cell["action"]): float(cell["mass"]) for cell in plan["cells"]}
+    except (ValueError, KeyError, TypeError) as error:
+        yield f"{PLAN}: cannot be read ({error})"
+        return
+    train = table.filter(pc.equal(table.column("split"), "train")).sort_by("t")
+    yield from prefix_problems(train.column("vision_language").to_numpy(), train.column("action").to_numpy(), masses)

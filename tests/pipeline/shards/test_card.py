@@ -1,0 +1,59 @@
+"""The data card: counted facts in a fixed form, safe against names that would break a table."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.blobs import Blobs
+from pipeline.shards.card import card, template, values
+from pipeline.shards.facts import Facts
+from pipeline.shards.publish import gather
+from pipeline.stage import Bundle
+from schemas.shard import ShardFile
+from tests.pipeline.shards.corpus import Corpus, card_streams
+
+
+@pytest.fixture(scope="module")
+def facts(filmed: Corpus, written: list[Any]) -> Facts:
+    files = tuple(file for file in written if isinstance(file, ShardFile))
+    return gather(Bundle(item="corpus", streams=card_streams(filmed, written)), files)
+
+
+@pytest.fixture(scope="module")
+def text(facts: Facts) -> str:
+    return card(facts, title="Cups | 1\n", contact="a@b", short_side=32)
+
+
+def test_every_placeholder_is_filled_and_every_value_is_used(facts: Facts, text: str) -> None:
+    placeholders = set(re.findall(r"\$(\w+)", template()))
+    assert placeholders == set(values(facts, title="t", contact="c", short_side=2))
+    assert "$" not in text
+
+
+def test_the_front_matter_is_what_hugging_face_reads(text: str) -> None:
+    _, header, _ = text.split("---\n", 2)
+    found = yaml.safe_load(header)
+    assert found["license_name"] == "CC-BY-4.0, CC-BY-NC-4.0"
+    assert found["size_categories"] == ["n<1K"]
+    assert found["configs"][0]["data_files"][0] == {"split": "train", "path": "train-*.tar"}
+
+
+def test_tables_have_as_many_cells_as_their_header(text: str) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1, table
+
+
+def test_limits_follow_from_the_data(text: str) -> None:
+    assert "The two clocks could not be verified in 3 of 4 (75.0 %) episodes." in text
+    assert "1 of 4 (25.0 %) episodes have no actions" in text
+
+
+def test_names_cannot_break_the_page(text: str) -> None:
+    assert "# Cups \\| 1\n" in text
+
+
+def test_no_path_of_this_machine_is_on_the_card(text: str, blobs: Blobs) -> None:
+    assert blobs.url not in text

@@ -1,0 +1,36 @@
+"""The travelling recipe says what was done and nothing about where."""
+
+import yaml
+
+from pipeline.shards.portable import portable_recipe
+from schemas.recipe import Recipe
+
+
+def recipe(place: str, *, workers: int = 1) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "joinery": 1,
+            "workspace": {"url": f"s3://{place}", "storage": {"secret_access_key": "hush", "region": "x"}},
+            "sources": [{"format": "video_folder", "name": "web", "path": f"/{place}/films", "licence": "CC-BY-4.0"}],
+            "embed": {"vision_language": {"encoder": "open_clip", "checkpoint": f"/{place}/vit.pt"}},
+            "run": {"workers": workers},
+        }
+    )
+
+
+def test_it_is_the_same_text_wherever_and_however_it_ran() -> None:
+    assert portable_recipe(recipe("here")) == portable_recipe(recipe("elsewhere", workers=64))
+
+
+def test_no_place_and_no_secret_leaves_the_house() -> None:
+    text = portable_recipe(recipe("here"))
+    assert "here" not in text
+    assert "hush" not in text
+
+
+def test_everything_else_is_written_out() -> None:
+    values = yaml.safe_load(portable_recipe(recipe("here")))
+    again = {**values, "workspace": {"url": "w"}}
+    assert values["sources"][0]["path"] == "<sources[0].path>"
+    assert Recipe.model_validate(again).clip == recipe("here").clip
+    assert values["balance"]["alpha"] == 1.0
