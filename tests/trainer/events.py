@@ -1,0 +1,171 @@
+"""Events for the trainer's tests: small moving pictures with trajectories, as examples and as samples of a shard."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+
+import av
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from pipeline.action_layout import relative_to
+from pipeline.loader.sample import EventSample
+from pipeline.loader.stats import ActionStats
+from schemas.time import Span
+from trainer import latents
+from trainer.batch import Batch, Example, pack
+from trainer.configs import ModelConfig, TrainConfig, tiny
+from trainer.flow import Noise, Noised, Sigmas, add_noise, draw_noise
+from trainer.model.language import words_of
+from trainer.model.wam import Velocities, WallWM, build
+
+FPS = 10
+KNOWN = [0, 1, 2, 9]
+"""Left arm's position and opening."""
+
+
+def pictures(n_frames: int, *, size: int = 32, view: int = 0) -> NDArray[np.uint8]:
+    """A square that moves right over a grey ground, [T, size, size, 3]; views differ in colour and row."""
+    frames = np.full((n_frames, size, size, 3), 60, np.uint8)
+    for i, frame in enumerate(frames):
+        left = 2 + (size // 2) * i // n_frames
+        frame[8 + 4 * view : 18 + 4 * view, left : left + 10] = (220, 180 - 60 * view, 40)
+    return frames
+
+
+def known() -> torch.Tensor:
+    mask = torch.zeros(20, dtype=torch.bool)
+    mask[KNOWN] = True
+    return mask
+
+
+def example(
+    *, frames: int = 9, views: int = 1, actions: int = 8, caption: str = "lift the cup", size: int = 32, seed: int = 0
+) -> Example:
+    """An event: one square moving, a smooth trajectory of zero mean and unit variance."""
+    codes = torch.stack([latents.encode(pictures(frames, size=size, view=view)) for view in range(views)])
+    way = np.linspace(0.0, 1.0, max(actions, 1)) + 0.1 * seed
+    columns = np.stack([way, np.sin(3 * way), way**2, way > 0.6], axis=1)[:actions]
+    values = torch.zeros(actions, 20)
+    if actions > 1:
+        values[:, KNOWN] = torch.from_numpy((columns - columns.mean(0)) / columns.std(0)).float()
+    latent_count = codes.shape[1]
+    return Example(
+        event_id=f"ev-{seed}",
+        embodiment="arm",
+        latents_VFCHW=codes,
+        picture_VHW=torch.ones(views, size // 8, size // 8, dtype=torch.bool),
+        words=words_of(caption, 256, 32),
+        raw_frames=frames,
+        state_A=torch.where(known(), torch.linspace(-1, 1, 20) + seed, 0.0) * (actions > 0),
+        state_known_A=known() & (actions > 0),
+        actions_KA=values,
+        action_known_A=known() & (actions > 0),
+        valid_K=torch.ones(actions, dtype=torch.bool),
+        tau_K=torch.arange(actions) * (latent_count - 1) // max(actions, 1) + 1,
+    )
+
+
+def mp4(frames: NDArray[np.uint8]) -> bytes:
+    """H.264 at ten frames per second, nearly lossless."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"crf": "4", "preset": "ultrafast"})
+        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
+        stream.codec_context.thread_count = 1
+        for picture in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def sample(
+    *, n_frames: int = 25, actions: bool = True, height: int = 64, width: int = 64, hz: int = 20, start_ns: int = 0
+) -> EventSample:
+    """One sample as the loader gives it: a front and a wrist camera, actions at ``hz``."""
+    step_ns = 10**9 // FPS
+    times = start_ns + np.arange(n_frames, dtype=np.int64) * step_ns
+    end_ns = start_ns + n_frames * step_ns
+    clip = pictures(n_frames, size=64)[:, :height, :width]
+    n_rows = n_frames * hz // FPS if actions else 0
+    rows = start_ns + np.arange(n_rows, dtype=np.int64) * (10**9 // hz)
+    state = np.zeros((n_rows, 20), np.float32)
+    way = np.linspace(0, 1, n_rows)
+    state[:, 0], state[:, 1], state[:, 9] = 0.3 + 0.2 * way, 0.1 * np.sin(3 * way), way < 0.5
+    mask = known().numpy()
+    return EventSample(
+        key="a", split="train", t=0, event_id="ev-a", episode_id="ep-a", level="action",
+        captions={"task": "tidy up", "action": "lift the cup"}, instruction="tidy up", embodiment="arm",
+        action_kind="measured" if actions else "none",
+        span=Span(0, n_frames, start_ns, end_ns, 0, n_rows), n_frames=n_frames, vision_language=0, action=0, weight=1.0,
+        views={"front": mp4(clip), "wrist": mp4(clip)}, view_times_ns={"front": times, "wrist": times + step_ns // 2},
+        action_T20=np.roll(state, -1, axis=0) if actions else None,
+        action_valid_T=np.ones(n_rows, np.bool_) if actions else None, action_times_ns=rows if actions else None,
+        known_20=mask & actions, state_T20=state if actions else None,
+        state_valid_T=np.ones(n_rows, np.bool_) if actions else None, state_known_20=mask & actions,
+        calib_json=b"{}", record={},
+    )  # fmt: skip
+
+
+def stats_of(event: EventSample) -> ActionStats:
+    """Statistics of one sample alone."""
+    assert event.action_T20 is not None
+    assert event.state_T20 is not None
+    relative = relative_to(event.action_T20, event.state_T20[0])
+    low, high = np.quantile(relative, [0.01, 0.99], axis=0).astype(np.float32)
+    return ActionStats(
+        "arm", relative.mean(0), relative.std(0), low, high, event.state_T20.mean(0), event.state_T20.std(0),
+        event.known_20, event.state_known_20,
+    )  # fmt: skip
+
+
+class Repeated:
+    """The same events over and over, by draw number."""
+
+    def __init__(self, *examples: Example) -> None:
+        self._examples = examples
+
+    @property
+    def identity(self) -> str:
+        return "+".join(each.event_id for each in self._examples)
+
+    def __getitem__(self, draw: int) -> Example:
+        return self._examples[draw % len(self._examples)]
+
+
+def small() -> TrainConfig:
+    """`tiny` with two narrow blocks, for tests of wiring rather than of learning."""
+    config = tiny()
+    video = replace(config.model.video, width=32, ffn_width=64, heads=2, depth=2, time_frequencies=16)
+    action = replace(config.model.action, width=24, ffn_width=48, heads=2)
+    model = replace(config.model, video=video, action=action, text=replace(config.model.text, width=16))
+    return replace(config, model=model, data=replace(config.data, token_budget=96), save_every=3)
+
+
+def lively(config: ModelConfig, *, seed: int = 0, views: bool = True) -> WallWM:
+    """A model in which nothing is zero, so that every path shows; ``views=False`` leaves ``W_view`` at zero."""
+    model = build(config, seed)
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        at_zero = ".attn.o." in name and not views
+        if not at_zero:
+            nn.init.normal_(
+                parameter, std=0.3 if parameter.ndim < 2 else parameter.shape[-1] ** -0.5, generator=generator
+            )
+    return model
+
+
+def noised(examples: Sequence[Example], draws: Sequence[int]) -> tuple[Batch, Noise, Noised]:
+    """A pack of these examples, its noise, and both together."""
+    batch = pack(examples)
+    noise = draw_noise(examples, draws, 0, Sigmas("logit_normal"), None)
+    return batch, noise, add_noise(batch, noise)
+
+
+def velocities(model: WallWM, examples: Sequence[Example], draws: Sequence[int]) -> Velocities:
+    """What the model predicts for these draws."""
+    batch, _, seen = noised(examples, draws)
+    out: Velocities = model(batch, seen)
+    return out

@@ -1,0 +1,111 @@
+"""From a shard's sample to tokens: which frames, which actions, in what units."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.trainer.events import KNOWN, sample, stats_of
+from trainer.configs import tiny
+from trainer.example import even_indices, example_of, fitted, frame_count, time_indices
+
+CONFIG = tiny()
+
+
+def test_an_event_is_seen_at_one_plus_four_k_frames() -> None:
+    assert [frame_count(n, 33) for n in (5, 8, 9, 32, 33, 34, 5000)] == [5, 5, 9, 29, 33, 33, 33]
+    with pytest.raises(ValueError, match="found 4 frames, expected at least 5"):
+        frame_count(4, 33)
+
+
+@given(st.integers(2, 400), st.integers(2, 60))
+def test_chosen_frames_run_evenly_from_the_first_to_the_last(available: int, count: int) -> None:
+    chosen = even_indices(available, count)
+    steps = np.diff(chosen)
+    assert (chosen[0], chosen[-1], len(chosen)) == (0, available - 1, min(available, count))
+    assert steps.min() >= 1
+    assert steps.max() - steps.min() <= 1
+
+
+@given(st.integers(1, 12), st.integers(1, 8))
+def test_time_indices_are_k_over_k_p_plus_one(per_latent: int, latents: int) -> None:
+    k = np.arange(per_latent * latents)
+    times = 7_000 + k * 1_000
+    found = time_indices(times, 7_000, 7_000 + len(k) * 1_000, latents + 1)
+    assert np.array_equal(found, k // per_latent + 1)
+
+
+def test_actions_outside_the_frames_go_to_the_nearest_latent() -> None:
+    assert time_indices(np.array([-5, 0, 99, 100, 250]), 0, 100, 3).tolist() == [1, 1, 2, 2, 2]
+
+
+def test_an_event_becomes_normalised_tokens_of_two_views() -> None:
+    event = sample()
+    found = example_of(event, stats_of(event), CONFIG)
+    assert found.latents_VFCHW.shape == (2, 7, 4, 4, 4)
+    assert found.picture_VHW.all()
+    assert torch.nonzero(found.action_known_A)[:, 0].tolist() == KNOWN
+    assert len(found.actions_KA) == CONFIG.data.max_actions
+    assert found.tau_K[0] == 1
+    assert found.tau_K[-1] == 6
+    assert found.raw_frames == 25
+
+
+def test_all_actions_that_fit_are_kept_with_zero_mean_and_unit_variance() -> None:
+    event = sample(n_frames=13, hz=10)
+    actions = example_of(event, stats_of(event), CONFIG).actions_KA[:, [0, 1, 9]]
+    assert len(actions) == 13
+    torch.testing.assert_close(actions.mean(0), torch.zeros(3), rtol=0, atol=1e-4)
+    torch.testing.assert_close(actions.std(0, correction=0), torch.ones(3), rtol=0, atol=1e-4)
+
+
+def test_where_the_episode_lay_in_time_and_space_does_not_matter_to_actions() -> None:
+    here, there = sample(), sample(start_ns=5 * 10**9)
+    assert there.state_T20 is not None
+    assert there.action_T20 is not None
+    for values in (there.state_T20, there.action_T20):
+        values[:, :3] += 0.5
+    a, b = (example_of(event, stats_of(here), CONFIG) for event in (here, there))
+    torch.testing.assert_close(a.actions_KA, b.actions_KA, rtol=0, atol=1e-4)
+    assert torch.equal(a.tau_K, b.tau_K)
+    assert not torch.equal(a.state_A, b.state_A), "the state is absolute"
+
+
+def test_an_event_without_actions_needs_no_statistics() -> None:
+    found = example_of(sample(actions=False), None, CONFIG)
+    assert found.actions_KA.shape == (0, 20)
+    assert not found.state_known_A.any()
+
+
+def test_actions_without_statistics_are_refused() -> None:
+    with pytest.raises(ValueError, match="ev-a: the event has actions but no statistics"):
+        example_of(sample(), None, CONFIG)
+
+
+def test_a_wide_picture_leaves_border_cells() -> None:
+    found = example_of(sample(actions=False, height=32), None, CONFIG)
+    assert found.picture_VHW[0].sum(dim=1).tolist() == [4, 4, 0, 0]
+    assert (found.latents_VFCHW[0, :, 0, 2:] == -2.0).all(), "black"
+
+
+def test_pictures_are_fitted_in_whole_cells() -> None:
+    assert fitted(480, 640, CONFIG.data) == (24, 32)
+    assert fitted(1080, 1920, CONFIG.data) == (16, 32)
+    assert fitted(10, 4000, CONFIG.data) == (8, 32)
+
+
+def test_views_on_another_clock_show_what_was_on_screen() -> None:
+    event = sample(actions=False)
+    late = {**event.view_times_ns, "wrist": event.view_times_ns["front"] + 3 * 10**8}
+    found = example_of(replace(event, view_times_ns=late), None, CONFIG)
+    front, wrist = found.latents_VFCHW
+    assert torch.equal(front[0], wrist[0]), "before its first frame a camera shows its first frame"
+    assert not torch.equal(front[1], wrist[1])
+
+
+def test_views_beyond_the_limit_are_left_out() -> None:
+    one = replace(CONFIG, data=replace(CONFIG.data, max_views=1))
+    assert len(example_of(sample(actions=False), None, one).latents_VFCHW) == 1

@@ -1,0 +1,1 @@
+"""Floor 4: the reference WALL-WM trainer. Imports only schemas and pipeline.loader."""

@@ -1,0 +1,137 @@
+"""From a shard's sample to an `Example`: which frames, which actions, in what units.
+
+An event is seen whole, first frame to last, at 1 + 4k evenly spread instants. A fixed stride would cut up to
+4 strides off the end, and the end is what the event is about: the grasp, the release. Views on other clocks show
+what was on their screen at the master view's instants; actions know by their times which latent frame they lead to.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.loader.decode import decode_clip
+from pipeline.loader.sample import EventSample
+from pipeline.loader.stats import ActionStats
+from schemas.array import Ints
+from trainer import latents
+from trainer.batch import Example
+from trainer.configs import DataConfig, TrainConfig
+from trainer.model.language import words_of
+
+
+def frame_count(available: int, limit: int) -> int:
+    """The largest 1 + 4k of at most ``limit`` that ``available`` frames can fill; raises ValueError under five."""
+    if available < 1 + latents.TIME_STRIDE:
+        raise ValueError(f"found {available} frames, expected at least 5: the model needs one latent to predict")
+    stride = latents.TIME_STRIDE
+    return 1 + stride * ((min(available, limit) - 1) // stride)
+
+
+def even_indices(available: int, count: int) -> Ints:
+    """``count`` indices from first to last of ``available``, as even as whole numbers are, int64; all if fewer."""
+    if available <= count:
+        return np.arange(available)
+    places = np.arange(count, dtype=np.int64) * (available - 1)
+    rounded: Ints = (2 * places + count - 1) // (2 * (count - 1))
+    return rounded
+
+
+def time_indices(times_ns: Ints, first_ns: int, last_ns: int, latent_frames: int) -> Ints:
+    """τ of actions at ``times_ns`` in an event whose frames run from ``first_ns`` to ``last_ns``; int64 [K].
+
+    Latent f ≥ 1 shows the f-th of ``latent_frames − 1`` equal parts, so τ = ⌊parts passed⌋ + 1, at most the last
+    latent. With a steady control rate this is ⌊k/K_p⌋ + 1 for K_p actions per latent (wall_wm.md §3.5), in whole
+    numbers, and it stays right when K_p is not one.
+    """
+    passed = (times_ns - first_ns) * (latent_frames - 1) // (last_ns - first_ns)
+    clipped: Ints = np.clip(passed + 1, 1, latent_frames - 1)
+    return clipped
+
+
+def example_of(sample: EventSample, stats: ActionStats | None, config: TrainConfig) -> Example:
+    """One event as the model reads it; ``stats`` of its embodiment, None for events without actions.
+
+    Raises ValueError naming the event when its views or actions cannot be used.
+    """
+    data = config.data
+    times_ns = sample.view_times_ns[sample.master_view]
+    chosen = times_ns[even_indices(len(times_ns), frame_count(len(times_ns), data.max_frames))]
+    cameras = list(sample.views)[: data.max_views]
+    views = [_view(sample, camera, chosen, data) for camera in cameras]
+    control = _control(sample, stats, chosen, data.max_actions)
+    return Example(
+        event_id=sample.event_id,
+        embodiment=sample.embodiment,
+        latents_VFCHW=torch.stack([latents_FCHW for latents_FCHW, _ in views]),
+        picture_VHW=torch.stack([picture_HW for _, picture_HW in views]),
+        words=words_of(sample.caption, config.model.text.entries, config.model.text.max_words),
+        raw_frames=sample.n_frames,
+        state_A=control.state_A,
+        state_known_A=control.state_known_A,
+        actions_KA=control.actions_KA,
+        action_known_A=control.action_known_A,
+        valid_K=control.valid_K,
+        tau_K=control.tau_K,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Control:
+    """The action side of an example."""
+
+    state_A: Tensor
+    state_known_A: Tensor
+    actions_KA: Tensor
+    action_known_A: Tensor
+    valid_K: Tensor
+    tau_K: Tensor
+
+
+def _view(sample: EventSample, camera: str, instants_ns: Ints, data: DataConfig) -> tuple[Tensor, Tensor]:
+    """One camera's latents [F, C, H, W] and the cells [H, W] its picture covers."""
+    shown = np.searchsorted(sample.view_times_ns[camera], instants_ns, side="right") - 1
+    pixels = decode_clip(sample.views[camera], frames=np.maximum(shown, 0).tolist())
+    height, width = fitted(pixels.shape[1], pixels.shape[2], data)
+    canvas = np.zeros((len(pixels), data.height, data.width, 3), np.uint8)
+    for picture, full in zip(canvas, pixels, strict=True):
+        picture[:height, :width] = cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA)
+    stride = latents.SPACE_STRIDE
+    picture_HW = torch.zeros(data.height // stride, data.width // stride, dtype=torch.bool)
+    picture_HW[: height // stride, : width // stride] = True
+    return latents.encode(canvas), picture_HW
+
+
+def fitted(height: int, width: int, data: DataConfig) -> tuple[int, int]:
+    """The largest size of this shape inside the canvas, in whole latent cells; what is left over is border."""
+    scale = min(data.height / height, data.width / width)
+    stride = latents.SPACE_STRIDE
+
+    def cells(side: int, most: int) -> int:
+        return min(max(round(side * scale / stride), 1) * stride, most)
+
+    return cells(height, data.height), cells(width, data.width)
+
+
+def _control(sample: EventSample, stats: ActionStats | None, instants_ns: Ints, limit: int) -> _Control:
+    relative, anchor = sample.relative_action(), sample.anchor_20()
+    dims = len(sample.known_20)
+    if relative is None or anchor is None or sample.action_times_ns is None or sample.action_valid_T is None:
+        zeros, unknown = torch.zeros(dims), torch.zeros(dims, dtype=torch.bool)
+        none = torch.zeros(0, dtype=torch.int64)
+        return _Control(zeros, unknown, torch.zeros(0, dims), unknown, none.bool(), none)
+    if stats is None:
+        raise ValueError(f"{sample.event_id}: the event has actions but no statistics to normalise them by")
+    rows = even_indices(len(relative), limit)
+    latent_count = latents.latent_frames(len(instants_ns))
+    tau_K = time_indices(sample.action_times_ns[rows], int(instants_ns[0]), int(instants_ns[-1]), latent_count)
+    return _Control(
+        state_A=torch.from_numpy(stats.normalise_state(anchor)),
+        state_known_A=torch.from_numpy(sample.state_known_20 & stats.state_known_20),
+        actions_KA=torch.from_numpy(stats.normalise(relative)[rows]),
+        action_known_A=torch.from_numpy(sample.known_20 & stats.known_20),
+        valid_K=torch.from_numpy(sample.action_valid_T[rows]),
+        tau_K=torch.from_numpy(tau_K),
+    )
