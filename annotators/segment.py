@@ -1,0 +1,97 @@
+"""Segment: where an episode's events begin and end, and what each is called (events.md).
+
+Signals place the cuts. Arms are read first; pictures only where no arm says anything, and then as proposals. The
+result is a complete four-level tree without captions; every edge carries its physical kind, its confidence and the
+detectors behind it. docs/segment.md has the rules and the measured scores.
+"""
+
+from collections.abc import Sequence
+
+from annotators.evidence import Evidence
+from annotators.kinematic import kinematic_evidence
+from annotators.ranges import fits_event, left_out, usable_ranges
+from annotators.tree import TreeBuilder
+from annotators.visual import VisualEvidence, visual_signals
+from pipeline.aligned import aligned_actions
+from pipeline.errors import SourceError
+from pipeline.stage import Bundle, Read, Scope, Stage
+from schemas.calibration import Calibration
+from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
+from schemas.event import Event
+from schemas.filmstrip import Filmstrip
+from schemas.finding import Finding
+from schemas.recipe import SegmentSpec
+from schemas.tree import violations
+
+
+def segment(
+    episode: Episode,
+    actions: ActionTrack | None,
+    strips: Sequence[Filmstrip],
+    alignment: Alignment,
+    calibration: Calibration | None,
+    *,
+    spec: SegmentSpec,
+) -> list[Event]:
+    """The episode's event tree over its usable kept ranges, sorted by level and time; empty if nothing is kept.
+
+    ``actions`` are as ingest wrote them; the alignment is applied here. Raises SourceError when the episode claims
+    actions and has none, ValueError if a tree ever broke an invariant of `schemas.tree`.
+    """
+    actions = _actions_of(episode, actions, alignment)
+    clock = episode.master.clock
+    ranges = usable_ranges(alignment, clock, actions)
+    if not ranges:
+        return []
+    evidence: Evidence | None = None
+    if actions is not None:
+        evidence = kinematic_evidence(actions, calibration, clock, spec)
+    if evidence is None:
+        strip = next((strip for strip in strips if strip.camera == episode.master.name), None)
+        evidence = VisualEvidence(clock, None if strip is None else visual_signals(strip, clock), spec)
+    times_ns = None if actions is None else actions.times_ns
+    fits = fits_event(clock, times_ns)
+    events = TreeBuilder(episode, clock, times_ns, evidence, fits, spec).tree(ranges)
+    broken = violations(events, clock, ranges, episode.action_kind)
+    if broken:
+        raise ValueError(f"{episode.locator}: the event tree breaks {len(broken)} invariants, first: {broken[0]}")
+    return events
+
+
+def _actions_of(episode: Episode, actions: ActionTrack | None, alignment: Alignment) -> ActionTrack | None:
+    """The actions on the video clock; None for an episode without actions, whatever lies beside it."""
+    if episode.action_kind is ActionKind.NONE:
+        return None
+    if actions is None:
+        raise SourceError(
+            f"{episode.locator}: the episode says its actions are {episode.action_kind}, but ingest wrote no action "
+            "track; expected one. Check the source's columns in the recipe and ingest it again"
+        )
+    return aligned_actions(actions, alignment)
+
+
+def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
+    """The stage: the tree, and a finding for every kept range that cannot carry one."""
+    episode, alignment = bundle.one(Episode), bundle.one(Alignment)
+    actions = bundle.optional(ActionTrack)
+    strips = bundle.all(Filmstrip)
+    events = segment(episode, actions, strips, alignment, bundle.optional(Calibration), spec=spec)
+    findings = left_out(episode, alignment, episode.master.clock, _actions_of(episode, actions, alignment))
+    return [*events, *findings]
+
+
+STAGE = Stage(
+    name="segment",
+    version=1,
+    scope=Scope.EPISODE,
+    reads=(
+        Read(Episode, "ingest"),
+        Read(ActionTrack, "ingest"),
+        Read(Filmstrip, "ingest"),
+        Read(Alignment, "align"),
+        Read(Calibration, "calibrate"),
+    ),
+    writes=(Event, Finding),
+    recipe_slice=lambda recipe: recipe.segment,
+    run=run,
+)

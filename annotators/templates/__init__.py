@@ -1,0 +1,1 @@
+"""Caption templates, one text file per language; the file's digest travels with every caption made from it."""

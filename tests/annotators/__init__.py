@@ -1,0 +1,1 @@
+"""Tests of the boundary finders, the event tree and the captions."""

@@ -1,0 +1,290 @@
+"""The segment stage: scores against exact truth, robustness, and the stage's contract."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from annotators.ranges import usable_ranges
+from annotators.segment import STAGE, segment
+from pipeline.errors import SourceError
+from pipeline.stage import Bundle
+from pipeline.synthetic.trajectory import Variant, make_trajectory
+from schemas.calibration import Calibration
+from schemas.episode import ActionKind, ActionTrack, Alignment, Arm, ArmTrack, Episode
+from schemas.event import BoundaryKind, Event, Level
+from schemas.filmstrip import Filmstrip, FrameFlag
+from schemas.finding import Finding
+from schemas.pose import RotationEncoding, rotation_6d
+from schemas.recipe import SegmentSpec
+from schemas.time import NS_PER_S
+from schemas.tree import violations
+from tests.annotators.recordings import (
+    EPISODE_ID,
+    PHYSICAL,
+    Recording,
+    all_kept,
+    blank_strip,
+    boundaries,
+    calibration_of,
+    even_times,
+    make_arm,
+    make_episode,
+    make_track,
+    simulated,
+    synthetic,
+)
+from tests.annotators.scoring import Tally, matches, typed, untyped
+from tests.annotators.sim_truth import true_boundaries
+
+SPEC = SegmentSpec()
+GRASPING = (Variant.PLAIN, Variant.PAUSE, Variant.MISS, Variant.SLIP, Variant.DROP, Variant.ABANDON)
+SIM_NAMES = ("robosuite_pickplacecan_seed0_normal", "robosuite_pickplacecan_seed1_recover")
+
+
+# -- scores ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate_hz", [20, 30])
+def test_synthetic_grasps_misses_and_slips_are_found_within_a_tenth_of_a_second(rate_hz: int) -> None:
+    total, lost = Tally(), Tally()
+    for seed in range(6):
+        for variant in GRASPING:
+            tasks = (variant, Variant.PLAIN) if seed % 2 else (variant,)
+            trajectory = make_trajectory([seed, 3], {Arm.RIGHT: tasks}, rate_hz=rate_hz)
+            true = [(boundary.kind, boundary.t_ns / NS_PER_S) for boundary in trajectory.boundaries]
+            found = boundaries(synthetic(trajectory).tree())
+            total += typed(found, true, 0.1, PHYSICAL)
+            lost += typed(found, true, 0.1, (BoundaryKind.MISS, BoundaryKind.SLIP))
+    assert total.f1 >= 0.98
+    assert lost.f1 >= 0.9
+
+
+def test_two_arms_at_once_are_found_apart() -> None:
+    total = Tally()
+    for seed in range(4):
+        trajectory = make_trajectory([seed, 4], {Arm.LEFT: (Variant.PLAIN,), Arm.RIGHT: (Variant.SLIP,)})
+        true = [boundary.t_ns / NS_PER_S for boundary in trajectory.boundaries]
+        total += untyped([t for _, t in boundaries(synthetic(trajectory).tree())], true, 0.25)
+    assert total.f1 >= 0.85  # cuts of the two arms that fall within five frames are one
+
+
+def test_real_physics_is_found_too(real: Path) -> None:
+    scores = {
+        tolerance: sum(
+            (
+                typed(
+                    boundaries(simulated(real / "sim", name).tree()),
+                    true_boundaries(real / "sim", name),
+                    tolerance,
+                    PHYSICAL,
+                )
+                for name in SIM_NAMES
+            ),
+            Tally(),
+        ).f1
+        for tolerance in (0.1, 0.25, 0.5)
+    }
+    assert scores[0.1] >= 0.9
+    assert scores[0.25] >= 0.93
+
+
+def test_the_injected_drop_is_a_slip_and_the_object_is_fetched(real: Path) -> None:
+    found = boundaries(simulated(real / "sim", SIM_NAMES[1]).tree())
+    kinds = [kind for kind, _ in found if kind in PHYSICAL]
+    assert kinds.count(BoundaryKind.GRASP) == 2
+    (slip,) = [t for kind, t in found if kind is BoundaryKind.SLIP]
+    assert slip == pytest.approx(85 / 20, abs=0.1)
+
+
+def droid(folder: Path) -> Recording:
+    """The real DROID episode: measured pose, a dead gripper sensor, and the command (1 = closed)."""
+    (file,) = folder.glob("data/*/*.parquet")
+    table = pq.read_table(file)
+    pose = np.array(table.column("observation.state.cartesian_position").to_pylist())
+    command = np.array(table.column("action.gripper_position").to_pylist()).reshape(-1)
+    times = np.round(np.array(table.column("timestamp").to_pylist()) * NS_PER_S).astype(np.int64)
+    rotation = rotation_6d(pose[:, 3:], RotationEncoding.EULER_XYZ)
+    dead = np.zeros(len(pose), np.float32)
+    state = make_arm(pose[:, :3].astype(np.float32), dead, rotation=rotation)
+    track = make_track(times, state, target=(make_arm(opening=(1 - command).astype(np.float32)),))
+    return Recording(make_episode(times, int(times[-1]) + NS_PER_S // 15), track, calibration_of())
+
+
+def test_every_gripper_edge_of_a_real_droid_episode_is_a_grasp_or_a_release(real: Path) -> None:
+    edges = [47, 111, 185, 225, 275, 342, 344, 438, 495, 593]  # half-open crossings of the command, SOURCES.md
+    found = boundaries(droid(real / "open_robot" / "droid_slice_lerobot_v30").tree())
+    grips = [(kind, t * 15) for kind, t in found if kind in (BoundaryKind.GRASP, BoundaryKind.RELEASE)]
+    assert len(grips) == len(edges)
+    assert len(matches([frame for _, frame in grips], edges, 9)) == len(edges)  # a ramp takes 13 frames
+    assert [kind for kind, _ in grips] == [BoundaryKind.GRASP, BoundaryKind.RELEASE] * 5
+
+
+def test_a_commanded_gripper_is_trusted_less(real: Path) -> None:
+    events = droid(real / "open_robot" / "droid_slice_lerobot_v30").tree()
+    grasps = [event.start for event in events if event.start.kind is BoundaryKind.GRASP]
+    assert max(grasp.confidence for grasp in grasps) < 0.85
+    assert grasps[0].detectors[0] == "gripper_command"
+
+
+# -- the contract ----------------------------------------------------------------------------------------------
+
+
+def plain() -> Recording:
+    return synthetic(make_trajectory(11, {Arm.RIGHT: (Variant.PLAIN,)}))
+
+
+def test_same_inputs_same_events() -> None:
+    assert plain().tree() == plain().tree()
+
+
+def test_the_alignment_moves_the_cuts_with_the_actions() -> None:
+    recording = plain()
+    offset = 10 * NS_PER_S // 30
+    moved = segment(
+        recording.episode,
+        recording.actions,
+        (),
+        all_kept(recording.episode, offset_ns=offset),
+        recording.calibration,
+        spec=SPEC,
+    )
+    before = [t for kind, t in boundaries(recording.tree()) if kind in PHYSICAL]
+    after = [t for kind, t in boundaries(moved) if kind in PHYSICAL]
+    np.testing.assert_allclose(np.array(after) - np.array(before), offset / NS_PER_S, atol=0.04)
+
+
+def test_each_kept_range_has_its_own_task_and_nothing_covers_the_hole() -> None:
+    recording = plain()
+    alignment = all_kept(recording.episode, (0, 3 * NS_PER_S), (4 * NS_PER_S, recording.episode.master.end_ns))
+    events = segment(recording.episode, recording.actions, (), alignment, recording.calibration, spec=SPEC)
+    tasks = [event.span for event in events if event.level is Level.TASK]
+    assert [(task.frame_start, task.frame_end) for task in tasks] == [(0, 90), (120, recording.episode.master.n_frames)]
+
+
+def test_an_episode_of_which_nothing_is_kept_has_no_events() -> None:
+    recording = plain()
+    alignment = replace(all_kept(recording.episode), kept=())
+    assert segment(recording.episode, recording.actions, (), alignment, recording.calibration, spec=SPEC) == []
+
+
+def test_claimed_but_missing_actions_are_an_error_that_says_what_to_do() -> None:
+    episode = plain().episode
+    with pytest.raises(SourceError, match="ingest it again"):
+        segment(episode, None, (), all_kept(episode), None, spec=SPEC)
+
+
+def test_pictures_are_read_only_where_no_arm_says_anything() -> None:
+    recording = plain()
+    flags = np.zeros(recording.episode.master.n_frames, np.uint8)
+    flags[50] = FrameFlag.HARD_CUT
+    strips = (blank_strip(len(flags), flags=flags),)
+    with_arm = segment(
+        recording.episode, recording.actions, strips, all_kept(recording.episode), recording.calibration, spec=SPEC
+    )
+    assert BoundaryKind.HARD_CUT not in {event.start.kind for event in with_arm}
+    silent = replace(recording.episode, action_kind=ActionKind.NONE)
+    without = segment(silent, None, strips, all_kept(silent), None, spec=SPEC)
+    ((kind, when),) = boundaries(without, Level.SUBTASK)
+    assert kind is BoundaryKind.HARD_CUT
+    assert when == pytest.approx(50 / 30)
+    assert all(event.needs_vlm and event.boundaries_by.proposer == "visual" for event in without)
+    assert all(event.start.confidence <= 0.3 for event in without if event.start.kind is not BoundaryKind.RANGE_EDGE)
+
+
+def test_the_stage_reports_ranges_it_had_to_leave_out() -> None:
+    recording = plain()
+    alignment = all_kept(recording.episode, (0, 3 * NS_PER_S), (4 * NS_PER_S, 4 * NS_PER_S + 1))
+    bundle = Bundle(
+        item=EPISODE_ID,
+        records={
+            Episode: [recording.episode],
+            ActionTrack: [recording.actions],
+            Filmstrip: [],
+            Alignment: [alignment],
+            Calibration: [recording.calibration],
+        },
+    )
+    records = list(STAGE.run(bundle, SPEC))
+    assert {type(record) for record in records} == {Event, Finding}
+    assert [record.check for record in records if isinstance(record, Finding)] == ["range_too_short"]
+    assert set(STAGE.writes) == {Event, Finding}
+
+
+# -- robustness ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "fps"), [(30, 1.0), (33, 20.0), (10, 4.0), (5, 1.0), (4, 1.0), (1, 30.0)])
+def test_short_and_slow_clips_without_actions_have_a_tree_or_none(n: int, fps: float) -> None:
+    times = even_times(n, fps)
+    episode = make_episode(times, int(times[-1]) + round(NS_PER_S / fps), ActionKind.NONE)
+    events = segment(episode, None, (blank_strip(n),), all_kept(episode), None, spec=SPEC)
+    assert bool(events) == (n >= 5)
+
+
+def test_a_constant_gripper_on_a_33_frame_clip_is_cut_by_motion_only() -> None:
+    times = even_times(33, 20)
+    position = np.cumsum(np.full((33, 3), 0.005), axis=0).astype(np.float32)
+    track = make_track(times, make_arm(position, np.full(33, 0.5, np.float32)))
+    recording = Recording(make_episode(times, 33 * NS_PER_S // 20), track, calibration_of())
+    events = recording.tree()
+    assert {event.boundaries_by.proposer for event in events} == {"kinematic"}
+    assert all(event.needs_vlm for event in events)
+
+
+def random_arm(rng: np.random.Generator, n: int, arm: Arm) -> ArmTrack:
+    """Any mixture of motion, noise, steps, constants and NaNs."""
+    walk = np.cumsum(rng.normal(0, rng.choice([0, 1e-4, 1e-2, 1.0]), (n, 3)), axis=0)
+    opening = np.clip(np.cumsum(rng.normal(0, rng.choice([0, 0.01, 0.3]), n)) + rng.uniform(), -0.2, 1.2)
+    if rng.uniform() < 0.5:
+        opening = np.round(opening)
+    walk[rng.uniform(size=n) < rng.choice([0, 0.05, 0.6])] = np.nan
+    rotation = rotation_6d(rng.normal(0, 1, (n, 3)), RotationEncoding.EULER_XYZ) if n else None
+    return make_arm(
+        None if rng.uniform() < 0.3 else walk.astype(np.float32),
+        None if rng.uniform() < 0.3 else opening.astype(np.float32),
+        arm,
+        rotation if rng.uniform() < 0.5 else None,
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_frames=st.integers(1, 200),
+    n_rows=st.integers(0, 300),
+    fps=st.sampled_from([1.0, 4.0, 15.0, 30.0, 120.0]),
+    kind=st.sampled_from([ActionKind.MEASURED, ActionKind.PSEUDO, ActionKind.NONE]),
+    cuts=st.lists(st.floats(-0.1, 1.1), max_size=6),
+)
+def test_no_signal_clock_or_range_breaks_the_tree(
+    seed: int, n_frames: int, n_rows: int, fps: float, kind: ActionKind, cuts: list[float]
+) -> None:
+    rng = np.random.default_rng(seed)
+    steps = np.round(rng.choice([1, 1, 1, 2, 30], n_frames) * NS_PER_S / fps).astype(np.int64)
+    times = np.cumsum(steps) - steps[0]
+    end = int(times[-1] + steps[0])
+    episode = make_episode(times, end, kind)
+    edges = sorted(round(cut * end) for cut in [*cuts, 1.0])
+    ranges = [(a, b) for a, b in pairwise(edges) if b > a][:: rng.integers(1, 3)]
+    alignment = all_kept(episode, *ranges, offset_ns=int(rng.normal(0, 3e8)))
+    rows = np.sort(rng.integers(-end // 4, end + end // 4, n_rows))
+    arms = [random_arm(rng, n_rows, arm) for arm in Arm][: rng.integers(0, 3)]
+    joints = rng.normal(0, 1, (n_rows, 2)) if rng.uniform() < 0.5 else None
+    names = ("left_0", "right_0") if joints is not None else ()
+    valid = (rng.uniform(size=n_rows) < rng.choice([0.2, 0.95, 1.1])).tolist()
+    track = make_track(rows, *arms, joints=joints, joint_names=names, valid=valid)
+    flow = rng.normal(0, 0.01, (n_frames, 8, 8, 2)).astype(np.float32)
+    flags = (rng.uniform(size=n_frames) < 0.05).astype(np.uint8) * FrameFlag.HARD_CUT
+    strips = (blank_strip(n_frames, flags=flags, flow=flow),)
+    events = segment(episode, track, strips, alignment, calibration_of(), spec=SPEC)
+    clock = episode.master.clock
+    moved = None if kind is ActionKind.NONE else replace(track, times_ns=rows + alignment.offset_ns)
+    assert violations(events, clock, usable_ranges(alignment, clock, moved), kind) == []
+    assert len({event.event_id for event in events}) == len(events)
+    assert bool(events) == bool(usable_ranges(alignment, clock, moved))
