@@ -1,0 +1,129 @@
+"""Stage ``assign``: the cell of every event, its split, and whether it lies in the tail.
+
+Needs one event and the frozen models, so it scales out and appending data re-runs only what is new. The split is a
+hash of the episode: all events of one episode are on one side, and appending episodes moves none of the old ones.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering.counter_hash import unit_of
+from clustering.projection import Projection
+from pipeline.stage import Bundle, Read, Scope, Stage
+from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Embedding, Space
+from schemas.episode import Episode
+from schemas.event import Event, RecoveryKind
+from schemas.recipe import Fraction, Recipe, Section
+
+DISTANCE_DECIMALS = 5
+"""Distances are rounded: the same event must get the same one whichever batch it is projected in."""
+
+
+class AssignSlice(Section):
+    """What of the recipe an assignment depends on."""
+
+    validation_fraction: Fraction
+
+
+def place(model: ClusterModel, vectors: NDArray[np.float32]) -> list[tuple[int, float, bool]]:
+    """For raw vectors [n, D]: cluster id, cosine distance, and whether it is beyond the fit's 99th percentile."""
+    points = projection_of(model).points(vectors).astype(np.float64)
+    cosine = points @ model.centroids.reshape(model.n_clusters, model.n_projected).astype(np.float64).T
+    label = np.argmax(cosine, axis=1)
+    distance = np.round(np.clip(1.0 - cosine[np.arange(len(label)), label], 0.0, 2.0), DISTANCE_DECIMALS)
+    limit = model.distance_p99 + 10.0**-DISTANCE_DECIMALS
+    return [(model.first_cluster + int(k), float(d), bool(d > limit)) for k, d in zip(label, distance, strict=True)]
+
+
+def projection_of(model: ClusterModel) -> Projection:
+    """The projection a model carries."""
+    return Projection(model.mean, model.scale, model.projection.reshape(model.n_projected, len(model.mean)))
+
+
+def split_of(episode_id: str, validation_fraction: float) -> str:
+    """``validation`` for that share of all episode ids, else ``train``."""
+    return "validation" if unit_of("split", episode_id) < validation_fraction else "train"
+
+
+def assign(
+    episode: Episode,
+    events: Sequence[Event],
+    embeddings: Sequence[Embedding],
+    models: Sequence[ClusterModel],
+    validation_fraction: float,
+) -> list[Assignment]:
+    """One assignment per event with a vision-language embedding, in time order.
+
+    Raises ValueError for an embedding whose model was never fitted.
+    """
+    fitted = {(model.space, model.embedding_model): model for model in models}
+    places = {space: _places([item for item in embeddings if item.space is space], fitted) for space in Space}
+    split = split_of(episode.episode_id, validation_fraction)
+    found = []
+    for event in sorted(events, key=lambda event: event.span):
+        if event.event_id not in places[Space.VISION_LANGUAGE]:
+            continue
+        vision_language, v_distance, v_far = places[Space.VISION_LANGUAGE][event.event_id]
+        action, a_distance, a_far = places[Space.ACTION].get(event.event_id, (NULL_CLUSTER, 0.0, False))
+        found.append(
+            Assignment(
+                event_id=event.event_id,
+                episode_id=event.episode_id,
+                source=episode.source,
+                dataset=episode.dataset,
+                level=str(event.level),
+                split=split,
+                vision_language=vision_language,
+                action=action,
+                vision_language_distance=v_distance,
+                action_distance=a_distance,
+                tail=v_far or a_far or event.recovery is not RecoveryKind.NONE,
+                duration_s=event.span.duration_s,
+            )
+        )
+    return found
+
+
+def _places(
+    embeddings: Sequence[Embedding], fitted: Mapping[tuple[Space, str], ClusterModel]
+) -> dict[str, tuple[int, float, bool]]:
+    by_model: dict[tuple[Space, str], list[Embedding]] = {}
+    for item in embeddings:
+        by_model.setdefault((item.space, item.model), []).append(item)
+    found: dict[str, tuple[int, float, bool]] = {}
+    for key, items in by_model.items():
+        if key not in fitted:
+            raise ValueError(
+                f"{key[1]}: no clusters were fitted for it, found {[name for _, name in fitted]}; run cluster"
+            )
+        placed = place(fitted[key], np.stack([item.vector for item in items]).astype(np.float32))
+        found.update(zip((item.event_id for item in items), placed, strict=True))
+    return found
+
+
+def run(bundle: Bundle, spec: AssignSlice) -> Iterable[object]:
+    """The assignments of one episode; none for an episode without events."""
+    episode, events = bundle.one(Episode), bundle.all(Event)
+    return assign(episode, events, bundle.all(Embedding), bundle.all(ClusterModel), spec.validation_fraction)
+
+
+def _slice(recipe: Recipe) -> AssignSlice:
+    return AssignSlice(validation_fraction=recipe.cluster.validation_fraction)
+
+
+STAGE = Stage(
+    name="assign",
+    version=1,
+    scope=Scope.EPISODE,
+    reads=(
+        Read(Embedding, "embed"),
+        Read(ClusterModel, "cluster"),
+        Read(Event, "caption"),
+        Read(Episode, "ingest"),
+    ),
+    writes=(Assignment,),
+    recipe_slice=_slice,
+    run=run,
+)

@@ -1,0 +1,135 @@
+"""The compiled epoch: prefix balance of the cells, even use inside them, and nobody left out."""
+
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clustering.balance import balance, count_cells
+from clustering.roster import roster_of
+from clustering.schedule import STAGE, ScheduleSlice, schedule
+from pipeline.stage import Bundle
+from schemas.cluster import Assignment
+from schemas.plan import Draw, SamplingPlan
+from schemas.recipe import BalanceSpec
+from tests.clustering.made import assignment
+
+
+def corpus(cells: list[tuple[int, int]], validation_every: int = 0) -> list[Assignment]:
+    def split(i: int) -> str:
+        return "validation" if validation_every and i % validation_every == 0 else "train"
+
+    return [assignment(f"ev-{i:04}", v, a, split(i)) for i, (v, a) in enumerate(cells)]
+
+
+def draws_of(items: list[Assignment], spec: BalanceSpec, per_shard: int = 4) -> tuple[SamplingPlan, list[Draw]]:
+    plan = balance(count_cells([items]), spec)
+    return plan, list(schedule(roster_of([items], spec.seed), plan, per_shard))
+
+
+def of_split(draws: list[Draw], split: str) -> list[Draw]:
+    return [draw for draw in draws if draw.split == split]
+
+
+CELLS = st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 2)), min_size=1, max_size=80)
+
+
+@given(CELLS, st.integers(1, 300), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_every_prefix_follows_the_plan(cells: list[tuple[int, int]], n_draws: int, seed: int) -> None:
+    plan, draws = draws_of(corpus(cells), BalanceSpec(epoch_draws=n_draws, seed=seed))
+    mass = {(cell.vision_language, cell.action): cell.mass for cell in plan.cells}
+    seen: Counter[tuple[int, int]] = Counter()
+    for draw in of_split(draws, "train"):
+        seen[draw.vision_language, draw.action] += 1
+        t = draw.t + 1
+        assert all(abs(seen[cell] - t * share) < 2 for cell, share in mass.items())
+        for v in range(4):
+            row = sum(n for (cell_v, _), n in seen.items() if cell_v == v)
+            assert abs(row - t * sum(share for (cell_v, _), share in mass.items() if cell_v == v)) < 1
+
+
+@given(CELLS, st.integers(1, 300))
+@settings(max_examples=60, deadline=None)
+def test_events_of_a_cell_are_used_equally_often_up_to_one(cells: list[tuple[int, int]], n_draws: int) -> None:
+    items = corpus(cells)
+    _, draws = draws_of(items, BalanceSpec(epoch_draws=n_draws))
+    train = of_split(draws, "train")
+    uses = Counter(draw.event_id for draw in train)
+    by_cell = defaultdict(list)
+    for item in items:
+        by_cell[item.vision_language, item.action].append(uses[item.event_id])
+    assert all(max(counts) - min(counts) <= 1 for counts in by_cell.values())
+    assert len(train) == n_draws
+    for event_id in uses:
+        assert [draw.repeat for draw in train if draw.event_id == event_id] == list(range(uses[event_id]))
+
+
+def test_every_event_is_in_exactly_one_split_and_in_some_shard() -> None:
+    items = corpus([(i % 3, i % 2) for i in range(60)], validation_every=7)
+    _, draws = draws_of(items, BalanceSpec(epoch_draws=20))
+    members = {
+        split: {draw.event_id for draw in of_split(draws, split)} for split in ("train", "reserve", "validation")
+    }
+    assert sum(map(len, members.values())) == len(set().union(*members.values())) == 60
+    assert members["validation"] == {item.event_id for item in items if item.split == "validation"}
+    assert len(of_split(draws, "reserve")) == len(members["reserve"])
+
+
+def test_shards_are_cut_from_each_split_by_position() -> None:
+    _, draws = draws_of(corpus([(0, 0)] * 10, validation_every=5), BalanceSpec(), per_shard=3)
+    assert [(d.shard, d.position) for d in of_split(draws, "train")][:4] == [
+        ("train-000000", 0), ("train-000000", 1), ("train-000000", 2), ("train-000001", 0),
+    ]  # fmt: skip
+    assert [(d.shard, d.position, d.t) for d in of_split(draws, "validation")] == [
+        ("validation-000000", 0, 0), ("validation-000000", 1, 1),
+    ]  # fmt: skip
+
+
+def test_the_order_of_batches_changes_nothing() -> None:
+    items = corpus([(i % 3, i % 2) for i in range(30)])
+    plan, draws = draws_of(items, BalanceSpec())
+    shuffled = [items[20:], items[:20][::-1]]
+    assert list(schedule(roster_of(shuffled, 0), plan, 4)) == draws
+
+
+def test_another_seed_shuffles_inside_the_cells_only() -> None:
+    items = corpus([(i % 3, i % 2) for i in range(60)])
+    first, second = (of_split(draws_of(items, BalanceSpec(seed=seed))[1], "train") for seed in (0, 1))
+    assert [d.vision_language for d in first] == [d.vision_language for d in second]
+    assert [d.event_id for d in first] != [d.event_id for d in second]
+
+
+def test_passes_over_a_cell_come_in_different_orders() -> None:
+    _, draws = draws_of(corpus([(0, 0)] * 30), BalanceSpec(epoch_draws=60))
+    ids = [draw.event_id for draw in of_split(draws, "train")]
+    assert sorted(ids[:30]) == sorted(ids[30:])
+    assert ids[:30] != ids[30:]
+
+
+def test_one_event_makes_one_draw() -> None:
+    _, draws = draws_of(corpus([(5, -1)]), BalanceSpec())
+    assert [(draw.split, draw.t, draw.event_id, draw.action) for draw in draws] == [("train", 0, "ev-0000", -1)]
+
+
+def test_no_training_events_make_no_train_draws() -> None:
+    _, draws = draws_of(corpus([(0, 0)] * 3, validation_every=1), BalanceSpec())
+    assert [draw.split for draw in draws] == ["validation"] * 3
+    assert draws_of([], BalanceSpec())[1] == []
+
+
+def test_a_plan_for_other_events_is_refused() -> None:
+    items = corpus([(0, 0), (0, 1), (0, 1)])
+    plan, _ = draws_of(items, BalanceSpec())
+    with pytest.raises(ValueError, match="run balance again"):
+        list(schedule(roster_of([items[1:]], 0), plan, 4))
+
+
+def test_the_stage_streams_its_inputs() -> None:
+    items = corpus([(i % 3, i % 2) for i in range(30)])
+    plan, draws = draws_of(items, BalanceSpec())
+    streams = {SamplingPlan: lambda: iter([[plan]]), Assignment: lambda: iter([items[:9], items[9:]])}
+    assert list(STAGE.run(Bundle("corpus", streams=streams), ScheduleSlice(seed=0, samples_per_shard=4))) == draws
+    assert np.all(np.diff([draw.t for draw in of_split(draws, "train")]) == 1)
