@@ -1,0 +1,221 @@
+"""The ``joinery`` command: plan | run | status | trace | why | verify | train.
+
+Every command takes the recipe: it names the workspace and decides which results are current. Errors a user can
+act on are printed as one line each and end with status 1 (2 for a recipe that is not valid); anything else is a
+bug and keeps its traceback. ``--json`` prints one machine-readable document instead of tables.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from jobs import show
+from pipeline.errors import JoineryError
+from schemas.recipe_file import LoadedRecipe, RecipeErrors, load_recipe
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Carve robot and human video at its joints: recordings in, captioned events out as balanced shards.",
+)
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file (YAML).")]
+Override = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key, e.g. run.executor=inline."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
+
+OUT = Console()
+ERR = Console(stderr=True)
+
+
+@contextmanager
+def _teaching_errors() -> Iterator[None]:
+    """Turn errors a user can act on into lines on stderr and an exit status."""
+    try:
+        yield
+    except RecipeErrors as errors:
+        for line in errors.problems:
+            ERR.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except JoineryError as error:
+        ERR.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def _load(recipe: Path, overrides: list[str] | None) -> LoadedRecipe:
+    return load_recipe(recipe, overrides=overrides or [])
+
+
+@app.command()
+def plan(recipe: RecipePath, override: Override = None, as_json: AsJson = False) -> None:
+    """Show what a run would do: sources, bytes, and per stage what is cached and what is left."""
+    from jobs.plan import make_plan
+    from pipeline.store import Workspace
+
+    with _teaching_errors():
+        loaded = _load(recipe, override)
+        spec = loaded.recipe.workspace
+        made = make_plan(Workspace.open(spec.url, spec.storage), loaded.recipe)
+        show.plan(OUT, made, loaded.recipe, as_json)
+
+
+@app.command()
+def run(
+    recipe: RecipePath,
+    override: Override = None,
+    as_json: AsJson = False,
+    retry_quarantined: Annotated[bool, typer.Option(help="Try quarantined items again.")] = False,
+) -> None:
+    """Run a recipe. Does what is not done yet; safe to kill and repeat at any time."""
+    from jobs.progress import JsonReporter, LineReporter, LiveReporter
+    from jobs.run import run_recipe
+
+    with _teaching_errors():
+        loaded = _load(recipe, override)
+        if as_json:
+            reporter: JsonReporter | LineReporter | LiveReporter = JsonReporter(sys.stdout)
+        elif OUT.is_terminal:
+            reporter = LiveReporter(OUT)
+        else:
+            reporter = LineReporter(lambda line: print(line, flush=True))
+        result = run_recipe(loaded, reporter, retry_quarantined=retry_quarantined)
+        show.run_result(OUT, loaded, result, as_json)
+    if not result.succeeded:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(recipe: RecipePath, override: Override = None, as_json: AsJson = False) -> None:
+    """Show how far every stage is, the last runs, and what is in quarantine."""
+    from jobs.plan import stage_states
+    from jobs.river import RIVER
+    from pipeline.ledger import Ledger
+    from pipeline.store import Workspace
+
+    with _teaching_errors():
+        loaded = _load(recipe, override)
+        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
+        states = stage_states(Ledger(workspace, loaded.recipe, RIVER))
+        show.status(OUT, workspace, states, as_json)
+
+
+@app.command()
+def trace(
+    recipe: RecipePath,
+    subject: Annotated[
+        str, typer.Argument(help="Episode, event or sample id, shard, cell:V/A, or part of a file path.")
+    ],
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Walk source → episode → event → cell → shard from any id, both ways."""
+    from jobs.river import RIVER
+    from jobs.trace import trace as walk
+    from pipeline.ledger import Ledger
+    from pipeline.store import Workspace
+
+    with _teaching_errors():
+        loaded = _load(recipe, override)
+        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
+        ledger = Ledger(workspace, loaded.recipe, RIVER)
+        ledger.refresh_all()
+        show.traced(OUT, walk(workspace, ledger, subject), as_json)
+
+
+@app.command()
+def why(
+    recipe: RecipePath,
+    subject: Annotated[
+        str | None, typer.Argument(help="Source name, episode id or locator; all when left out.")
+    ] = None,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """List every reason something was dropped, trimmed, doubted or quarantined."""
+    from jobs.river import RIVER
+    from jobs.why import why as reasons
+    from pipeline.ledger import Ledger
+    from pipeline.store import Workspace
+
+    with _teaching_errors():
+        loaded = _load(recipe, override)
+        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
+        ledger = Ledger(workspace, loaded.recipe, RIVER)
+        ledger.refresh_all()
+        show.reasons(OUT, reasons(workspace, ledger, loaded.recipe, subject), as_json)
+
+
+@app.command()
+def verify(
+    recipe: RecipePath,
+    shard_set: Annotated[str | None, typer.Option(help="Id of a shard set; default: the latest.")] = None,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every byte of a shard set and check it against its manifest, its plan and the shard contract."""
+    from pipeline.shards.latest import shard_set_path
+    from pipeline.shards.verify import verify as check
+    from pipeline.store import Workspace
+
+    with _teaching_errors():
+        loaded = _load(recipe, override)
+        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
+        report = check(workspace.blobs, shard_set_path(workspace.blobs, shard_set))
+        show.verified(OUT, report, as_json)
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(  # noqa: PLR0917 - typer reads options from parameters
+    shards: Annotated[str, typer.Argument(metavar="RECIPE|SHARDS", help="A recipe, or the folder of a shard set.")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoint and log.")],
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 200,
+    config: Annotated[str, typer.Option(help="Name of a configuration in trainer/configs.py.")] = "tiny",
+    overfit: Annotated[str | None, typer.Option(help="Train on one event alone: its id or draw number.")] = None,
+    resume: Annotated[bool, typer.Option(help="Continue the checkpoint in --out.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the reference WALL-WM on published shards."""
+    from trainer.configs import CONFIGS
+    from trainer.run import train as fit
+
+    with _teaching_errors():
+        if config not in CONFIGS:
+            raise JoineryError(f"--config {config}: no such configuration; there are {', '.join(sorted(CONFIGS))}")
+        folder, storage = _shards_of(shards)
+        lines = show.TrainingLines(OUT, steps, as_json)
+        try:
+            report = fit(
+                folder, CONFIGS[config](), out, steps, overfit=overfit, resume=resume, storage=storage, on_step=lines
+            )
+        except (FileExistsError, FileNotFoundError, ValueError) as error:
+            raise JoineryError(str(error)) from error
+        show.trained(OUT, report, as_json)
+
+
+def _shards_of(named: str) -> tuple[str, dict[str, str]]:
+    """The shards folder a recipe's workspace holds, or the folder itself."""
+    if not named.endswith((".yaml", ".yml")):
+        return named, {}
+    spec = _load(Path(named), None).recipe.workspace
+    return f"{spec.url}/shards", dict(spec.storage)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Listing the sources: what is there today, before any stage runs.
+
+The listing replaces the previous one in a single transaction. What a source says about itself that needs no
+decoding (listed files that are missing, totals that disagree, the same recording twice) is committed as findings
+of the pseudo-stage ``discover``, one result per source and run.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.files import SourceFiles
+from pipeline.ledger import Ledger
+from pipeline.sources.table import discover
+from pipeline.store import Attempt, AttemptWriter, Workspace, new_attempt
+from schemas.finding import Finding, Verdict
+from schemas.identity import digest
+from schemas.recipe import Recipe
+from schemas.run import FileDigest, WorkDone
+from schemas.source import EpisodeRef
+
+DISCOVER = "discover"
+REFS_PER_BATCH = 1024
+
+
+class StoredDigests:
+    """The workspace's memory of file digests (a `pipeline.fingerprint.DigestCache`)."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._known = {(row.url, row.n_bytes, row.mtime_ns): row.sha256 for row in workspace.rows(FileDigest)}
+        self._fresh: list[FileDigest] = []
+
+    def get(self, url: str, size: int, mtime_ns: int) -> str | None:
+        return self._known.get((url, size, mtime_ns))
+
+    def put(self, url: str, size: int, mtime_ns: int, sha256: str) -> None:
+        self._known[url, size, mtime_ns] = sha256
+        self._fresh.append(FileDigest(url, size, mtime_ns, sha256))
+
+    def save(self) -> None:
+        """Keep what was learnt; losing it in a kill only costs reading the files again."""
+        self._workspace.append(FileDigest, self._fresh)
+        self._fresh = []
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What was listed, per source name."""
+
+    episodes: dict[str, int]
+    findings: tuple[Finding, ...]
+
+
+def list_sources(workspace: Workspace, recipe: Recipe) -> Listing:
+    """Discover every source and replace the workspace's listing. Raises SourceError when a source cannot be listed."""
+    episodes = {source.name: 0 for source in recipe.sources}
+    digests = StoredDigests(workspace)
+    findings: list[Finding] = []
+
+    def batches() -> Iterator[list[EpisodeRef]]:
+        batch: list[EpisodeRef] = []
+        for source in sorted(recipe.sources, key=lambda source: source.name):
+            files = SourceFiles(source.path, dict(recipe.workspace.storage))
+            for found in discover(source, files, digests):
+                if isinstance(found, Finding):
+                    findings.append(found)
+                    continue
+                episodes[source.name] += 1
+                batch.append(found)
+                if len(batch) == REFS_PER_BATCH:
+                    yield batch
+                    batch = []
+        yield batch
+
+    try:
+        workspace.replace(EpisodeRef, batches())
+    finally:
+        digests.save()
+    return Listing(episodes, tuple(findings))
+
+
+def commit_listing_findings(workspace: Workspace, listing: Listing, ledger: Ledger, run_id: str) -> None:
+    """Publish what discovery found out, including recordings that are listed twice."""
+    by_source: dict[str, list[Finding]] = {source: [] for source in listing.episodes}
+    for finding in [*listing.findings, *map(_duplicate, ledger.duplicates())]:
+        by_source[finding.source].append(finding)
+    writer = AttemptWriter(workspace)
+    done = []
+    for source, findings in sorted(by_source.items()):
+        key, attempt = digest(DISCOVER, source, run_id), new_attempt()
+        writer.add(findings, key, attempt)
+        done.append(WorkDone(key, DISCOVER, source, attempt, key, run_id, 0.0))
+    workspace.commit([Attempt(writer.finish(), tuple(done), ())])
+
+
+def _duplicate(row: tuple[str, str, str, str, str]) -> Finding:
+    episode_id, source, locator, kept_source, kept_locator = row
+    return Finding(
+        subject=source,
+        source=source,
+        stage=DISCOVER,
+        check="duplicate_recording",
+        verdict=Verdict.DROP,
+        message=(
+            f"{locator}: the same recording as {kept_locator} of source {kept_source} ({episode_id}); "
+            "it is used once, under that name"
+        ),
+    )

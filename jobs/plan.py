@@ -1,0 +1,56 @@
+"""``joinery plan``: what a run would do, before it does anything: sources, bytes, and per stage what is cached.
+
+Keys of later stages follow from results that do not exist yet, so their numbers are upper bounds until the
+earlier stages are done; the table says which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.listing import list_sources
+from jobs.river import RIVER
+from pipeline.ledger import Ledger, StageState
+from pipeline.store import Workspace
+from schemas.finding import Finding
+from schemas.recipe import Recipe
+from schemas.source import EpisodeRef
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """What one source lists."""
+
+    source: str
+    episodes: int
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The whole plan."""
+
+    sources: tuple[SourcePlan, ...]
+    stages: tuple[StageState, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        return sum(source.n_bytes for source in self.sources)
+
+
+def make_plan(workspace: Workspace, recipe: Recipe) -> RunPlan:
+    """List the sources and compare with what is committed. Raises SourceError when a source cannot be listed."""
+    listing = list_sources(workspace, recipe)
+    n_bytes = dict.fromkeys(listing.episodes, 0)
+    for batch in workspace.scan(EpisodeRef, columns=["source", "files"]):
+        for row in batch.to_pylist():
+            n_bytes[row["source"]] += sum(file["n_bytes"] for file in row["files"])
+    sources = tuple(SourcePlan(name, count, n_bytes[name]) for name, count in listing.episodes.items())
+    return RunPlan(sources, tuple(stage_states(Ledger(workspace, recipe, RIVER))), listing.findings)
+
+
+def stage_states(ledger: Ledger) -> list[StageState]:
+    """The state of every stage, in order."""
+    ledger.refresh_all()
+    return [ledger.state(stage.name) for stage in RIVER]

@@ -1,0 +1,67 @@
+"""The ray executor: batches through Ray Data, on a local cluster or a joined one.
+
+A batch is one row; Ray Data schedules, retries lost workers and streams attempts back as they finish, in any
+order. Order does not matter: attempts are joined by work key. Work is handed over in waves so that a corpus of
+any size needs bounded memory on the driver.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import cloudpickle
+import ray
+from ray.data import DataContext, TaskPoolStrategy
+
+from jobs.worker import Batch, run_batch
+from pipeline.errors import JoineryError
+from pipeline.store import Attempt
+
+WAVE_BATCHES = 512
+
+
+class RayExecutor:
+    """Owns a Ray session for the length of one run."""
+
+    name = "ray"
+
+    def __init__(self, address: str | None, workers: int | None) -> None:
+        """Start a local cluster of ``workers`` CPUs (default: all), or join the one at ``address``.
+
+        Raises JoineryError when the address cannot be reached.
+        """
+        self._owns = not ray.is_initialized()
+        if self._owns:
+            local = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
+            try:
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise JoineryError(
+                    f"run.ray_address: cannot join or start Ray at {address or 'local'}: {error}"
+                ) from error
+        self.n_workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.WARNING)  # it announces every stage; the reporter does that
+
+    def execute(self, batches: Iterator[Batch]) -> Iterator[Attempt]:
+        """Attempts as they finish. Raises what broke a worker or the workspace; bad items are values inside."""
+        while wave := list(islice(batches, WAVE_BATCHES)):
+            rows = [{"batch": cloudpickle.dumps(batch)} for batch in wave]
+            dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+            attempts = dataset.map(_work, compute=TaskPoolStrategy(min(self.n_workers, len(rows))), num_cpus=1)
+            for row in attempts.iter_rows():
+                yield cloudpickle.loads(row["attempt"])
+
+    def close(self) -> None:
+        """Stop the local cluster; a joined one is left running."""
+        if self._owns:
+            ray.shutdown()
+
+
+def _work(row: dict[str, Any]) -> dict[str, Any]:
+    return {"attempt": cloudpickle.dumps(run_batch(cloudpickle.loads(row["batch"])))}

@@ -1,0 +1,201 @@
+"""``joinery run``: list the sources, then let every stage do what it has left, and say how it went.
+
+There is no resume mode: a run always does exactly what is not committed yet. It ends non-zero when more than the
+recipe's error budget is in quarantine, this run's and earlier runs' alike.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Protocol
+
+from jobs.inline import InlineExecutor
+from jobs.listing import commit_listing_findings, list_sources
+from jobs.progress import Reporter, StageProgress
+from jobs.river import RIVER
+from jobs.worker import Batch
+from pipeline.errors import JoineryError
+from pipeline.ledger import Ledger, WorkItem
+from pipeline.shards import publish
+from pipeline.shards.latest import point_at
+from pipeline.stage import Scope, Stage
+from pipeline.store import LEDGERS, TABLES, Attempt, Workspace
+from schemas.recipe import ExecutorName, Recipe, RunSpec
+from schemas.recipe_file import LoadedRecipe
+from schemas.run import Run, StageCount
+from schemas.shard import ShardSet
+
+COMMIT_EVERY_S = 2.0
+"""A commit costs some 30 ms and a few small files; two seconds of work is all a kill can lose."""
+LIGHT_STAGE_FACTOR = 8
+"""Stages that open no source take this many times ``run.batch_items`` at once: their items are cheap."""
+
+
+class Executor(Protocol):
+    """Runs batches somewhere and brings their attempts back in any order."""
+
+    name: str
+    n_workers: int
+
+    def execute(self, batches: Iterator[Batch]) -> Iterator[Attempt]:
+        """Attempts as they finish."""
+
+    def close(self) -> None:
+        """Release what it holds."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended."""
+
+    run: Run
+    quarantined: int
+    episodes: int
+
+    @property
+    def succeeded(self) -> bool:
+        return self.run.outcome == "succeeded"
+
+
+def make_executor(spec: RunSpec) -> Executor:
+    """The executor a recipe asks for; Ray is only imported when it is used."""
+    if spec.executor is ExecutorName.INLINE:
+        return InlineExecutor()
+    from jobs.ray_executor import RayExecutor  # noqa: PLC0415 - importing ray takes seconds
+
+    return RayExecutor(spec.ray_address, spec.workers)
+
+
+def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: bool = False) -> RunResult:
+    """Run a recipe to the end. Raises JoineryError when the run as a whole cannot go on."""
+    recipe = loaded.recipe
+    workspace = Workspace.open(recipe.workspace.url, recipe.workspace.storage)
+    run = _new_run(loaded)
+    workspace.append(Run, [run])
+    counts: list[StageCount] = []
+    try:
+        ledger = _listed(workspace, recipe, run.run_id)
+        with closing(make_executor(recipe.run)) as executor:
+            session = _Session(workspace, recipe, run.run_id, ledger, executor, reporter, retry_quarantined)
+            for stage in RIVER:
+                counts.append(_run_stage(session, stage))  # noqa: PERF401 - a failed run reports what it had done
+        _point_at_present_set(workspace, ledger)
+        quarantined, episodes = ledger.quarantined_share()
+        run = _finished(run, counts, *_outcome(ledger, quarantined, episodes, recipe.run.error_budget))
+        return RunResult(run, quarantined, episodes)
+    except BaseException as error:
+        run = _finished(run, counts, "failed", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        workspace.append(Run, [run])
+        reporter.close()
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What every stage of one run shares."""
+
+    workspace: Workspace
+    recipe: Recipe
+    run_id: str
+    ledger: Ledger
+    executor: Executor
+    reporter: Reporter
+    retry_quarantined: bool
+
+
+def _listed(workspace: Workspace, recipe: Recipe, run_id: str) -> Ledger:
+    """List the sources and publish what that showed. Raises JoineryError when there is no episode at all."""
+    listing = list_sources(workspace, recipe)
+    ledger = Ledger(workspace, recipe, RIVER)
+    commit_listing_findings(workspace, listing, ledger, run_id)
+    if not any(listing.episodes.values()):
+        raise JoineryError(f"no episodes: the sources {sorted(listing.episodes)} list none; see `joinery why`")
+    return ledger
+
+
+def _run_stage(session: _Session, stage: Stage) -> StageCount:
+    """Do what one stage has left, committing as attempts come in."""
+    ledger, retry = session.ledger, session.retry_quarantined
+    ledger.refresh(stage.name)
+    state = ledger.state(stage.name)
+    quarantined = 0 if retry else state.quarantined
+    progress = StageProgress(stage.name, state.total, state.done, quarantined=quarantined, running=True)
+    session.reporter.update(progress)
+    _execute(session, _batches(session, stage, ledger.left(stage.name, retry), state.total), progress)
+    session.workspace.compact([TABLES[record] for record in stage.writes] + list(LEDGERS.values()))
+    ledger.refresh(stage.name)
+    progress.seconds = time.monotonic() - progress.started
+    progress.running = False
+    session.reporter.update(progress)
+    seconds = round(progress.seconds, 3)
+    return StageCount(stage.name, progress.total, progress.cached, progress.done, progress.quarantined, seconds)
+
+
+def _execute(session: _Session, batches: Iterator[Batch], progress: StageProgress) -> None:
+    pending: list[Attempt] = []
+    last_commit = time.monotonic()
+    for attempt in session.executor.execute(batches):
+        pending.append(attempt)
+        if time.monotonic() - last_commit > COMMIT_EVERY_S:
+            session.workspace.commit(pending)
+            pending, last_commit = [], time.monotonic()
+        progress.done += len(attempt.done)
+        progress.quarantined += len(attempt.failures)
+        session.reporter.update(progress)
+    session.workspace.commit(pending)
+
+
+def _batches(session: _Session, stage: Stage, work: Iterator[WorkItem], total: int) -> Iterator[Batch]:
+    """Items in batches small enough that every worker gets one."""
+    recipe = session.recipe
+    most = recipe.run.batch_items * (1 if stage.reads_source else LIGHT_STAGE_FACTOR)
+    per_batch = max(1, min(most, -(-total // session.executor.n_workers)))
+    while items := tuple(islice(work, per_batch)):
+        yield Batch(session.workspace, recipe, session.run_id, stage.name, items)
+
+
+def _point_at_present_set(workspace: Workspace, ledger: Ledger) -> None:
+    """A recipe that was changed back finds its set published already; readers must find that one, not the newest."""
+    attempts = [attempt for _, attempt in ledger.done_attempts(publish.STAGE.name)]
+    for shard_sets in workspace.read(ShardSet, attempts).values():
+        for shard_set in shard_sets:
+            point_at(workspace.blobs, shard_set.shard_set_id)
+
+
+def _new_run(loaded: LoadedRecipe) -> Run:
+    now = datetime.now(UTC)
+    return Run(
+        run_id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        started_at=now.isoformat(timespec="seconds"),
+        finished_at="",
+        recipe_digest=loaded.digest,
+        recipe_yaml=loaded.text,
+        executor=loaded.recipe.run.executor,
+        outcome="running",
+        message="",
+        stages=(),
+    )
+
+
+def _finished(run: Run, counts: list[StageCount], outcome: str, message: str) -> Run:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return replace(run, finished_at=now, outcome=outcome, message=message, stages=tuple(counts))
+
+
+def _outcome(ledger: Ledger, quarantined: int, episodes: int, budget: float) -> tuple[str, str]:
+    """Outcome and message. One failed episode is a matter of budget; a failed group, corpus or shard is not."""
+    wide = [stage.name for stage in RIVER if stage.scope is not Scope.EPISODE and ledger.state(stage.name).quarantined]
+    if wide:
+        return "failed", f"{', '.join(wide)} failed; see `joinery why`"
+    if not ledger.done_attempts(publish.STAGE.name):
+        return "failed", "nothing was published: no episode came through; see `joinery why`"
+    share = quarantined / episodes
+    said = f"{quarantined} of {episodes} episodes in quarantine ({share:.1%}), error budget {budget:.1%}"
+    return ("over_error_budget" if share > budget else "succeeded"), said

@@ -1,0 +1,240 @@
+"""What the commands print: tables and trees for people, one JSON document for machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from pipeline.shards.verify import VerifyReport
+from schemas.finding import Finding, Verdict
+from schemas.recipe import Recipe
+from schemas.recipe_file import LoadedRecipe
+from schemas.run import Run
+from schemas.time import NS_PER_S
+
+if TYPE_CHECKING:  # what is shown is made elsewhere; importing its makers here would slow every command
+    from jobs.plan import RunPlan
+    from jobs.run import RunResult
+    from jobs.trace import TracedEpisode, TracedEvent
+    from jobs.why import Reasons
+    from pipeline.ledger import StageState
+    from pipeline.shards.verify import VerifyReport
+    from pipeline.store import Workspace
+    from trainer.loop import StepLog
+    from trainer.run import TrainReport
+
+_STYLES = {Verdict.DROP: "red", Verdict.TRIM: "yellow", Verdict.KEEP: "dim"}
+
+
+def plan(out: Console, made: RunPlan, recipe: Recipe, as_json: bool) -> None:
+    """Sources, then stages."""
+    if as_json:
+        _json(made)
+        return
+    sources = _table("source", "episodes", "size")
+    for source in made.sources:
+        sources.add_row(source.source, str(source.episodes), size(source.n_bytes))
+    out.print(sources)
+    stages = _table("stage", "items", "cached", "quarantined", "to do")
+    for state in made.stages:
+        open_end = state.waiting > 0
+        todo = f"≤ {state.left + state.waiting}" if open_end else str(state.left)
+        if state.total == 0 and not open_end:
+            todo = "after the stages above"
+        stages.add_row(state.stage, str(state.total), str(state.done), str(state.quarantined), todo)
+    out.print(stages)
+    _finding_lines(out, made.findings, {})
+    out.print(
+        f"executor {recipe.run.executor}, workspace {recipe.workspace.url}; no model calls (captions are templates)"
+    )
+
+
+def run_result(out: Console, loaded: LoadedRecipe, result: RunResult, as_json: bool) -> None:
+    """How a run ended and what to do next."""
+    if as_json:
+        line: dict[str, Any] = {"event": "run", "run_id": result.run.run_id, "outcome": result.run.outcome}
+        line |= {"message": result.run.message, "episodes": result.episodes, "quarantined": result.quarantined}
+        _json_line(line)
+        return
+    style = "green" if result.succeeded else "red"
+    out.print(f"{result.run.outcome}: {result.run.message}", style=style, highlight=False, soft_wrap=True)
+    if result.quarantined:
+        out.print(f"reasons: joinery why {loaded.path}", highlight=False, soft_wrap=True)
+    if result.run.outcome != "failed":
+        out.print(f"shards:  {loaded.recipe.workspace.url}/shards", highlight=False, soft_wrap=True)
+
+
+def status(out: Console, workspace: Workspace, states: Sequence[StageState], as_json: bool) -> None:
+    """Stages and the last runs."""
+    runs = last_runs(workspace)
+    if as_json:
+        _json({"stages": list(states), "runs": [dataclasses.replace(run, recipe_yaml="") for run in runs]})
+        return
+    table = _table("stage", "items", "done", "left", "waiting", "quarantined")
+    for state in states:
+        cells = (state.total, state.done, state.left, max(state.waiting, 0), state.quarantined)
+        table.add_row(state.stage, *map(str, cells), style="yellow" if state.quarantined else None)
+    out.print(table)
+    for run in runs[:5]:
+        took = f"{sum(stage.seconds for stage in run.stages):.1f} s"
+        out.print(
+            f"run {run.run_id}  {run.executor}  {run.outcome}  {took}  {run.message}", highlight=False, soft_wrap=True
+        )
+
+
+def last_runs(workspace: Workspace) -> list[Run]:
+    """Every run once, in its latest state, newest first. A run without an end was killed or is still going."""
+    by_id: dict[str, Run] = {}
+    for run in workspace.rows(Run):
+        if run.finished_at or run.run_id not in by_id:
+            by_id[run.run_id] = run
+    return sorted(by_id.values(), key=lambda run: (run.started_at, run.run_id), reverse=True)
+
+
+def traced(out: Console, episodes: Sequence[TracedEpisode], as_json: bool) -> None:
+    """One tree per episode: its source, its events, their cells and samples."""
+    if as_json:
+        _json(list(episodes))
+        return
+    for episode in episodes:
+        tree = Tree(f"[bold]{episode.episode_id}[/bold]  source {episode.source}  {episode.locator}")
+        for file in episode.files:
+            tree.add(f"[dim]{episode.root}/{file}[/dim]")
+        nodes: dict[str, Tree] = {}
+        for event in episode.events:
+            nodes[event.event_id] = nodes.get(event.parent_id, tree).add(_event_label(event))
+        out.print(tree, no_wrap=True, overflow="ignore", crop=False)
+
+
+def _event_label(event: TracedEvent) -> str:
+    cell = f"  cell:{event.cell}" if event.cell else ""
+    samples = f"  → {', '.join(event.samples)}" if event.samples else ""
+    times = f"{event.start_s:.2f}–{event.end_s:.2f} s"
+    return f"{event.level} [cyan]{event.event_id}[/cyan] {times}  {event.caption}[green]{cell}{samples}[/green]"
+
+
+def reasons(out: Console, found: Reasons, as_json: bool) -> None:
+    """Failures first, then findings by verdict."""
+    if as_json:
+        _json({"failures": found.failures, "findings": found.findings})
+        return
+    for failure in found.failures:
+        where = found.locators.get(failure.item, failure.item)
+        out.print(f"QUARANTINE {failure.stage}: {where}", style="bold red", highlight=False, soft_wrap=True)
+        out.print(f"  {failure.error}: {failure.message}", markup=False, highlight=False, soft_wrap=True)
+    _finding_lines(out, found.findings, found.locators)
+    counts = Counter(finding.verdict for finding in found.findings)
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in (Verdict.DROP, Verdict.TRIM, Verdict.KEEP))
+    out.print(f"{len(found.failures)} quarantined; findings: {said}", highlight=False)
+
+
+def _finding_lines(out: Console, findings: Sequence[Finding], locators: dict[str, str]) -> None:
+    for finding in findings:
+        where = locators.get(finding.subject, finding.subject)
+        label = f"{finding.verdict.upper():<5} {finding.stage}/{finding.check}"
+        line = f"{label}: {where}{_interval(finding)}{_numbers(finding)}: {finding.message}"
+        out.print(line, style=_STYLES[finding.verdict], markup=False, highlight=False, soft_wrap=True)
+
+
+def _interval(finding: Finding) -> str:
+    if finding.start_ns is None or finding.end_ns is None:
+        return ""
+    return f" [{finding.start_ns / NS_PER_S:.2f}–{finding.end_ns / NS_PER_S:.2f} s]"
+
+
+def _numbers(finding: Finding) -> str:
+    if finding.value is None:
+        return ""
+    threshold = "" if finding.threshold is None else f", threshold {finding.threshold:.4g}"
+    return f" (value {finding.value:.4g}{threshold})"
+
+
+def verified(out: Console, report: VerifyReport, as_json: bool) -> None:
+    """Problems, or what was found in order."""
+    if as_json:
+        _json(report)
+        return
+    for problem in report.problems:
+        out.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    looked = f"{report.n_shards} shards, {report.n_samples} samples, {report.n_clips} clips, {report.n_frames} frames"
+    said = f"{len(report.problems)} problems" if report.problems else "everything in order"
+    out.print(
+        f"{report.shard_set_id}: {looked}, {size(report.n_bytes)}: {said}",
+        highlight=False,
+        soft_wrap=True,
+        style="red" if report.problems else "green",
+    )
+
+
+class TrainingLines:
+    """Prints one line per logged optimiser step: the callback of ``joinery train``."""
+
+    def __init__(self, out: Console, steps: int, as_json: bool) -> None:
+        self._out, self._steps, self._as_json = out, steps, as_json
+
+    def __call__(self, line: StepLog) -> None:
+        if self._as_json:
+            _json_line({"event": "step", **_plain(line)})
+            return
+        every = max(1, self._steps // 10)
+        if line.step % every == 0 or line.step in (1, self._steps):
+            losses = f"loss {line.loss:.4f}  video {line.video:.4f}  action {line.action:.4f}"
+            self._out.print(f"step {line.step:>5}/{self._steps}  {losses}", highlight=False)
+
+
+def trained(out: Console, report: TrainReport, as_json: bool) -> None:
+    """Where the model is and how far the loss fell."""
+    if as_json:
+        _json_line({"event": "trained", **_plain(report)})
+        return
+    if report.first is None or report.last is None:
+        out.print(f"nothing left to do: {report.checkpoint} has all {report.steps} steps", highlight=False)
+        return
+    fell = f"loss {report.first.loss:.4f} → {report.last.loss:.4f}"
+    out.print(f"{report.parameters:,} parameters, {report.tokens:,} tokens, {fell}", highlight=False, style="green")
+    out.print(f"checkpoint {report.checkpoint}", highlight=False, soft_wrap=True)
+    out.print(f"log        {report.log}", highlight=False, soft_wrap=True)
+
+
+def _table(first: str, *rest: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first)
+    for name in rest:
+        table.add_column(name, justify="right")
+    return table
+
+
+def size(n_bytes: int) -> str:
+    """``12.3 MB`` and the like, in powers of 1000."""
+    value = float(n_bytes)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            return f"{value:.1f} {unit}" if unit != "B" else f"{n_bytes} B"
+        value /= 1000
+    return f"{n_bytes} B"
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _json(value: Any) -> None:
+    print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+
+
+def _json_line(value: Any) -> None:
+    print(json.dumps(_plain(value), ensure_ascii=False), flush=True)

@@ -1,0 +1,94 @@
+"""``joinery why``: every reason something was left out, trimmed, doubted or quarantined, with value and threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jobs.listing import DISCOVER
+from jobs.river import RIVER
+from pipeline.errors import JoineryError
+from pipeline.ledger import Ledger
+from pipeline.store import Workspace
+from schemas.finding import Failure, Finding, Verdict
+from schemas.recipe import Recipe
+from schemas.run import Run, WorkDone
+from schemas.source import EpisodeRef
+
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What is known against (or worth knowing about) a subject."""
+
+    findings: tuple[Finding, ...]
+    failures: tuple[Failure, ...]
+    locators: dict[str, str]
+    """Episode id → ``source: locator``, for readable output."""
+
+
+def why(workspace: Workspace, ledger: Ledger, recipe: Recipe, subject: str | None) -> Reasons:
+    """Findings and failures of one source or episode (prefixes and locators work), or of everything.
+
+    Raises JoineryError when ``subject`` names nothing that is listed.
+    """
+    locators = _locators(workspace)
+    sources = {source.name for source in recipe.sources}
+    wanted = None if subject is None else _wanted(subject, sources, locators)
+    findings = [
+        finding
+        for finding in _findings(workspace, ledger)
+        if wanted is None or finding.subject in wanted or finding.source in wanted
+    ]
+    order = [Verdict.DROP, Verdict.TRIM, Verdict.KEEP]
+    findings.sort(
+        key=lambda f: (f.source, order.index(f.verdict), f.check, locators.get(f.subject, ""), f.start_ns or 0)
+    )
+    failures = [
+        failure
+        for failure in current_failures(workspace, ledger)
+        if wanted is None or failure.item in wanted or failure.source in wanted
+    ]
+    return Reasons(tuple(findings), tuple(failures), locators)
+
+
+def current_failures(workspace: Workspace, ledger: Ledger) -> list[Failure]:
+    """The quarantine under the present recipe and listing: one failure per item and stage, the latest."""
+    open_keys = {key for stage in RIVER for key in ledger.quarantined_keys(stage.name)}
+    latest = {failure.work_key: failure for failure in workspace.rows(Failure) if failure.work_key in open_keys}
+    return sorted(latest.values(), key=lambda failure: (failure.source, failure.stage, failure.item))
+
+
+def _findings(workspace: Workspace, ledger: Ledger) -> Iterator[Finding]:
+    """Findings of the last listing and of every stage's present results."""
+    attempts = _last_listing(workspace)
+    for stage in RIVER:
+        if Finding in stage.writes:
+            attempts += [attempt for _, attempt in ledger.done_attempts(stage.name)]
+    for i in range(0, len(attempts), CHUNK):
+        for rows in workspace.read(Finding, attempts[i : i + CHUNK]).values():
+            yield from rows
+
+
+def _last_listing(workspace: Workspace) -> list[str]:
+    done = workspace.rows(WorkDone, f"stage = '{DISCOVER}'")
+    started = {run.run_id: run.started_at for run in workspace.rows(Run)}
+    last = max((row.run_id for row in done), key=lambda run_id: (started.get(run_id, ""), run_id), default="")
+    return [row.attempt for row in done if row.run_id == last]
+
+
+def _locators(workspace: Workspace) -> dict[str, str]:
+    rows = workspace.scan(EpisodeRef, columns=["episode_id", "source", "locator"]).read_all().to_pylist()
+    return {row["episode_id"]: f"{row['source']}: {row['locator']}" for row in rows}
+
+
+def _wanted(subject: str, sources: set[str], locators: dict[str, str]) -> set[str]:
+    if subject in sources:
+        return {subject}
+    found = {episode for episode, locator in locators.items() if episode.startswith(subject) or subject in locator}
+    if not found:
+        raise JoineryError(
+            f"{subject}: neither a source ({', '.join(sorted(sources))}) nor an episode id or locator of the last run"
+        )
+    return found

@@ -1,0 +1,177 @@
+"""Doing one batch of work: load the inputs, call the stage, write an attempt. The same on every executor.
+
+Here exceptions become values: whatever one item raises is quarantined with its traceback and loses nothing else.
+Numeric libraries run on one thread, because results must not depend on how many cores a machine has.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from jobs.river import stage_named
+from pipeline.ledger import WorkItem, listed_attempts
+from pipeline.stage import Bundle, Match, Scope, Stage
+from pipeline.store import Attempt, AttemptWriter, Workspace, new_attempt, one_of, stream_rows
+from schemas import arrow
+from schemas.finding import Failure
+from schemas.identity import digest
+from schemas.plan import Draw
+from schemas.recipe import Recipe
+from schemas.run import WorkDone
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A few items of one stage, picklable: what an executor sends to a worker."""
+
+    workspace: Workspace
+    recipe: Recipe
+    run_id: str
+    stage: str
+    items: tuple[WorkItem, ...]
+
+
+def run_batch(batch: Batch) -> Attempt:
+    """Do a batch; never raises for a bad item, only for a broken workspace or machine."""
+    stage = stage_named(batch.stage)
+    spec = stage.recipe_slice(batch.recipe)
+    writer = AttemptWriter(batch.workspace)
+    done: list[WorkDone] = []
+    failures: list[Failure] = []
+    with one_thread():
+        load = _loader(batch, stage)
+        for item in batch.items:
+            started = time.monotonic()
+            attempt = new_attempt()
+            try:
+                records = list(stage.run(load(item), spec))
+                _check_types(stage, records)
+                writer.add(records, item.work_key, attempt)
+            except Exception as error:  # noqa: BLE001 - the stage boundary: any error of one item becomes a value
+                failures.append(_failure(batch, item, error))
+                continue
+            output_key = _content_key(records) if stage.content_keyed else item.work_key
+            seconds = round(time.monotonic() - started, 3)
+            done.append(WorkDone(item.work_key, stage.name, item.item, attempt, output_key, batch.run_id, seconds))
+    return Attempt(writer.finish(), tuple(done), tuple(failures))
+
+
+class one_thread:  # noqa: N801 - reads as a statement: ``with one_thread():``
+    """BLAS, OpenMP and OpenCV on a single thread; restored on leaving. The one user of torch sees to itself."""
+
+    def __enter__(self) -> None:
+        self._pools = threadpool_limits(1)
+        self._cv2 = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+
+    def __exit__(self, *_: object) -> None:
+        cv2.setNumThreads(self._cv2)
+        self._pools.restore_original_limits()
+
+
+def _loader(batch: Batch, stage: Stage) -> Callable[[WorkItem], Bundle]:
+    match stage.scope:
+        case Scope.EPISODE:
+            return _episode_loader(batch, stage)
+        case Scope.SHARD:
+            return partial(_shard_bundle, batch, stage)
+        case Scope.GROUP | Scope.CORPUS:
+            return partial(_streaming_bundle, batch, stage)
+
+
+def _episode_loader(batch: Batch, stage: Stage) -> Callable[[WorkItem], Bundle]:
+    """Reads each input table once for the whole batch, then deals the rows out to the items."""
+    loaded: dict[tuple[type, str], dict[str, list[Any]]] = {}
+    for read in stage.reads:
+        attempts = sorted({attempt for item in batch.items for attempt in item.attempts[read.stage]})
+        loaded[read.record, read.stage] = batch.workspace.read(read.record, attempts)
+
+    def bundle(item: WorkItem) -> Bundle:
+        records: dict[type, list[Any]] = {read.record: [] for read in stage.reads}
+        for read in stage.reads:
+            for attempt in item.attempts[read.stage]:
+                records[read.record] += loaded[read.record, read.stage][attempt]
+        return _bundle(batch, stage, item, records=records)
+
+    return bundle
+
+
+def _shard_bundle(batch: Batch, stage: Stage, item: WorkItem) -> Bundle:
+    """A shard's draws first; they say which clips to fetch."""
+    schedule = next(read for read in stage.reads if read.match is Match.SHARD)
+    draws = _rows(batch, Draw, item.attempts[schedule.stage], one_of("shard", [item.item]))
+    drawn = one_of("event_id", sorted({draw.event_id for draw in draws}))
+    records: dict[type, list[Any]] = {}
+    for read in stage.reads:
+        match read.match:
+            case Match.SHARD:
+                records[read.record] = sorted(draws, key=lambda draw: draw.position)
+            case Match.DRAWN:
+                records[read.record] = _rows(batch, read.record, item.attempts[read.stage], drawn)
+            case Match.ALL:
+                records[read.record] = _rows(batch, read.record, item.attempts[read.stage], None)
+    return _bundle(batch, stage, item, records=records)
+
+
+def _streaming_bundle(batch: Batch, stage: Stage, item: WorkItem) -> Bundle:
+    """Wide inputs are streamed chunk by chunk and may be read several times."""
+
+    def stream(record: type) -> Iterator[list[Any]]:
+        for read in stage.reads:
+            if read.record is record:
+                attempts = listed_attempts(batch.workspace, item.listing, read.stage)
+                yield from stream_rows(batch.workspace, record, attempts)
+
+    streams = {read.record: partial(stream, read.record) for read in stage.reads}
+    return _bundle(batch, stage, item, streams=streams)
+
+
+def _bundle(batch: Batch, stage: Stage, item: WorkItem, **inputs: Any) -> Bundle:
+    blobs = batch.workspace.blobs if stage.writes_blobs else None
+    storage = batch.workspace.storage if stage.reads_source else {}
+    return Bundle(item=item.item, work_key=item.work_key, ref=item.ref, blobs=blobs, storage=storage, **inputs)
+
+
+def _rows(batch: Batch, record: type, attempts: Sequence[str], where: str | None) -> list[Any]:
+    by_attempt: dict[str, list[Any]] = batch.workspace.read(record, attempts, where)
+    return [row for attempt in attempts for row in by_attempt[attempt]]
+
+
+def _check_types(stage: Stage, records: Sequence[object]) -> None:
+    strangers = {type(record).__name__ for record in records if type(record) not in stage.writes}
+    if strangers:
+        raise TypeError(f"stage {stage.name} wrote {sorted(strangers)}, which it does not declare")
+
+
+def _content_key(records: Sequence[object]) -> str:
+    """Digest of what the records say, in the order written."""
+    parts: list[bytes] = []
+    for record in records:
+        table = arrow.to_table(type(record), [record])
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        parts.append(sink.getvalue().to_pybytes())
+    return digest(*parts)
+
+
+def _failure(batch: Batch, item: WorkItem, error: Exception) -> Failure:
+    return Failure(
+        stage=batch.stage,
+        item=item.item,
+        source=item.ref.source if item.ref else "",
+        work_key=item.work_key,
+        error=type(error).__name__,
+        message=str(error),
+        traceback="".join(traceback.format_exception(error)),
+        run_id=batch.run_id,
+    )

@@ -1,0 +1,1 @@
+"""Tests of floor 5: runs as a user starts them."""

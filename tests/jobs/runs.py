@@ -1,0 +1,30 @@
+"""Looking at runs: a reporter that prints nothing, and the bytes a run published."""
+
+import hashlib
+from pathlib import Path
+
+from jobs.progress import StageProgress
+from jobs.run import RunResult
+
+
+class Silent:
+    """A reporter for tests."""
+
+    def update(self, progress: StageProgress) -> None:
+        """Nothing is shown."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def shard_bytes(workspace: Path) -> dict[str, str]:
+    """SHA-256 of every published file, by its path below ``shards``."""
+    shards = workspace / "shards"
+    files = sorted(path for path in shards.rglob("*") if path.is_file())
+    assert files, f"{workspace}: nothing was published"
+    return {str(path.relative_to(shards)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def done(result: RunResult) -> dict[str, int]:
+    """Stage → items done in this run."""
+    return {stage.stage: stage.done for stage in result.run.stages}

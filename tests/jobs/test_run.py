@@ -1,0 +1,142 @@
+"""Runs as a whole: the same bytes whoever executes them, and never more work than there is."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobs.river import RIVER
+from jobs.run import RunResult, run_recipe
+from pipeline.errors import JoineryError
+from pipeline.synthetic.corpus import CorpusParameters, make_corpus
+from schemas.recipe_file import LoadedRecipe, load_recipe
+from tests.jobs.conftest import BUDGET, write_recipe
+from tests.jobs.runs import Silent, done, shard_bytes
+from tests.pipeline.s3_server import s3_bucket
+
+Load = Callable[..., LoadedRecipe]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ray_writes_the_bytes_inline_writes(load: Load, reference_bytes: dict[str, str], workers: int) -> None:
+    loaded = load("run.executor=ray", f"run.workers={workers}")
+    assert run_recipe(loaded, Silent()).succeeded
+    assert shard_bytes(Path(loaded.recipe.workspace.url)) == reference_bytes
+
+
+def test_the_size_of_batches_changes_no_byte(load: Load, reference_bytes: dict[str, str]) -> None:
+    loaded = load("run.batch_items=1")
+    assert run_recipe(loaded, Silent()).succeeded
+    assert shard_bytes(Path(loaded.recipe.workspace.url)) == reference_bytes
+
+
+def test_a_workspace_on_an_object_store_holds_the_same_bytes(
+    tmp_path: Path, corpus: Path, reference_bytes: dict[str, str]
+) -> None:
+    with s3_bucket("bucket") as storage:
+        recipe = write_recipe(tmp_path / "s3.yaml", corpus, "s3://bucket/workspace")
+        overrides = [f"workspace.storage.{key}={value}" for key, value in storage.items()]
+        loaded = load_recipe(recipe, [BUDGET, "run.executor=inline", *overrides])
+        assert run_recipe(loaded, Silent()).succeeded
+        _download(storage, tmp_path / "workspace")
+    assert shard_bytes(tmp_path / "workspace") == reference_bytes
+
+
+def _download(storage: dict[str, str], folder: Path) -> None:
+    from pipeline.blobs import Blobs
+
+    blobs = Blobs("s3://bucket/workspace", storage)
+    for path in blobs.list("shards"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(blobs.read(path))
+
+
+def test_a_second_run_does_nothing(reference: tuple[RunResult, LoadedRecipe], reference_bytes: dict[str, str]) -> None:
+    result, loaded = reference
+    again = run_recipe(loaded, Silent())
+    assert set(done(again).values()) == {0}
+    assert again.quarantined == result.quarantined == 1
+    assert shard_bytes(Path(loaded.recipe.workspace.url)) == reference_bytes
+
+
+def test_moving_the_sources_reruns_nothing(load: Load, corpus: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere" / "renamed"
+    shutil.copytree(corpus, moved)
+    recipe = write_recipe(tmp_path / "moved.yaml", moved, tmp_path / "workspace")
+    assert run_recipe(load(), Silent()).succeeded
+    result = run_recipe(load_recipe(recipe, [BUDGET, "run.executor=inline"]), Silent())
+    assert set(done(result).values()) == {0}
+
+
+def test_another_caption_template_reruns_caption_and_what_stands_on_it(load: Load) -> None:
+    assert run_recipe(load(), Silent()).succeeded
+    changed = done(run_recipe(load("caption.by.with_duration=true"), Silent()))
+    untouched = {"ingest", "align", "calibrate", "segment", "cut"}
+    assert {stage for stage, count in changed.items() if count == 0} >= untouched
+    assert changed["caption"] > 0
+    assert changed["embed"] == changed["caption"]
+
+
+def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None:
+    corpus, recipe = tmp_path / "growing", tmp_path / "growing.yaml"
+    make_corpus(corpus, CorpusParameters(episodes_per_source=1, seed=3))
+    shutil.move(corpus / "internet", tmp_path / "later")
+    (corpus / "internet").mkdir()
+    shutil.copy(next((tmp_path / "later").glob("*.mp4")), corpus / "internet" / "first.mp4")
+    write_recipe(recipe, corpus, tmp_path / "workspace")
+    overrides = ["run.executor=inline"]
+    first = run_recipe(load_recipe(recipe, overrides), Silent())
+    make_corpus(tmp_path / "more", CorpusParameters(episodes_per_source=1, seed=4))
+    for video in (tmp_path / "more" / "internet").glob("*.mp4"):
+        shutil.copy(video, corpus / "internet" / f"new_{video.name}")
+    second = run_recipe(load_recipe(recipe, overrides), Silent())
+    grown = second.episodes - first.episodes
+    assert grown >= 1
+    for stage in ("ingest", "align", "segment", "caption", "embed", "cut"):
+        assert done(second)[stage] == grown, stage
+
+
+def test_too_many_failures_end_a_run_badly(load: Load) -> None:
+    result = run_recipe(load("run.error_budget=0.01"), Silent())
+    assert result.run.outcome == "over_error_budget"
+    assert not result.succeeded
+    assert "1 of 11 episodes in quarantine" in result.run.message
+
+
+def test_quarantine_is_tried_again_only_on_request(load: Load) -> None:
+    first = run_recipe(load(), Silent())
+    assert first.quarantined == 1
+    counts = {stage.stage: stage for stage in run_recipe(load(), Silent()).run.stages}
+    assert counts["ingest"].quarantined == 1
+    assert counts["ingest"].done == 0
+    retried = run_recipe(load(), Silent(), retry_quarantined=True)
+    assert {stage.stage: stage.quarantined for stage in retried.run.stages}["ingest"] == 1
+
+
+def test_a_source_without_episodes_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "readme.txt").write_text("no video here")
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "joinery: 1\nworkspace: {url: ws}\nsources: [{format: video_folder, name: e, path: empty, licence: CC0}]\n"
+    )
+    with pytest.raises(JoineryError, match="no video file below it"):
+        run_recipe(load_recipe(recipe, ["run.executor=inline"]), Silent())
+
+
+def test_every_stage_reads_only_what_earlier_stages_write() -> None:
+    written: dict[str, tuple[type, ...]] = {}
+    for stage in RIVER:
+        for read in stage.reads:
+            assert read.record in written[read.stage], f"{stage.name} reads {read.record.__name__} of {read.stage}"
+        written[stage.name] = stage.writes
+
+
+def test_a_recipe_changed_back_points_readers_at_its_own_set(load: Load, reference_bytes: dict[str, str]) -> None:
+    workspace = Path(load().recipe.workspace.url)
+    assert run_recipe(load(), Silent()).succeeded
+    assert run_recipe(load("shard.contact=somebody else"), Silent()).succeeded
+    assert shard_bytes(workspace)["latest.json"] != reference_bytes["latest.json"]
+    assert set(done(run_recipe(load(), Silent())).values()) == {0}
+    assert shard_bytes(workspace)["latest.json"] == reference_bytes["latest.json"]

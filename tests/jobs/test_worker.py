@@ -1,0 +1,84 @@
+"""A batch of work: one bad item is a value, wide inputs stream, and outputs are what the stage declares."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pytest
+from threadpoolctl import threadpool_info
+
+from jobs import worker
+from jobs.river import RIVER, stage_named
+from jobs.worker import Batch, one_thread, run_batch
+from pipeline.ledger import WorkItem
+from pipeline.stage import Bundle, Scope, Stage
+from pipeline.store import Workspace
+from schemas.finding import Finding, Verdict
+from schemas.recipe import Recipe
+
+
+def finding(subject: str) -> Finding:
+    return Finding(subject, "s", "toy", "c", Verdict.KEEP, "m")
+
+
+def run_toy(bundle: Bundle, _spec: object) -> list[object]:
+    if bundle.item == "bad":
+        raise ValueError("row 3: found 26 values, expected 28")
+    if bundle.item == "stranger":
+        return [bundle]
+    return [finding(bundle.item)]
+
+
+TOY = Stage("toy", 1, Scope.EPISODE, (), (Finding,), lambda recipe: recipe.align, run_toy)
+
+
+@pytest.fixture
+def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Batch:
+    monkeypatch.setattr(worker, "stage_named", lambda _name: TOY)
+    source = {"format": "video_folder", "name": "s", "path": "/r", "licence": "CC0"}
+    recipe = Recipe.model_validate({"joinery": 1, "workspace": {"url": "/ws"}, "sources": [source]})
+    items = tuple(WorkItem(name, f"key-{name}", {}, "", None) for name in ("a", "bad", "b"))
+    return Batch(Workspace.open(str(tmp_path)), recipe, "run", "toy", items)
+
+
+def test_one_bad_item_is_quarantined_and_loses_nothing_else(batch: Batch) -> None:
+    attempt = run_batch(batch)
+    batch.workspace.commit([attempt])
+    assert [done.item for done in attempt.done] == ["a", "b"]
+    (failure,) = attempt.failures
+    assert (failure.item, failure.work_key, failure.error) == ("bad", "key-bad", "ValueError")
+    assert failure.message == "row 3: found 26 values, expected 28"
+    assert "run_toy" in failure.traceback
+    written = batch.workspace.read(Finding, [done.attempt for done in attempt.done])
+    assert sorted(row.subject for rows in written.values() for row in rows) == ["a", "b"]
+
+
+def test_a_stage_that_writes_what_it_does_not_declare_fails(batch: Batch) -> None:
+    stranger = replace(batch, items=(WorkItem("stranger", "key", {}, "", None),))
+    (failure,) = run_batch(stranger).failures
+    assert failure.message == "stage toy wrote ['Bundle'], which it does not declare"
+
+
+def test_a_content_keyed_stage_is_known_downstream_by_what_it_wrote(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "stage_named", lambda _name: replace(TOY, content_keyed=True))
+    first, second = run_batch(batch).done, run_batch(batch).done
+    assert [done.output_key for done in first] == [done.output_key for done in second]
+    assert first[0].output_key != first[0].work_key
+    assert first[0].output_key != first[1].output_key
+
+
+def test_numeric_libraries_run_on_one_thread_and_are_restored() -> None:
+    cv2.setNumThreads(2)
+    with one_thread():
+        assert cv2.getNumThreads() == 1
+        assert {pool["num_threads"] for pool in threadpool_info()} <= {1}
+    assert cv2.getNumThreads() == 2
+    cv2.setNumThreads(1)
+
+
+def test_an_unknown_stage_names_those_there_are() -> None:
+    with pytest.raises(KeyError, match="no stage 'nothing'; there are \\['ingest'"):
+        stage_named("nothing")
+    assert stage_named("cut") is RIVER[[stage.name for stage in RIVER].index("cut")]
