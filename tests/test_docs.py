@@ -1,0 +1,178 @@
+"""The documentation names only what exists: links, files, commands with their options, targets, recipe keys."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from typer.core import TyperGroup
+
+from jobs.cli import app
+from schemas.recipe import ArmColumns, LeRobotSource, Recipe, VideoFolderSource
+from schemas.recipe_file import RecipeErrors, load_recipe
+from tests.test_repository import ROOT, texts
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE_SPAN = re.compile(r"`([^`\n]+)`")
+CODE_BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PATH = re.compile(r"^[\w.-]+(?:/[\w.-]+)+\.(?:py|md|yaml|toml|txt)$")
+
+
+def pages() -> dict[str, str]:
+    """Every page of documentation; card templates are filled in by a program and are none."""
+    return {name: text for name, text in texts().items() if name.endswith(".md") and not name.startswith("data_cards/")}
+
+
+def code() -> Iterator[tuple[str, str]]:
+    """Page and code: single spans, and each line of a block, continuation lines joined, comments cut off."""
+    for name, text in pages().items():
+        for block in CODE_BLOCK.findall(text):
+            for line in block.replace("\\\n", " ").splitlines():
+                yield name, line.partition(" #")[0].strip()
+        yield from ((name, span) for span in CODE_SPAN.findall(CODE_BLOCK.sub("", text)))
+
+
+def anchors(text: str) -> set[str]:
+    """Anchors of a page's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", CODE_BLOCK.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_there_is_documentation_to_check() -> None:
+    assert {"README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/recipe.md"} <= set(pages())
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    broken = []
+    for name, text in pages().items():
+        for target in LINK.findall(CODE_BLOCK.sub("", text)):
+            if target.startswith(("http://", "https://", "mailto:")):
+                continue
+            path, _, anchor = target.partition("#")
+            there = (ROOT / name).parent / path if path else ROOT / name
+            if not there.exists() or (anchor and anchor not in anchors(there.read_text(encoding="utf-8"))):
+                broken.append(f"{name}: {target}")
+    assert broken == []
+
+
+def test_every_file_named_in_code_exists() -> None:
+    """Paths with a folder of ours in front; others (``meta/info.json``) are in somebody's data."""
+    ours = {path.split("/")[0] for path in texts() if "/" in path}
+    named = {(name, span) for name, span in code() if PATH.match(span) and span.split("/")[0] in ours}
+    assert sorted((name, span) for name, span in named if not (ROOT / span).exists()) == []
+
+
+def test_every_page_named_in_the_code_exists() -> None:
+    named = {
+        (name, page)
+        for name, text in texts().items()
+        if not name.startswith("tests/")
+        for page in re.findall(r"\bdocs/\w+\.md", text)
+    }
+    assert sorted((name, page) for name, page in named if not (ROOT / page).is_file()) == []
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    linked = set(LINK.findall(pages()["docs/index.md"]))
+    assert [name for name in pages() if name.startswith("docs/") and name[5:] not in linked | {"index.md"}] == []
+
+
+def test_every_make_target_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {(name, found) for name, span in code() for found in re.findall(r"(?:^|&& )make ([a-z-]+)", span)}
+    assert named
+    assert sorted(item for item in named if item[1] not in targets) == []
+
+
+def test_every_joinery_command_and_option_named_exists() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    options = {
+        name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        for name, command in group.commands.items()
+    }
+    unknown = []
+    for name, line in code():
+        for command, rest in re.findall(r"(?:^|/bin/|&& )joinery ([a-z_-]+)([^&|]*)", line):
+            flags = re.findall(r"(?<=\s)--[a-z-]+", rest)
+            if command not in options or not set(flags) <= options[command] | {"--help"}:
+                unknown.append(f"{name}: joinery {command}{rest}")
+    assert unknown == []
+
+
+def test_every_joinery_command_is_documented() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    text = "\n".join(pages().values())
+    assert [name for name in group.commands if f"joinery {name}" not in text] == []
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.name)
+def test_a_recipe_that_comes_with_the_code_is_right(recipe: Path) -> None:
+    """Up to recordings that are not there yet: the demo makes its own, and a clone has no real ones."""
+    try:
+        load_recipe(recipe)
+    except RecipeErrors as errors:
+        assert [line for line in errors.problems if ": no folder at " not in line] == []  # noqa: PT017 - not the subject
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, text in pages().items() if "joinery: 1" in text])
+def test_a_whole_recipe_on_a_page_is_right(name: str, text: str, tmp_path: Path) -> None:
+    blocks = [block for block in CODE_BLOCK.findall(text) if block.startswith("joinery: 1")]
+    for block in blocks:
+        for path in re.findall(r"^    path: (\S+)$", block, re.MULTILINE):
+            (tmp_path / path).mkdir(parents=True)
+            (tmp_path / path / "a.mp4").touch()
+        (tmp_path / "recipe.yaml").write_text(block, encoding="utf-8")
+        assert load_recipe(tmp_path / "recipe.yaml").recipe.sources, name
+
+
+# -- docs/recipe.md ----------------------------------------------------------------------------------------------------
+
+ROW = re.compile(r"^\| `([a-z_0-9]+)` \|([^|]*)\|", re.MULTILINE)
+
+
+def sections() -> dict[str, type[BaseModel]]:
+    """Recipe sections by heading."""
+    found: dict[str, type[BaseModel]] = {"state": ArmColumns}
+    for name, field in Recipe.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found[name] = field.annotation
+    return found
+
+
+def documented(heading: str) -> dict[str, str]:
+    """Key → default of a table in docs/recipe.md."""
+    text = pages()["docs/recipe.md"]
+    match = re.search(rf"^##+ `?{heading}.*?(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert match, f"docs/recipe.md has no section {heading}"
+    return {key: default.strip() for key, default in ROW.findall(match.group())}
+
+
+def said(default: object) -> str:
+    """A default as the tables write it."""
+    if isinstance(default, bool) or default is None:
+        return str(default).lower()
+    return str(default) or "empty"
+
+
+@pytest.mark.parametrize("section", sections())
+def test_every_recipe_key_is_documented_with_its_default(section: str) -> None:
+    fields = sections()[section].model_fields
+    table = documented(section)
+    assert set(table) == set(fields)
+    for key, field in fields.items():
+        if field.default is not PydanticUndefined:
+            assert table[key] == said(field.default), key
+
+
+@pytest.mark.parametrize(("source", "own"), [(LeRobotSource, "lerobot"), (VideoFolderSource, "video_folder")])
+def test_every_key_of_a_source_is_documented_with_its_default(source: type[BaseModel], own: str) -> None:
+    table = {**documented("Sources"), **documented(own)}
+    assert set(source.model_fields) <= set(table)
+    for key, field in source.model_fields.items():
+        if field.default is not PydanticUndefined and table[key] != "by format":
+            assert table[key] == said(field.default), key

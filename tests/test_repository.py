@@ -1,0 +1,159 @@
+"""What must hold for every file of the repository, whoever wrote it."""
+
+import ast
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.test_import_floors import imported
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("schemas", "pipeline", "annotators", "clustering", "trainer", "jobs", "data_cards")
+
+REGISTRY_HOSTS = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("download", "pytorch", "org"),
+        ("conda", "anaconda", "org"),
+        ("registry", "npmjs", "org"),
+        ("proxy", "golang", "org"),
+        ("crates", "io"),
+    )
+]
+"""Joined here so that this file does not name them: an installation must work from whatever index pip is set to."""
+MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:" + "work|root" + r")/|(?<![\w.~/-])/home/\w")
+LOCK_FILES = ("uv.lock", "pylock.toml", "poetry.lock")
+NAMES_THAT_SAY_NOTHING = ("utils", "util", "helpers", "helper", "misc", "manager", "common", "base")
+MOST_LINES = 450
+
+WITHOUT_OWN_TEST = {
+    "jobs/inline.py": "the reference executor of tests/jobs/test_run.py",
+    "jobs/ray_executor.py": "held equal to the inline executor by tests/jobs/test_run.py",
+    "jobs/listing.py": "tests/jobs/test_run.py lists, moves, doubles and grows sources",
+    "jobs/plan.py": "tests/jobs/test_cli.py drives it as a user does",
+    "jobs/show.py": "tests/jobs/test_cli.py drives it as a user does",
+    "jobs/trace.py": "tests/jobs/test_cli.py drives it as a user does",
+    "jobs/why.py": "tests/jobs/test_cli.py drives it as a user does",
+}
+"""Modules with logic and no test file of their own, and why."""
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Files that are tracked or would be: everything git does not ignore."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    paths = (ROOT / name for name in listed.stdout.split("\0") if name)
+    return tuple(sorted(path for path in paths if path.is_file()))
+
+
+@cache
+def texts() -> dict[str, str]:
+    """Path below the root → contents, for every file that is text."""
+    found = {}
+    for path in files():
+        raw = path.read_bytes()
+        if b"\0" not in raw:
+            found[path.relative_to(ROOT).as_posix()] = raw.decode("utf-8")
+    return found
+
+
+def modules() -> dict[str, str]:
+    return {name: text for name, text in texts().items() if name.endswith(".py")}
+
+
+def test_no_file_names_a_package_registry() -> None:
+    assert [(name, host) for name, text in texts().items() for host in REGISTRY_HOSTS if host in text] == []
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    found = [
+        f"{name}:{number}: {line.strip()}"
+        for name, text in texts().items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if MACHINE_PATH.search(line)
+    ]
+    assert found == []
+
+
+def test_a_machine_path_would_be_found() -> None:
+    for path in ("/ro" + "ot/x", "'/wo" + "rk/main'", "cd /ho" + "me/ann/x"):
+        assert MACHINE_PATH.search(path), path
+    for harmless in ("frame/wo" + "rk/x", "https://example.org/wo" + "rk/", "~/ho" + "me/x"):
+        assert not MACHINE_PATH.search(harmless), harmless
+
+
+def test_there_are_no_lock_files() -> None:
+    assert [path for path in files() if path.name in LOCK_FILES] == []
+
+
+def test_file_names_say_what_is_inside() -> None:
+    assert [path for path in files() if path.stem in NAMES_THAT_SAY_NOTHING] == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [name for name, text in modules().items() if not ast.get_docstring(ast.parse(text))] == []
+
+
+def test_no_module_outgrows_a_reader() -> None:
+    lengths = {name: text.count("\n") for name, text in modules().items()}
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_folders_stay_shallow() -> None:
+    """Two levels below a top-level package at most, so that any behaviour is found by its noun."""
+    assert [name for name in modules() if name.split("/")[0] in PACKAGES and name.count("/") > 3] == []
+
+
+def _has_logic(source: str) -> bool:
+    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(ast.parse(source)))
+
+
+def _own_test(name: str) -> str:
+    path = Path(name)
+    return f"tests/{path.parent.as_posix()}/test_{path.name}"
+
+
+@cache
+def _imported_by_tests() -> frozenset[str]:
+    """Modules that some test imports, as paths below the root."""
+    names = {name for test, text in modules().items() if "/test_" in test for _, name in imported(text)}
+    return frozenset(f"{part.replace('.', '/')}.py" for name in names for part in (name, name.rpartition(".")[0]))
+
+
+def test_every_module_with_logic_is_tested() -> None:
+    """By the test file that mirrors it, or where several small modules are one thing, by a test that imports it."""
+    missing = [
+        name
+        for name, text in modules().items()
+        if name.split("/")[0] in PACKAGES
+        and _has_logic(text)
+        and not (ROOT / _own_test(name)).is_file()
+        and name not in _imported_by_tests()
+        and name not in WITHOUT_OWN_TEST
+    ]
+    assert missing == [], "no test of their own; write tests/<folder>/test_<file>.py or give a reason"
+
+
+def test_exceptions_to_the_mirror_are_still_needed() -> None:
+    stale = [name for name in WITHOUT_OWN_TEST if not (ROOT / name).is_file() or (ROOT / _own_test(name)).is_file()]
+    assert stale == []
+
+
+def test_the_licence_is_the_apache_text_as_published() -> None:
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert licence.strip().startswith("Apache License\n                           Version 2.0, January 2004")
+    assert "Copyright [yyyy] [name of copyright owner]" in licence, "the appendix stays a template"
+    assert len(licence.splitlines()) == 202
+
+
+def test_what_a_run_makes_is_never_committed() -> None:
+    suffixes = {".tar", ".parquet", ".lance", ".mp4", ".pt", ".safetensors", ".log"}
+    assert [path for path in files() if path.suffix in suffixes and "tests" not in path.parts] == []
