@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annotators.gripper import Hold
-from annotators.runs import first_true, runs_of
 from annotators.signals import ArmSignals
+from pipeline.mask_runs import first_true, runs_of
 from schemas.array import Floats
 from schemas.recipe import SegmentSpec
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from annotators.cut import PRIORS, Cut, survivors
+from annotators.claim import PRIORS, Cut, survivors
 from annotators.ranges import Fits
 from schemas.array import Floats
 from schemas.event import Boundary, BoundaryKind

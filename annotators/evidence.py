@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from annotators.cut import Cut
+from annotators.claim import Cut
 from schemas.array import Floats
 from schemas.episode import Arm
 from schemas.event import Boundary, Motion, RecoveryKind, Verb

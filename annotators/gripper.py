@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotators.runs import first_true, last_true
+from pipeline.mask_runs import first_true, last_true
 from schemas.array import Floats
 from schemas.recipe import SegmentSpec
 

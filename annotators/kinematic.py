@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from annotators.claim import Cut, make_cut, merged, survivors
 from annotators.contact import contacts_of
-from annotators.cut import Cut, make_cut, merged, survivors
 from annotators.evidence import HOLDING, Label, Phase
 from annotators.gripper import Hold, find_holds
 from annotators.phases import ArmTimeline, PhaseSpan, arm_timeline

@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from annotators.claim import Cut, make_cut
 from annotators.contact import HARD_STOP, Contact
-from annotators.cut import Cut, make_cut
 from annotators.evidence import Goal, Phase
 from annotators.primitives import dips
 from annotators.signals import ArmSignals

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotators.gripper import pivots
-from annotators.runs import runs_of
 from annotators.signals import ArmSignals
+from pipeline.mask_runs import runs_of
 
 _DIP_SHARE = 0.25
 """A dip's speed against the lower of its neighbouring peaks (events.md K5)."""

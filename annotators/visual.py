@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotators.cut import Cut, make_cut
+from annotators.claim import Cut, make_cut
 from annotators.evidence import Goal, Label, Phase
-from annotators.runs import runs_of
+from pipeline.mask_runs import runs_of
 from schemas.array import Bools, Floats
 from schemas.episode import Arm
 from schemas.event import Boundary, BoundaryKind, Motion, RecoveryKind, Verb

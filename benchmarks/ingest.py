@@ -19,7 +19,7 @@ import cv2
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
 from pipeline.ingest import decode_view
-from pipeline.sources.table import discover, read
+from pipeline.sources.formats import discover, read
 from pipeline.video import Threads
 from schemas.recipe import IngestSpec, VideoFolderSource
 from schemas.source import EpisodeRef

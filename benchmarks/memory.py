@@ -1,4 +1,4 @@
-"""Peak memory of a run against the number of episodes: it must be flat (architecture.md, "Growth").
+"""Peak memory of a run against the number of episodes: it must be flat.
 
 Both corpora are made of the same few recordings, each copy with its actions moved by a micrometre so that it is a
 recording of its own. Each run is its own process; the number compared is that process's peak resident memory.

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from clustering.families import JOINTS, POSES
-from clustering.motion import Vector, Window, length_of, opening_features, shape, window_of
+from clustering.motion_shape import Vector, Window, length_of, opening_features, shape, window_of
 from clustering.pose_embedding import pose_vector
 from pipeline.action_layout import opening_of
 from schemas.array import Bools, Floats

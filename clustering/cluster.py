@@ -13,9 +13,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from clustering.corpus_sample import Sample, sample_models
 from clustering.families import family_of
 from clustering.projection import Projection, fit_projection
-from clustering.sample import Sample, sample_models
 from clustering.spherical import Points, cluster_points, nearest, one_thread
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.cluster import ClusterModel, Embedding, Space

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clustering.motion import Vector, Window, length_of, opening_features, shape
+from clustering.motion_shape import Vector, Window, length_of, opening_features, shape
 from schemas.array import Floats
 from schemas.episode import Arm, ArmTrack
 from schemas.pose import matrix_of

@@ -1,1 +1,4 @@
-"""Card templates and the source registry: licence, consent, personal data, contact."""
+"""The templates of data cards.
+
+Licence, consent and contact come from the recipe's sources and travel with every sample.
+"""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.files import SourceFiles
 from pipeline.ledger import Ledger
-from pipeline.sources.table import discover
+from pipeline.sources.formats import discover
 from pipeline.store import Attempt, AttemptWriter, Workspace, new_attempt
 from schemas.finding import Finding, Verdict
 from schemas.identity import digest

@@ -8,6 +8,7 @@ any size needs bounded memory on the driver.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -37,7 +38,10 @@ class RayExecutor:
         if self._owns:
             local = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
             try:
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+                with warnings.catch_warnings():
+                    # Lance warns of forks; Ray's processes exec at once, so nothing of Lance lives on in them.
+                    warnings.filterwarnings("ignore", "lance is not fork-safe")
+                    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise JoineryError(
                     f"run.ray_address: cannot join or start Ray at {address or 'local'}: {error}"

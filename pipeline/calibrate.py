@@ -74,10 +74,10 @@ def calibrate(
     Raises SourceError when the hands of one group differ in their number of joints.
     """
     samples: dict[tuple[Arm, str], SignalSample] = {}
-    source, dataset, embodiment, n_episodes = "", "", "", 0
+    source, dataset, embodiment = "", "", ""
     for episode, alignment, actions in recordings:
         source = source or episode.source
-        dataset, embodiment, n_episodes = episode.dataset, episode.embodiment, n_episodes + 1
+        dataset, embodiment = episode.dataset, episode.embodiment
         moved = aligned_actions(actions, alignment)
         if moved is None or not alignment.kept:
             continue
@@ -87,9 +87,8 @@ def calibrate(
             sample.add(hand_sample(moved, track, signal, rows, sample.budget()))
             _check_width(group, episode, sample.samples)
     openings = tuple(scale for arm in Arm if (scale := _best_scale(arm, samples, embodiment, spec)) is not None)
-    rounded_count = 1 << (n_episodes.bit_length() - 1) if n_episodes else 0
     ignored = [_ignored(group, source, embodiment, scale) for scale in openings if not scale.informative]
-    return [Calibration(group, dataset, embodiment, rounded_count, openings), *ignored]
+    return [Calibration(group, dataset, embodiment, openings), *ignored]
 
 
 def _ignored(group: str, source: str, embodiment: str, scale: OpeningScale) -> Finding:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pipeline.clean_actions import check_actions
-from pipeline.clean_pictures import check_pictures, runs_of
+from pipeline.clean_pictures import check_pictures
 from pipeline.episode_finding import episode_finding
+from pipeline.mask_runs import runs_of
 from schemas.episode import ActionTrack, Episode, KeptRange
 from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from pipeline.episode_finding import episode_finding
+from pipeline.mask_runs import runs_of
 from pipeline.motion import arm_channels, joint_speed
 from schemas.array import Bools, Floats
 from schemas.episode import ActionTrack, Camera, Episode
@@ -218,12 +219,6 @@ def _check_blur(episode: Episode, camera: Camera, strip: Filmstrip, spec: AlignS
     if share > _BLURRED_SHARE:
         message = f"camera {camera.name} shows hardly any detail in {share:.0%} of its frames"
         yield episode_finding(episode, "blur", Verdict.KEEP, message, value=share, threshold=_BLURRED_SHARE)
-
-
-def runs_of(mask: Bools) -> list[tuple[int, int]]:
-    """Half-open index ranges of the runs of True, in order."""
-    steps = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(first), int(stop)) for first, stop in steps.reshape(-1, 2)]
 
 
 def _span_ns(camera: Camera, start: int, stop: int) -> tuple[int, int]:

@@ -15,9 +15,9 @@ import numpy as np
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.filmstrip import FilmstripMaker
+from pipeline.sources.formats import read
 from pipeline.sources.raw import RawCamera, RawEpisode
 from pipeline.sources.reference import about_episode
-from pipeline.sources.table import read
 from pipeline.stage import Bundle, Scope, Stage
 from pipeline.video import ONE_THREAD, TO_THE_END, TURNS, Threads, frames
 from schemas.array import Ints

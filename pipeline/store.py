@@ -185,12 +185,12 @@ class Workspace:
     def replace(self, record: type[R], batches: Iterable[Sequence[R]]) -> None:
         """Replace a ledger's whole content in one transaction, batch by batch in bounded memory."""
         name, schema = LEDGERS[record], table_schema(record)
-        reader = (batch for rows in batches for batch in arrow.to_table(record, rows).to_batches())
-        lance.write_dataset(
-            pa.RecordBatchReader.from_batches(schema, reader),
-            self._uri(name),
-            mode="overwrite",
-            storage_options=self._options,
+        handles = [
+            handle for rows in batches if rows for handle in self.write_fragments(name, arrow.to_table(record, rows))
+        ]
+        fragments = [FragmentMetadata.from_json(handle) for handle in handles]
+        lance.LanceDataset.commit(
+            self._uri(name), lance.LanceOperation.Overwrite(schema, fragments), storage_options=self._options
         )
 
     def compact(self, names: Iterable[str]) -> None:

@@ -30,14 +30,12 @@ class OpeningScale:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Per (dataset, embodiment): opening scales and the statistics a trainer normalises by."""
+    """Per (dataset, embodiment): opening scales; no counts, which every added episode would change, and keys too."""
 
     group: str
     """``calibration_group(dataset, embodiment)``."""
     dataset: str
     embodiment: str
-    n_episodes: int
-    """Rounded down to a power of two: an exact count would change the content key with every added episode."""
     openings: tuple[OpeningScale, ...]
 
     def opening(self, arm: Arm) -> OpeningScale | None:

@@ -2,7 +2,7 @@
 
 Ingest decodes each video once and keeps per-frame signals and a few thumbnails per second. Sync, cleaning,
 boundary search, contact sheets, embeddings and reports read these; pixels are touched again only when a
-shard's clip is cut (architecture.md, "One decode per video").
+shard's clip is cut (architecture.md, "One decode").
 """
 
 from dataclasses import dataclass

@@ -34,7 +34,7 @@ def make_id(prefix: str, *parts: str | bytes) -> str:
 
 
 def work_key(stage: str, version: int, slice_digest: str, revision: str, inputs: Sequence[str]) -> str:
-    """The key under which a stage's result for one item is committed (architecture.md, Identity).
+    """The key under which a stage's result for one item is committed (architecture.md, "Identity and work keys").
 
     ``slice_digest`` covers the recipe slice the stage reads, ``revision`` its models and prompts,
     ``inputs`` the output keys of what it read, in the order the stage declares them. The separator

@@ -1,4 +1,4 @@
-"""What stands in a shard set: cut clips, tar members, and the manifest (architecture.md, "The shard contract")."""
+"""What stands in a shard set: cut clips, tar members, and the manifest (docs/shard.md)."""
 
 from dataclasses import dataclass
 from typing import Annotated

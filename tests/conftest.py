@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from threadpoolctl import threadpool_limits
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
+
+
+hypothesis.settings.register_profile("joinery", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("joinery")  # a busy machine is no failure, and a red test is red for everyone
 
 
 @pytest.fixture(scope="session")

@@ -189,7 +189,6 @@ def _claims(dataset: Mapping[str, Any], key: str, window: list[float] | None, ro
     """
     feature, fps = dataset["features"][key], float(dataset["fps"])
     details = feature.get("info") or feature.get("video_info") or {}
-    shape = feature.get("shape") or []
     window_ns = (0, TO_THE_END)
     if window is not None:
         start, end = (round((edge - 0.5 / fps) * NS_PER_S) for edge in window)
@@ -197,9 +196,16 @@ def _claims(dataset: Mapping[str, Any], key: str, window: list[float] | None, ro
     return Claims(
         fps=float(details.get("video.fps") or fps),
         frames=rows.table.num_rows,
-        size=(shape[0], shape[1]) if len(shape) == 3 else None,
+        size=_picture_size(feature.get("shape") or []),
         window_ns=window_ns,
     )
+
+
+def _picture_size(shape: list[int]) -> tuple[int, int] | None:
+    """Height and width. Many converters state ``[channels, height, width]``; no picture is four pixels high."""
+    if len(shape) != 3:
+        return None
+    return (shape[1], shape[2]) if shape[0] <= 4 else (shape[0], shape[1])
 
 
 def _instruction(tasks: list[str]) -> str:

@@ -5,11 +5,12 @@ says where in ``meta/episodes/*.parquet``. Written against real datasets of all 
 LeRobot's own reader (huggingface/lerobot, ``datasets/``), lenient where datasets in the wild are.
 """
 
+import io
 import json
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +19,8 @@ from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 
 INFO = "meta/info.json"
+_LINES_BYTES = 1 << 20
+"""Files of an object store give no lines of their own; each request for more of one costs a round trip."""
 _STANDARD = {
     2: {"data_path": {"episode_chunk", "episode_index"}, "video_path": {"episode_chunk", "video_key", "episode_index"}},
     3: {"data_path": {"chunk_index", "file_index"}, "video_path": {"video_key", "chunk_index", "file_index"}},
@@ -90,7 +93,7 @@ def load_info(files: SourceFiles) -> Info:
     where = files.url_of(INFO)
     if files.stat(INFO) is None:
         raise SourceError(f"{where}: no such file, expected a LeRobot dataset folder; correct `path` of the source")
-    stated = _json(files.read(INFO).decode(), where)
+    stated = _json(files.read(INFO), where)
     version = str(stated.get("codebase_version"))
     if not version.startswith(("v2.", "v3.")):
         raise SourceError(
@@ -164,7 +167,7 @@ def _batches(file: Any, where: str) -> Iterator[list[dict[str, Any]]]:
         columns = [name for name in table.schema_arrow.names if not name.startswith("stats/")]
         for batch in table.iter_batches(columns=columns):
             yield batch.to_pylist()
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(f"{where}: not a readable parquet file ({error}); fetch it again") from error
 
 
@@ -198,16 +201,17 @@ def load_texts(files: SourceFiles, stem: str, index_key: str) -> dict[int, str]:
 def json_lines(files: SourceFiles, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(file and line for messages, object) of a JSON-lines file; blank lines are passed over."""
     with files.open(path) as file:
-        for number, line in enumerate(file, start=1):
+        lines = io.BufferedReader(cast(io.RawIOBase, file), _LINES_BYTES)
+        for number, line in enumerate(lines, start=1):
             if line.strip():
                 where = f"{files.url_of(path)}:{number}"
-                yield where, _json(line.decode(), where)
+                yield where, _json(line, where)
 
 
-def _json(text: str, where: str) -> dict[str, Any]:
+def _json(text: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SourceError(f"{where}: not JSON ({error}); the metadata is damaged: fetch it again") from error
     if not isinstance(value, dict):
         raise SourceError(f"{where}: found {type(value).__name__}, expected a JSON object")

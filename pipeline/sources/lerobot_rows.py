@@ -39,7 +39,10 @@ class Rows:
         return np.append(self.times_ns, np.int64(self.end_ns))
 
     def numbers(self, column: str) -> Floats:
-        """A numeric column, float64 [T, W]; nulls are NaN. Raises SourceError when absent, not numeric or ragged."""
+        """A numeric column, float64 [T, W]; nulls are NaN, matrices are flattened row by row.
+
+        Raises SourceError when absent, not numeric, ragged or empty.
+        """
         return _numbers(self.table, column, self.where)
 
 
@@ -47,11 +50,14 @@ def _numbers(table: pa.Table, column: str, where: str) -> Floats:
     if column not in table.column_names:
         raise SourceError(f"{where}: no column {column!r}, found {table.column_names}; correct the recipe")
     array, width = table.column(column).combine_chunks(), 1
-    if _is_list(array.type):
+    while _is_list(array.type):  # matrices are lists of lists
         lengths = set(pc.list_value_length(array).to_pylist())
-        if len(lengths) != 1 or None in lengths:
-            raise SourceError(f"{where}: rows of {column} hold {sorted(lengths, key=str)} values, expected one width")
-        width, array = lengths.pop(), pc.list_flatten(array)
+        if len(lengths) != 1 or lengths & {None, 0}:
+            raise SourceError(
+                f"{where}: rows of {column} hold {sorted(lengths, key=str)} values, expected one width above 0; "
+                "export the episode again"
+            )
+        width, array = width * lengths.pop(), pc.list_flatten(array)
     if not is_numeric(array.type):
         raise SourceError(f"{where}: {column} is {array.type}, expected numbers; correct the recipe")
     values: Floats = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).reshape(-1, width)
@@ -79,7 +85,7 @@ def read_table(
     where = files.url_of(path)
     try:
         with files.open(path) as file:
-            table = pq.ParquetFile(file).read() if not shared else _selected(file, index, columns)
+            table = pq.ParquetFile(file).read() if not shared else _selected(file, index, columns, where)
     except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(
             f"{where}: not a readable parquet file ({error}); it is truncated or damaged: fetch it again"
@@ -91,9 +97,15 @@ def read_table(
     return table if columns is None else table.select([name for name in columns if name in table.column_names])
 
 
-def _selected(file: Any, index: int, columns: list[str] | None) -> pa.Table:
+def _selected(file: Any, index: int, columns: list[str] | None, where: str) -> pa.Table:
     """The rows of one episode among many; row groups of other episodes are skipped by their statistics."""
-    wanted = None if columns is None else sorted({*columns, "episode_index"})
+    names = pq.read_schema(file).names
+    if "episode_index" not in names:
+        raise SourceError(
+            f"{where}: no column 'episode_index', found {names}; several episodes share the file and nothing says "
+            "whose rows are whose: export the dataset again"
+        )
+    wanted = None if columns is None else [name for name in names if name in {*columns, "episode_index"}]
     return pq.read_table(file, filters=[("episode_index", "=", index)], columns=wanted)
 
 

@@ -77,7 +77,7 @@ def spans(ref: EpisodeRef, dataset: Mapping[str, Any], rows: Rows) -> tuple[list
             if unknown := sorted({value for value in values if str(value) not in texts}):
                 message = f"{column} holds {unknown[:5]}, for which meta/ has no text; the numbers stand in for it"
                 findings.append(about_episode(ref, "annotation_without_text", message, value=unknown[0]))
-        elif column in _TEXT_COLUMNS and pa.types.is_string(field.type):
+        elif column in _TEXT_COLUMNS and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
             found += _runs(column, rows.table.column(column).to_pylist(), rows)
         elif pa.types.is_boolean(_element(field.type)) and any(word in column for word in _FLAG_WORDS):
             flags = [bool(_scalar(value)) for value in rows.table.column(column).to_pylist()]

@@ -15,6 +15,6 @@ def role_of(name: str, kind: SourceKind) -> CameraRole:
     words = name.lower()
     if "wrist" in words or "gripper" in words or "hand_cam" in words:
         return CameraRole.WRIST_LEFT if "left" in words else CameraRole.WRIST_RIGHT
-    if "ego" in words or "head" in words:
+    if "ego" in words or "head" in words.replace("overhead", ""):
         return CameraRole.EGO
     return _WORN.get(kind, CameraRole.THIRD_PERSON)

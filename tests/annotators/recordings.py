@@ -105,7 +105,7 @@ def opening_scale(arm: Arm, closed: float = 0.0, opened: float = 1.0) -> Opening
 
 def calibration_of(*scales: OpeningScale) -> Calibration:
     scales = scales or tuple(opening_scale(arm) for arm in Arm)
-    return Calibration("test/test_arm", "test", "test_arm", 1, scales)
+    return Calibration("test/test_arm", "test", "test_arm", scales)
 
 
 def blank_strip(n: int, flags: Ints | None = None, flow: Floats | None = None, difference: float = 4.0) -> Filmstrip:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from annotators.runs import runs_of
+from pipeline.mask_runs import runs_of
 from schemas.event import BoundaryKind
 
 FPS = 20

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.cut import make_cut
+from annotators.claim import make_cut
 from annotators.divide import divide_long, on_frames, pieces_between, range_edge
 from annotators.ranges import fits_event
 from schemas.event import BoundaryKind

@@ -26,7 +26,7 @@ def embeddings(
 def calibrated(closed: float, opened: float) -> Calibration:
     nothing = np.zeros(0, np.float32)
     scale = OpeningScale(Arm.RIGHT, "opening", closed, opened, True, nothing, nothing)
-    return Calibration("lab/arm", "lab", "arm", 1, (scale,))
+    return Calibration("lab/arm", "lab", "arm", (scale,))
 
 
 def test_poses_are_preferred_to_joints() -> None:

@@ -130,7 +130,7 @@ def real_actions(folder: Path, **columns: Any) -> list[Embedding]:
     events = [Event(**{**vars(event(name=f"ev-{i}")), "span": span}) for i, span in enumerate(spans)]
     nothing = np.zeros(0, np.float32)
     scales = tuple(OpeningScale(arm, "opening", 0.0, 1.0, True, nothing, nothing) for arm in Arm)
-    found = action_embeddings(raw.actions, "robot", events, Calibration("g", "d", "robot", 1, scales), SPEC)
+    found = action_embeddings(raw.actions, "robot", events, Calibration("g", "d", "robot", scales), SPEC)
     assert len(found) == len(events) > 3
     assert all(np.isfinite(item.vector).all() and item.vector.any() for item in found)
     return found

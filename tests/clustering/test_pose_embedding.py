@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from clustering.motion import Vector, window_of
+from clustering.motion_shape import Vector, window_of
 from clustering.pose_embedding import heading, pose_vector
 from schemas.episode import Arm, ArmTrack
 from tests.clustering.made import arm, clock, span

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from pipeline.clean import clean, kept_ranges
 from pipeline.clean_actions import good_rows
-from pipeline.clean_pictures import black_frames, runs_of
+from pipeline.clean_pictures import black_frames
 from pipeline.episode_finding import episode_finding
+from pipeline.mask_runs import runs_of
 from schemas.episode import ActionTrack, Arm, ArmTrack, Episode, KeptRange
 from schemas.filmstrip import Filmstrip, FrameFlag
 from schemas.finding import Finding, Verdict

@@ -16,7 +16,7 @@ from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
 from pipeline.ingest import STAGE, ingest, on_picture_clock
-from pipeline.sources.table import discover, read
+from pipeline.sources.formats import discover, read
 from pipeline.stage import Bundle
 from pipeline.video import frames
 from schemas import arrow

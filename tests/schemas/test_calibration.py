@@ -9,7 +9,7 @@ from schemas.episode import Arm
 def test_an_arm_without_a_scale_has_none() -> None:
     nothing = np.zeros(0, np.float32)
     left = OpeningScale(Arm.LEFT, "opening", 0.0, 1.0, True, nothing, nothing)
-    calibration = Calibration(calibration_group("bench", "so101"), "bench", "so101", 3, (left,))
+    calibration = Calibration(calibration_group("bench", "so101"), "bench", "so101", (left,))
     assert calibration.opening(Arm.LEFT) is left
     assert calibration.opening(Arm.RIGHT) is None
 

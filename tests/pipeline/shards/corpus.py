@@ -150,7 +150,7 @@ def track(of: Episode, *, target: bool = False) -> ActionTrack:
 def calibration(embodiment: str = EMBODIMENT) -> Calibration:
     nothing = np.zeros(0, np.float32)
     scale = OpeningScale(Arm.RIGHT, "opening", 0.0, 1.0, True, nothing, nothing)
-    return Calibration(calibration_group(DATASET, embodiment), DATASET, embodiment, 2, (scale,))
+    return Calibration(calibration_group(DATASET, embodiment), DATASET, embodiment, (scale,))
 
 
 def alignment(of: Episode, offset_ns: int = 0) -> Alignment:

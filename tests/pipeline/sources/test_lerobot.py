@@ -348,6 +348,12 @@ def test_cameras_stand_in_the_recipes_order_and_keep_short_names_apart(tmp_path:
     assert [camera.name for camera in raw.cameras] == ["wrist", "other.front", CAMERA]
 
 
+def test_a_picture_size_may_be_stated_channels_first(tmp_path: Path) -> None:
+    first = {"dtype": "video", "shape": [3, 96, 128], "names": ["channels", "height", "width"]}
+    write_v2(tmp_path, [10], extra_features={CAMERA: first})
+    assert checks(episode(spec_for(tmp_path)).findings) == []
+
+
 # -- defects, real ---------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
-from pipeline.sources.table import discover, read
+from pipeline.sources.formats import discover, read
 from schemas.episode import CameraRole, Protocol
 from schemas.finding import Finding
 from schemas.recipe import VideoFolderSource

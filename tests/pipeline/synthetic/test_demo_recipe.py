@@ -9,8 +9,8 @@ import pytest
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
+from pipeline.sources.formats import discover, read
 from pipeline.sources.raw import RawEpisode
-from pipeline.sources.table import discover, read
 from pipeline.synthetic.catalogue import ROBOT_SOURCES, VIDEO_SOURCES
 from pipeline.synthetic.trajectory import as_action_track
 from schemas.episode import ArmTrack

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustering.sample import sample_models
+from clustering.corpus_sample import sample_models
 from schemas.cluster import Embedding, Space
 from tests.clustering.made import embedding
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.cut import PRIORS, Cut, make_cut, merged, survivors
+from annotators.claim import PRIORS, Cut, make_cut, merged, survivors
 from schemas.episode import Arm
 from schemas.event import BoundaryKind
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy.fft import idct
 
-from clustering.motion import length_of, opening_features, shape, window_of
+from clustering.motion_shape import length_of, opening_features, shape, window_of
 from tests.clustering.made import clock, span
 
 

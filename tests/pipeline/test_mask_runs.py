@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from annotators.runs import first_true, last_true, runs_of
+from pipeline.mask_runs import first_true, last_true, runs_of
 
 
 def test_runs_are_half_open_and_include_the_ends() -> None:
