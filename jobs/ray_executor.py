@@ -8,6 +8,7 @@ any size needs bounded memory on the driver.
 from __future__ import annotations
 
 import logging
+import socket
 import warnings
 from collections.abc import Iterator
 from itertools import islice
@@ -22,6 +23,7 @@ from pipeline.errors import JoineryError
 from pipeline.store import Attempt
 
 WAVE_BATCHES = 512
+KNOCK_S = 10.0
 
 
 class RayExecutor:
@@ -34,6 +36,7 @@ class RayExecutor:
 
         Raises JoineryError when the address cannot be reached.
         """
+        _knock(address)
         self._owns = not ray.is_initialized()
         if self._owns:
             local = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
@@ -65,6 +68,20 @@ class RayExecutor:
         """Stop the local cluster; a joined one is left running."""
         if self._owns:
             ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Fail within seconds where nothing listens; Ray itself would try for minutes without a word."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # a local cluster, or "auto"
+    try:
+        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
+    except OSError as error:
+        raise JoineryError(
+            f"run.ray_address: nothing answers at {address} ({error}); start the cluster with `ray start`, or leave "
+            "the key out to use this machine"
+        ) from error
 
 
 def _work(row: dict[str, Any]) -> dict[str, Any]:

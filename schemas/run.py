@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class WorkDone:
-    """One committed result. A result exists if and only if its row is here (architecture.md, "Identity and work keys")."""
+    """One committed result: it exists if and only if its row is here (architecture.md, "Identity and work keys")."""
 
     work_key: str
     stage: str
