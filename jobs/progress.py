@@ -110,14 +110,14 @@ def progress_table(lines: list[StageProgress]) -> Table:
     """The table `LiveReporter` draws and ``joinery status`` prints."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage")
-    for name in ("done", "of", "cached", "quarantined", "rate", "ETA"):
+    for name in ("done", "of", "cached", "quarantined", "rate", "time"):
         table.add_column(name, justify="right")
     for line in lines:
         style = "cyan" if line.running else ("yellow" if line.quarantined else None)
         rate = f"{line.rate:.1f}/s" if line.done else "–"
-        eta = "–" if not line.running or line.eta_s is None else duration(line.eta_s)
+        left = "–" if line.eta_s is None else f"{duration(line.eta_s)} left"
         cells = [line.done + line.cached, line.total, line.cached, line.quarantined]
-        table.add_row(line.stage, *map(str, cells), rate, eta if line.running else duration(line.seconds), style=style)
+        table.add_row(line.stage, *map(str, cells), rate, left if line.running else duration(line.seconds), style=style)
     return table
 
 

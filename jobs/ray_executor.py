@@ -54,6 +54,7 @@ class RayExecutor:
         context.enable_progress_bars = False
         context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.WARNING)  # it announces every stage; the reporter does that
+        logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # and that its bars are off
 
     def execute(self, batches: Iterator[Batch]) -> Iterator[Attempt]:
         """Attempts as they finish. Raises what broke a worker or the workspace; bad items are values inside."""

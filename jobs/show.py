@@ -140,8 +140,17 @@ def _finding_lines(out: Console, findings: Sequence[Finding], locators: dict[str
     for finding in findings:
         where = locators.get(finding.subject, finding.subject)
         label = f"{finding.verdict.upper():<5} {finding.stage}/{finding.check}"
-        line = f"{label}: {where}{_interval(finding)}{_numbers(finding)}: {finding.message}"
+        line = f"{label}: {where}{_interval(finding)}{_numbers(finding)}: {_without_place(finding, where)}"
         out.print(line, style=_STYLES[finding.verdict], markup=False, highlight=False, soft_wrap=True)
+
+
+def _without_place(finding: Finding, where: str) -> str:
+    """The message without the source and recording it opens with, which the line has said already."""
+    message = finding.message
+    for said in (finding.source, where.removeprefix(f"{finding.source}: ")):
+        for separator in (": ", ", "):
+            message = message.removeprefix(f"{said}{separator}")
+    return message
 
 
 def _interval(finding: Finding) -> str:

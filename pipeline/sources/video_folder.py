@@ -14,7 +14,7 @@ from pipeline.fingerprint import DigestCache, sha256_of
 from pipeline.sources.raw import RawEpisode
 from pipeline.sources.reference import about_source, declared_defects, metadata_of, recipe_part
 from pipeline.sources.views import Claims, part_of, view
-from schemas.finding import Finding
+from schemas.finding import Finding, Verdict
 from schemas.recipe import VideoFolderSource
 from schemas.source import EpisodeRef, SourceFile, make_ref
 
@@ -33,7 +33,7 @@ def discover(spec: VideoFolderSource, files: SourceFiles, digests: DigestCache) 
         found = True
         if stat.size == 0:
             message = f"{spec.name}: {stat.path} is empty; fetch it again or remove it"
-            yield about_source(spec.name, "empty_file", message)
+            yield about_source(spec.name, "empty_file", message, verdict=Verdict.DROP)
             continue
         yield make_ref(
             source=spec.name,

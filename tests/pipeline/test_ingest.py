@@ -185,7 +185,7 @@ def real_sources() -> dict[str, SourceSpec]:
 def test_the_real_recipe_names_folders_that_are_there(real: Path) -> None:
     for source in real_sources().values():
         assert Path(source.path).is_dir()
-        assert Path(source.path).is_relative_to(real)
+        assert Path(source.path).resolve().is_relative_to(real.resolve())
         assert refs_of(source)
 
 

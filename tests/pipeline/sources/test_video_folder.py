@@ -9,7 +9,7 @@ from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
 from pipeline.sources.formats import discover, read
 from schemas.episode import CameraRole, Protocol
-from schemas.finding import Finding
+from schemas.finding import Finding, Verdict
 from schemas.recipe import VideoFolderSource
 from schemas.source import EpisodeRef, SourceKind
 from tests.pipeline.films import drifting, film
@@ -93,7 +93,7 @@ def test_an_empty_file_is_told_and_left_out(clips: Path) -> None:
     (clips / "empty.mp4").write_bytes(b"")
     refs, findings = discovered(spec_for(clips))
     assert len(refs) == 3
-    assert [finding.check for finding in findings] == ["empty_file"]
+    assert [(finding.check, finding.verdict) for finding in findings] == [("empty_file", Verdict.DROP)]
 
 
 def test_a_folder_without_videos_is_an_error(tmp_path: Path) -> None:
