@@ -50,6 +50,10 @@ class Executor(Protocol):
         """Release what it holds."""
 
 
+WHOLE = (Scope.CORPUS, Scope.SHARD)
+"""Where one failure spoils everything after it: half a shard set must not be published as if it were whole."""
+
+
 @dataclass(frozen=True)
 class RunResult:
     """How a run ended."""
@@ -84,7 +88,9 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
         with closing(make_executor(recipe.run)) as executor:
             session = _Session(workspace, recipe, run.run_id, ledger, executor, reporter, retry_quarantined)
             for stage in RIVER:
-                counts.append(_run_stage(session, stage))  # noqa: PERF401 - a failed run reports what it had done
+                counts.append(_run_stage(session, stage))
+                if stage.scope in WHOLE and ledger.state(stage.name).quarantined:
+                    raise JoineryError(f"stage {stage.name} failed, and all that follows needs it; see `joinery why`")
         _point_at_present_set(workspace, ledger)
         quarantined, episodes = ledger.quarantined_share()
         run = _finished(run, counts, *_outcome(ledger, quarantined, episodes, recipe.run.error_budget))
@@ -128,7 +134,7 @@ def _run_stage(session: _Session, stage: Stage) -> StageCount:
     quarantined = 0 if retry else state.quarantined
     progress = StageProgress(stage.name, state.total, state.done, quarantined=quarantined, running=True)
     session.reporter.update(progress)
-    _execute(session, _batches(session, stage, ledger.left(stage.name, retry), state.total), progress)
+    _execute(session, stage, _batches(session, stage, ledger.left(stage.name, retry), state.total), progress)
     session.workspace.compact([TABLES[record] for record in stage.writes] + list(LEDGERS.values()))
     ledger.refresh(stage.name)
     progress.seconds = time.monotonic() - progress.started
@@ -138,18 +144,32 @@ def _run_stage(session: _Session, stage: Stage) -> StageCount:
     return StageCount(stage.name, progress.total, progress.cached, progress.done, progress.quarantined, seconds)
 
 
-def _execute(session: _Session, batches: Iterator[Batch], progress: StageProgress) -> None:
+def _forget_listings(session: _Session, attempts: list[Attempt]) -> None:
+    """Wide stages were told their inputs in files (`pipeline.ledger`); once committed these are of no more use."""
+    for attempt in attempts:
+        for done in attempt.done:
+            session.workspace.blobs.remove_folder(f"inputs/{done.work_key}")
+
+
+def _execute(session: _Session, stage: Stage, batches: Iterator[Batch], progress: StageProgress) -> None:
     pending: list[Attempt] = []
     last_commit = time.monotonic()
+
+    def commit() -> None:
+        session.workspace.commit(pending)
+        if stage.scope in (Scope.GROUP, Scope.CORPUS):
+            _forget_listings(session, pending)
+        pending.clear()
+
     for attempt in session.executor.execute(batches):
         pending.append(attempt)
         if time.monotonic() - last_commit > COMMIT_EVERY_S:
-            session.workspace.commit(pending)
-            pending, last_commit = [], time.monotonic()
+            commit()
+            last_commit = time.monotonic()
         progress.done += len(attempt.done)
         progress.quarantined += len(attempt.failures)
         session.reporter.update(progress)
-    session.workspace.commit(pending)
+    commit()
 
 
 def _batches(session: _Session, stage: Stage, work: Iterator[WorkItem], total: int) -> Iterator[Batch]:
@@ -190,10 +210,7 @@ def _finished(run: Run, counts: list[StageCount], outcome: str, message: str) ->
 
 
 def _outcome(ledger: Ledger, quarantined: int, episodes: int, budget: float) -> tuple[str, str]:
-    """Outcome and message. One failed episode is a matter of budget; a failed group, corpus or shard is not."""
-    wide = [stage.name for stage in RIVER if stage.scope is not Scope.EPISODE and ledger.state(stage.name).quarantined]
-    if wide:
-        return "failed", f"{', '.join(wide)} failed; see `joinery why`"
+    """Outcome and message of a run that came to its end."""
     if not ledger.done_attempts(publish.STAGE.name):
         return "failed", "nothing was published: no episode came through; see `joinery why`"
     share = quarantined / episodes

@@ -70,6 +70,12 @@ class Blobs:
         found = [info.path for info in filesystem.get_file_info(selector) if info.type == pafs.FileType.File]
         return sorted(path[len(root) + 1 :] for path in found if not path.endswith(".tmp"))
 
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder of blobs; nothing happens when there is none."""
+        filesystem, root = filesystem_of(self.url, self.storage)
+        if filesystem.get_file_info(f"{root}/{path}").type == pafs.FileType.Directory:
+            filesystem.delete_dir(f"{root}/{path}")
+
     def link(self, source: str, target: str) -> None:
         """Make ``target`` the same blob as ``source``; by hard link or server-side copy, so no bytes travel."""
         filesystem, root = filesystem_of(self.url, self.storage)

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.errors import StoreError
 from pipeline.stage import Match, Scope, Stage
 from pipeline.store import Workspace, one_of
 from schemas.calibration import calibration_group
@@ -96,6 +97,8 @@ class Ledger:
                 continue
             attempts = self._attempts(stage, items)
             refs = self._refs(items) if stage.reads_source else {}
+            if stage.reads_source and len(refs) < len(items):
+                raise StoreError("another run has replaced the listing of this workspace meanwhile; run again")
             for item, key in rows:
                 yield WorkItem(item, key, attempts[item], "", refs.get(item))
 
@@ -111,12 +114,16 @@ class Ledger:
         return [key for (key,) in self._rows(query)]
 
     def quarantined_share(self) -> tuple[int, int]:
-        """Episodes with a quarantined stage under the present keys, and episodes listed."""
-        union = " UNION ".join(
-            f"SELECT k.item FROM key_{name} k JOIN quarantine USING (work_key) ANTI JOIN done_{name} d USING (work_key)"
-            for name in self._stages
-        )
-        return self._row(f"SELECT (SELECT count(*) FROM ({union})), (SELECT count(*) FROM refs)")
+        """Episodes that a stage failed on, alone or with their group, and episodes listed."""
+        failed = []
+        for name, stage in self._stages.items():
+            if stage.scope in (Scope.EPISODE, Scope.GROUP):
+                member = "item" if stage.scope is Scope.EPISODE else "grp"
+                failed.append(
+                    f"""SELECT refs.item FROM key_{name} k JOIN quarantine USING (work_key)
+                        ANTI JOIN done_{name} d USING (work_key) JOIN refs ON refs.{member} = k.item"""
+                )
+        return self._row(f"SELECT (SELECT count(*) FROM ({' UNION '.join(failed)})), (SELECT count(*) FROM refs)")
 
     def duplicates(self) -> list[tuple[str, str, str, str, str]]:
         """(episode_id, source, locator, kept source, kept locator) of listed episodes whose content is listed twice."""

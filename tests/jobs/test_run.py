@@ -1,7 +1,8 @@
 """Runs as a whole: the same bytes whoever executes them, and never more work than there is."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ import pytest
 from jobs.river import RIVER
 from jobs.run import RunResult, run_recipe
 from pipeline.errors import JoineryError
+from pipeline.stage import Bundle
+from pipeline.store import Workspace
 from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 from schemas.recipe_file import LoadedRecipe, load_recipe
+from schemas.run import Run
 from tests.jobs.conftest import BUDGET, write_recipe
 from tests.jobs.runs import Silent, done, shard_bytes
 from tests.pipeline.s3_server import s3_bucket
@@ -140,3 +144,30 @@ def test_a_recipe_changed_back_points_readers_at_its_own_set(load: Load, referen
     assert shard_bytes(workspace)["latest.json"] != reference_bytes["latest.json"]
     assert set(done(run_recipe(load(), Silent())).values()) == {0}
     assert shard_bytes(workspace)["latest.json"] == reference_bytes["latest.json"]
+
+
+def test_a_shard_that_fails_stops_the_run_before_anything_is_published(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = next(stage for stage in RIVER if stage.name == "shard")
+    run_shard = shard.run
+
+    def broken(bundle: Bundle, spec: object) -> Iterable[object]:
+        if bundle.item == "train-000000":
+            raise OSError("No space left on device")
+        return run_shard(bundle, spec)
+
+    river = tuple(replace(stage, run=broken) if stage is shard else stage for stage in RIVER)
+    for module in ("jobs.run.RIVER", "jobs.river.RIVER"):
+        monkeypatch.setattr(module, river)
+    with pytest.raises(JoineryError, match="stage shard failed, and all that follows needs it"):
+        run_recipe(load(), Silent())
+    workspace = Workspace.existing(load().recipe.workspace.url)
+    assert workspace.blobs.list("shards") == []
+    assert workspace.rows(Run)[-1].outcome == "failed"
+    monkeypatch.undo()
+    assert run_recipe(load(), Silent(), retry_quarantined=True).succeeded
+
+
+def test_what_wide_stages_were_told_is_not_kept(reference: tuple[RunResult, LoadedRecipe]) -> None:
+    assert Workspace.existing(reference[1].recipe.workspace.url).blobs.list("inputs") == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from pipeline.errors import StoreError
 from pipeline.ledger import Ledger, WorkItem, listed_attempts
 from pipeline.stage import Bundle, Match, Read, Scope, Stage
 from pipeline.store import Attempt, AttemptWriter, Workspace
@@ -207,3 +208,21 @@ def test_a_shard_is_keyed_by_its_draws_and_its_episodes(workspace: Workspace, re
     assert [item for item, _ in ledger.done_attempts("tarred")] == ["train-000000", "train-000001"]
     workspace_of_one = ledger_of(workspace, recipe, refs)
     assert list(workspace_of_one.left("tarred")) == []
+
+
+def test_a_failed_group_counts_as_all_its_episodes(workspace: Workspace, recipe: Recipe) -> None:
+    ledger = ledger_of(workspace, recipe, [ref("a", dataset="d"), ref("b", dataset="d"), ref("c", dataset="e")])
+    finish(workspace, "first", list(ledger.left("first")), note)
+    ledger.refresh_all()
+    bad = next(item for item in ledger.left("grouped") if item.item == calibration_group("d", "arm"))
+    workspace.commit([Attempt({}, (), (Failure("grouped", bad.item, "", bad.work_key, "E", "m", "t", "run"),))])
+    ledger.refresh_all()
+    assert ledger.quarantined_share() == (2, 3)
+
+
+def test_a_listing_replaced_under_a_run_is_said_so(workspace: Workspace, recipe: Recipe) -> None:
+    reading = replace(FIRST, reads_source=True)
+    ledger = ledger_of(workspace, recipe, [ref("a")], (reading,))
+    workspace.replace(EpisodeRef, [[ref("other")]])
+    with pytest.raises(StoreError, match="another run has replaced the listing"):
+        list(ledger.left("first"))
