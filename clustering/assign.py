@@ -124,6 +124,8 @@ STAGE = Stage(
         Read(Episode, "ingest"),
     ),
     writes=(Assignment,),
+    # An event whose clip cannot be cut must not be scheduled: then a broken video costs its episode, not whole shards.
+    after=("cut",),
     recipe_slice=_slice,
     run=run,
 )

@@ -50,6 +50,10 @@ def _teaching_errors() -> Iterator[None]:
     except JoineryError as error:
         ERR.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
+    except OSError as error:  # disk full, store unreachable, no permission: the message says which
+        said = f"error: storage or file system: {type(error).__name__}: {error}"
+        ERR.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
 
 
 def _load(recipe: Path, overrides: list[str] | None) -> LoadedRecipe:

@@ -49,6 +49,8 @@ class Listing:
 
     episodes: dict[str, int]
     findings: tuple[Finding, ...]
+    version: int
+    """Of the listing's table: what a run goes by, even when another run lists other sources meanwhile."""
 
 
 def list_sources(workspace: Workspace, recipe: Recipe) -> Listing:
@@ -61,6 +63,7 @@ def list_sources(workspace: Workspace, recipe: Recipe) -> Listing:
         batch: list[EpisodeRef] = []
         for source in sorted(recipe.sources, key=lambda source: source.name):
             files = SourceFiles(source.path, dict(recipe.workspace.storage))
+            digests.save()
             for found in discover(source, files, digests):
                 if isinstance(found, Finding):
                     findings.append(found)
@@ -73,10 +76,10 @@ def list_sources(workspace: Workspace, recipe: Recipe) -> Listing:
         yield batch
 
     try:
-        workspace.replace(EpisodeRef, batches())
+        version = workspace.replace(EpisodeRef, batches())
     finally:
         digests.save()
-    return Listing(episodes, tuple(findings))
+    return Listing(episodes, tuple(findings), version)
 
 
 def commit_listing_findings(workspace: Workspace, listing: Listing, ledger: Ledger, run_id: str) -> None:

@@ -43,11 +43,11 @@ def make_plan(workspace: Workspace, recipe: Recipe) -> RunPlan:
     """List the sources and compare with what is committed. Raises SourceError when a source cannot be listed."""
     listing = list_sources(workspace, recipe)
     n_bytes = dict.fromkeys(listing.episodes, 0)
-    for batch in workspace.scan(EpisodeRef, columns=["source", "files"]):
+    for batch in workspace.scan(EpisodeRef, columns=["source", "files"], version=listing.version):
         for row in batch.to_pylist():
             n_bytes[row["source"]] += sum(file["n_bytes"] for file in row["files"])
     sources = tuple(SourcePlan(name, count, n_bytes[name]) for name, count in listing.episodes.items())
-    return RunPlan(sources, tuple(stage_states(Ledger(workspace, recipe, RIVER))), listing.findings)
+    return RunPlan(sources, tuple(stage_states(Ledger(workspace, recipe, RIVER, listing.version))), listing.findings)
 
 
 def stage_states(ledger: Ledger) -> list[StageState]:

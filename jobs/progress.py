@@ -25,7 +25,6 @@ class StageProgress:
     done: int = 0
     quarantined: int = 0
     """Items of this stage in quarantine, from this run or an earlier one."""
-    waiting: int = 0
     seconds: float = 0.0
     running: bool = False
     started: float = field(default_factory=time.monotonic)
@@ -97,7 +96,7 @@ class JsonReporter:
         self._stream = stream
 
     def update(self, progress: StageProgress) -> None:
-        fields = ("stage", "total", "cached", "done", "quarantined", "waiting", "running")
+        fields = ("stage", "total", "cached", "done", "quarantined", "running")
         line = {name: getattr(progress, name) for name in fields} | {"seconds": round(progress.seconds, 3)}
         self._stream.write(json.dumps({"event": "stage", **line}) + "\n")
         self._stream.flush()

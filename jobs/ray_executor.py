@@ -17,6 +17,7 @@ from typing import Any
 import cloudpickle
 import ray
 from ray.data import DataContext, TaskPoolStrategy
+from ray.exceptions import RayError, RayTaskError
 
 from jobs.worker import Batch, run_batch
 from pipeline.errors import JoineryError
@@ -24,6 +25,9 @@ from pipeline.store import Attempt
 
 WAVE_BATCHES = 512
 KNOCK_S = 10.0
+WORKER_DEATHS = 2
+"""How often a batch is tried again when its worker dies; Ray's own default is for ever."""
+SHOWN_ITEMS = 5
 
 
 class RayExecutor:
@@ -61,9 +65,20 @@ class RayExecutor:
         while wave := list(islice(batches, WAVE_BATCHES)):
             rows = [{"batch": cloudpickle.dumps(batch)} for batch in wave]
             dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
-            attempts = dataset.map(_work, compute=TaskPoolStrategy(min(self.n_workers, len(rows))), num_cpus=1)
-            for row in attempts.iter_rows():
-                yield cloudpickle.loads(row["attempt"])
+            pool = TaskPoolStrategy(min(self.n_workers, len(rows)))
+            attempts = dataset.map(_work, compute=pool, num_cpus=1, max_retries=WORKER_DEATHS)
+            try:
+                for row in attempts.iter_rows():
+                    yield cloudpickle.loads(row["attempt"])
+            except RayTaskError as error:
+                raise error.cause if isinstance(error.cause, JoineryError) else error from None
+            except RayError as error:
+                items = ", ".join(sorted({item.item for batch in wave for item in batch.items})[:SHOWN_ITEMS])
+                raise JoineryError(
+                    f"stage {wave[0].stage}: a worker died {WORKER_DEATHS + 1} times on the same items, out of memory "
+                    f"or crashed, among {items}…; run with run.executor=inline and run.batch_items=1 to see which "
+                    f"({error})"
+                ) from error
 
     def close(self) -> None:
         """Stop the local cluster; a joined one is left running."""
@@ -73,7 +88,7 @@ class RayExecutor:
 
 def _knock(address: str | None) -> None:
     """Fail within seconds where nothing listens; Ray itself would try for minutes without a word."""
-    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    host, colon, port = (address or "").rpartition(":")
     if not colon or not port.isdigit():
         return  # a local cluster, or "auto"
     try:

@@ -12,12 +12,12 @@ RIVER: tuple[Stage, ...] = (
     calibrate.STAGE,
     segment.STAGE,
     caption.STAGE,
+    cut.STAGE,
     embed.STAGE,
     cluster.STAGE,
     assign.STAGE,
     balance.STAGE,
     schedule.STAGE,
-    cut.STAGE,
     shard.STAGE,
     publish.STAGE,
 )

@@ -21,7 +21,7 @@ from jobs.progress import Reporter, StageProgress
 from jobs.river import RIVER
 from jobs.worker import Batch
 from pipeline.errors import JoineryError
-from pipeline.ledger import Ledger, WorkItem
+from pipeline.ledger import Ledger, StageState, WorkItem
 from pipeline.shards import publish
 from pipeline.shards.latest import point_at
 from pipeline.stage import Scope, Stage
@@ -89,18 +89,20 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
             session = _Session(workspace, recipe, run.run_id, ledger, executor, reporter, retry_quarantined)
             for stage in RIVER:
                 counts.append(_run_stage(session, stage))
-                if stage.scope in WHOLE and ledger.state(stage.name).quarantined:
+                state = ledger.state(stage.name)
+                if stage.scope in WHOLE and (state.quarantined or state.left or state.waiting):
                     raise JoineryError(f"stage {stage.name} failed, and all that follows needs it; see `joinery why`")
-        _point_at_present_set(workspace, ledger)
         quarantined, episodes = ledger.quarantined_share()
         run = _finished(run, counts, *_outcome(ledger, quarantined, episodes, recipe.run.error_budget))
+        if run.outcome == "succeeded":
+            _point_at_present_set(workspace, ledger)
         return RunResult(run, quarantined, episodes)
     except BaseException as error:
         run = _finished(run, counts, "failed", f"{type(error).__name__}: {error}")
         raise
     finally:
-        workspace.append(Run, [run])
         reporter.close()
+        workspace.append(Run, [run])
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class _Session:
 def _listed(workspace: Workspace, recipe: Recipe, run_id: str) -> Ledger:
     """List the sources and publish what that showed. Raises JoineryError when there is no episode at all."""
     listing = list_sources(workspace, recipe)
-    ledger = Ledger(workspace, recipe, RIVER)
+    ledger = Ledger(workspace, recipe, RIVER, listing.version)
     commit_listing_findings(workspace, listing, ledger, run_id)
     if not any(listing.episodes.values()):
         raise JoineryError(f"no episodes: the sources {sorted(listing.episodes)} list none; see `joinery why`")
@@ -134,7 +136,7 @@ def _run_stage(session: _Session, stage: Stage) -> StageCount:
     quarantined = 0 if retry else state.quarantined
     progress = StageProgress(stage.name, state.total, state.done, quarantined=quarantined, running=True)
     session.reporter.update(progress)
-    _execute(session, stage, _batches(session, stage, ledger.left(stage.name, retry), state.total), progress)
+    _execute(session, stage, _batches(session, stage, ledger.left(stage.name, retry), _n_left(state, retry)), progress)
     session.workspace.compact([TABLES[record] for record in stage.writes] + list(LEDGERS.values()))
     ledger.refresh(stage.name)
     progress.seconds = time.monotonic() - progress.started
@@ -172,17 +174,21 @@ def _execute(session: _Session, stage: Stage, batches: Iterator[Batch], progress
     commit()
 
 
-def _batches(session: _Session, stage: Stage, work: Iterator[WorkItem], total: int) -> Iterator[Batch]:
+def _n_left(state: StageState, retry: bool) -> int:
+    return state.left + (state.quarantined if retry else 0)
+
+
+def _batches(session: _Session, stage: Stage, work: Iterator[WorkItem], n_left: int) -> Iterator[Batch]:
     """Items in batches small enough that every worker gets one."""
     recipe = session.recipe
     most = recipe.run.batch_items * (1 if stage.reads_source else LIGHT_STAGE_FACTOR)
-    per_batch = max(1, min(most, -(-total // session.executor.n_workers)))
+    per_batch = max(1, min(most, -(-n_left // session.executor.n_workers)))
     while items := tuple(islice(work, per_batch)):
         yield Batch(session.workspace, recipe, session.run_id, stage.name, items)
 
 
 def _point_at_present_set(workspace: Workspace, ledger: Ledger) -> None:
-    """A recipe that was changed back finds its set published already; readers must find that one, not the newest."""
+    """Readers find the set of the last run that succeeded, also one that an earlier run had published already."""
     attempts = [attempt for _, attempt in ledger.done_attempts(publish.STAGE.name)]
     for shard_sets in workspace.read(ShardSet, attempts).values():
         for shard_set in shard_sets:

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -18,6 +19,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from jobs.river import stage_named
+from pipeline.errors import StoreError
 from pipeline.ledger import WorkItem, listed_attempts
 from pipeline.stage import Bundle, Match, Scope, Stage
 from pipeline.store import Attempt, AttemptWriter, Workspace, new_attempt, one_of, stream_rows
@@ -27,6 +29,9 @@ from schemas.identity import digest
 from schemas.plan import Draw
 from schemas.recipe import Recipe
 from schemas.run import WorkDone
+
+RECORDS_AT_ONCE = 4096
+"""Records turned into Arrow at a time; as Python objects they take ten times the memory."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Batch:
 
 
 def run_batch(batch: Batch) -> Attempt:
-    """Do a batch; never raises for a bad item, only for a broken workspace or machine."""
+    """Do a batch. A bad item becomes a value; raises StoreError when storage or the machine failed instead."""
     stage = stage_named(batch.stage)
     spec = stage.recipe_slice(batch.recipe)
     writer = AttemptWriter(batch.workspace)
@@ -53,16 +58,36 @@ def run_batch(batch: Batch) -> Attempt:
             started = time.monotonic()
             attempt = new_attempt()
             try:
-                records = list(stage.run(load(item), spec))
-                _check_types(stage, records)
-                writer.add(records, item.work_key, attempt)
+                output_key = _do(stage, spec, load(item), writer, attempt)
+            except (MemoryError, OSError) as error:
+                raise _not_the_items_fault(stage, item, error) from error
             except Exception as error:  # noqa: BLE001 - the stage boundary: any error of one item becomes a value
                 failures.append(_failure(batch, item, error))
                 continue
-            output_key = _content_key(records) if stage.content_keyed else item.work_key
             seconds = round(time.monotonic() - started, 3)
             done.append(WorkDone(item.work_key, stage.name, item.item, attempt, output_key, batch.run_id, seconds))
+            writer.flush_if_large()
     return Attempt(writer.finish(), tuple(done), tuple(failures))
+
+
+def _do(stage: Stage, spec: Any, bundle: Bundle, writer: AttemptWriter, attempt: str) -> str:
+    """Run a stage on one item and hand its records to the writer as they come; returns the output key."""
+    contents: list[bytes] = []
+    records = iter(stage.run(bundle, spec))
+    while part := list(islice(records, RECORDS_AT_ONCE)):
+        _check_types(stage, part)
+        writer.add(part, bundle.work_key, attempt)
+        if stage.content_keyed:
+            contents += map(_content_of, part)
+    return digest(*contents) if stage.content_keyed else bundle.work_key
+
+
+def _not_the_items_fault(stage: Stage, item: WorkItem, error: Exception) -> StoreError:
+    """Readers raise SourceError for a bad recording; what else the system refuses would refuse other items too."""
+    return StoreError(
+        f"stage {stage.name}, {item.item}: {type(error).__name__}: {error}; storage or memory failed, not the "
+        "recording: nothing is quarantined for it; run again once that is mended"
+    )
 
 
 class one_thread:  # noqa: N801 - reads as a statement: ``with one_thread():``
@@ -152,16 +177,14 @@ def _check_types(stage: Stage, records: Sequence[object]) -> None:
         raise TypeError(f"stage {stage.name} wrote {sorted(strangers)}, which it does not declare")
 
 
-def _content_key(records: Sequence[object]) -> str:
-    """Digest of what the records say, in the order written."""
-    parts: list[bytes] = []
-    for record in records:
-        table = arrow.to_table(type(record), [record])
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as stream:
-            stream.write_table(table)
-        parts.append(sink.getvalue().to_pybytes())
-    return digest(*parts)
+def _content_of(record: object) -> bytes:
+    """What a record says, as bytes that are the same whenever it says the same."""
+    table = arrow.to_table(type(record), [record])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def _failure(batch: Batch, item: WorkItem, error: Exception) -> Failure:

@@ -8,6 +8,8 @@ put is atomic there. Names are below the workspace root and made of content keys
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +17,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import pyarrow.fs as pafs
+
+SPOOL_BYTES = 64 << 20
+COPY_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,11 @@ class Blobs:
         filesystem, root = filesystem_of(self.url, self.storage)
         target = f"{root}/{path}"
         if not isinstance(filesystem, pafs.LocalFileSystem):
-            with filesystem.open_output_stream(target) as stream:
-                write(cast(BinaryIO, stream))
+            with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:  # an upload completes even when ``write`` fails
+                write(cast(BinaryIO, spool))
+                spool.seek(0)
+                with filesystem.open_output_stream(target) as stream:
+                    shutil.copyfileobj(spool, stream, COPY_BYTES)
             return
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         attempt = Path(f"{target}.{uuid.uuid4().hex}.tmp")

@@ -61,6 +61,10 @@ class SourceFiles:
                 f"{self.url_of(path)}: no such file, although the listing or the metadata names it; "
                 "complete the download, then run again"
             ) from error
+        except (PermissionError, IsADirectoryError) as error:
+            raise SourceError(
+                f"{self.url_of(path)}: cannot be read ({error.strerror}); mend its permissions"
+            ) from error
 
     def read(self, path: str) -> bytes:
         """The whole file; for metadata, never for recordings."""

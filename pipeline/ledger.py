@@ -7,6 +7,7 @@ corpus of any size fits. `schemas.identity.work_key` states the same key in Pyth
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +44,7 @@ class StageState:
     quarantined: int
     left: int
     waiting: int
-    """Episodes (for episode stages) whose upstream is not done yet."""
+    """Episodes or shards whose upstream is not done."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,15 @@ class WorkItem:
 class Ledger:
     """The state of a workspace under one recipe and one listing."""
 
-    def __init__(self, workspace: Workspace, recipe: Recipe, stages: Sequence[Stage]) -> None:
+    def __init__(
+        self, workspace: Workspace, recipe: Recipe, stages: Sequence[Stage], listing: int | None = None
+    ) -> None:
+        """``listing`` is the version of the episode listing to go by; without one the latest there is now."""
         self._workspace = workspace
+        self._listing = listing
         self._recipe = recipe
         self._stages = {stage.name: stage for stage in stages}
-        self._sql = duckdb.connect()
+        self._sql = duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
         self._load_refs()
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -78,7 +83,13 @@ class Ledger:
                 LEFT JOIN done_{name} d USING (item, work_key)
                 LEFT JOIN quarantine q ON q.work_key = k.work_key AND d.work_key IS NULL"""
         )
-        listed = self._row("SELECT count(*) FROM refs")[0] if self._stages[name].scope is Scope.EPISODE else total
+        match self._stages[name].scope:
+            case Scope.EPISODE:
+                (listed,) = self._row("SELECT count(*) FROM refs")
+            case Scope.SHARD:
+                (listed,) = self._row("SELECT count(DISTINCT shard) FROM drawn")
+            case _:
+                listed = total
         return StageState(name, total, done, quarantined, total - done - quarantined, listed - total)
 
     def left(self, name: str, retry_quarantined: bool = False) -> Iterator[WorkItem]:
@@ -171,7 +182,9 @@ class Ledger:
                 members, inputs = f"SELECT '{CORPUS_ITEM}' AS item, '' AS grp", self._aggregate_inputs(stage, "''")
             case Scope.SHARD:
                 return self._shard_keys_sql(stage, constant)
-        joins = " ".join(join for join, _ in inputs)
+        joins = " ".join(
+            [join for join, _ in inputs] + [f"JOIN done_{n} ON done_{n}.item = m.item" for n in stage.after]
+        )
         keys = ", ".join(key for _, key in inputs) or "m.fingerprint"
         return (
             f"SELECT m.item, m.grp, sha256(concat_ws('|', {constant}, {keys})) AS work_key FROM ({members}) m {joins}"
@@ -226,7 +239,7 @@ class Ledger:
                     GROUP BY shard) agg_{name} ON agg_{name}.shard = s.item"""
             )
             keys.append(f"agg_{name}.output_key")
-        row = "concat_ws(':', event_id, repeat, t, vision_language, action)"
+        row = "concat_ws(':', shard, split, event_id, repeat, t, vision_language, action)"
         return f"""SELECT s.item, '' AS grp, sha256(concat_ws('|', {constant}, {", ".join(keys)})) AS work_key
             FROM (SELECT shard AS item, {_digest_of(row, "position")} AS draws FROM drawn GROUP BY shard) s
             {" ".join(joins)}"""
@@ -276,7 +289,7 @@ class Ledger:
 
     def _refs(self, items: Sequence[str]) -> dict[str, EpisodeRef]:
         """The listing's entry of each episode; of several with the same content the one `refs` kept."""
-        found = self._workspace.rows(EpisodeRef, one_of("episode_id", items))
+        found = self._workspace.rows(EpisodeRef, one_of("episode_id", items), self._listing)
         found.sort(key=lambda ref: (ref.source, ref.locator), reverse=True)
         return {ref.episode_id: ref for ref in found}
 
@@ -285,7 +298,7 @@ class Ledger:
     def _load_refs(self) -> None:
         columns = ["episode_id", "source", "locator", "dataset", "embodiment", "fingerprint"]
         self._sql.create_function("calibration_group", calibration_group)
-        self._sql.register("listing", self._workspace.scan(EpisodeRef, columns=columns))
+        self._sql.register("listing", self._workspace.scan(EpisodeRef, columns=columns, version=self._listing))
         self._define("listed", "SELECT *, calibration_group(dataset, embodiment) AS grp FROM listing")
         self._sql.unregister("listing")
         self._define(
@@ -300,7 +313,18 @@ class Ledger:
         self._sql.unregister("failures")
 
     def _load_draws(self, attempts: Sequence[str]) -> None:
-        columns = ["shard", "position", "event_id", "episode_id", "repeat", "t", "vision_language", "action", "attempt"]
+        columns = [
+            "shard",
+            "split",
+            "position",
+            "event_id",
+            "episode_id",
+            "repeat",
+            "t",
+            "vision_language",
+            "action",
+            "attempt",
+        ]
         where = f"attempt = '{attempts[0]}'" if attempts else "false"
         self._sql.register("draw_rows", self._workspace.scan(Draw, columns=columns, where=where))
         self._define("drawn", "SELECT d.*, refs.grp FROM draw_rows d JOIN refs ON refs.item = d.episode_id")

@@ -138,6 +138,8 @@ class Stage:
     """True: downstream keys follow the output's content, so recomputing to the same result re-runs nothing."""
     reads_source: bool = False
     """True: the stage opens source files; its items carry their `EpisodeRef`."""
+    after: tuple[str, ...] = ()
+    """Episode stages that must be done for an item although nothing of theirs is read: no part of the work key."""
     writes_blobs: bool = False
     """True: the stage is a sink; its bundle carries the workspace's `Blobs`."""
 

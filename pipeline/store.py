@@ -100,7 +100,7 @@ class AttemptWriter:
         self._fragments: dict[str, list[str]] = {}
 
     def add(self, records: Sequence[object], work_key: str, attempt: str) -> None:
-        """Add one item's records; their order within the attempt is kept."""
+        """Add some of one item's records; their order within the attempt is kept. Nothing is written yet."""
         by_type: dict[type, list[object]] = {}
         for record in records:
             by_type.setdefault(type(record), []).append(record)
@@ -110,6 +110,9 @@ class AttemptWriter:
                 table = table.append_column(pa.field(name, pa.string(), nullable=False), pa.repeat(value, len(group)))
             self._tables.setdefault(record_type, []).append(table)
             self._bytes += table.nbytes
+
+    def flush_if_large(self) -> None:
+        """Write what has come together, when it is much. Called between items: a write that fails is not an item's."""
         if self._bytes > self._flush_bytes:
             self._flush()
 
@@ -119,10 +122,9 @@ class AttemptWriter:
         return {name: tuple(fragments) for name, fragments in self._fragments.items()}
 
     def _flush(self) -> None:
-        for record_type, tables in self._tables.items():
-            name = TABLES[record_type]
-            self._fragments.setdefault(name, []).extend(self._workspace.write_fragments(name, pa.concat_tables(tables)))
-        self._tables.clear()
+        for record_type in list(self._tables):
+            name, table = TABLES[record_type], pa.concat_tables(self._tables.pop(record_type))
+            self._fragments.setdefault(name, []).extend(self._workspace.write_fragments(name, table))
         self._bytes = 0
 
 
@@ -182,36 +184,48 @@ class Workspace:
             table = arrow.to_table(record, rows)
             self._append_fragments(name, self.write_fragments(name, table))
 
-    def replace(self, record: type[R], batches: Iterable[Sequence[R]]) -> None:
-        """Replace a ledger's whole content in one transaction, batch by batch in bounded memory."""
+    def replace(self, record: type[R], batches: Iterable[Sequence[R]]) -> int:
+        """Replace a ledger's whole content in one transaction, batch by batch in bounded memory.
+
+        Returns the version that `scan` and `rows` read it back from, whoever replaces it afterwards.
+        """
         name, schema = LEDGERS[record], table_schema(record)
         handles = [
             handle for rows in batches if rows for handle in self.write_fragments(name, arrow.to_table(record, rows))
         ]
         fragments = [FragmentMetadata.from_json(handle) for handle in handles]
-        lance.LanceDataset.commit(
+        committed = lance.LanceDataset.commit(
             self._uri(name), lance.LanceOperation.Overwrite(schema, fragments), storage_options=self._options
         )
+        return int(committed.version)
 
     def compact(self, names: Iterable[str]) -> None:
         """Merge small files of tables that have many; readers are not disturbed."""
         for name in names:
             dataset = self._dataset(name)
             if len(dataset.get_fragments()) > COMPACT_ABOVE_FRAGMENTS:
-                dataset.optimize.compact_files()
+                try:
+                    dataset.optimize.compact_files()
+                except OSError as error:
+                    if "conflict" not in str(error).lower():  # another run is at it; compacting can wait
+                        raise
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def scan(
-        self, record: type, columns: Sequence[str] | None = None, where: str | None = None
+        self,
+        record: type,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        version: int | None = None,
     ) -> pa.RecordBatchReader:
         """Rows of a table as a stream of Arrow batches; the filter is pushed down. Uncommitted attempts included."""
-        name = TABLES.get(record) or LEDGERS[record]
-        return self._dataset(name).scanner(columns=list(columns) if columns else None, filter=where).to_reader()
+        dataset = self._dataset(TABLES.get(record) or LEDGERS[record], version)
+        return dataset.scanner(columns=list(columns) if columns else None, filter=where).to_reader()
 
-    def rows(self, record: type[R], where: str | None = None) -> list[R]:
+    def rows(self, record: type[R], where: str | None = None, version: int | None = None) -> list[R]:
         """Ledger rows as records; for tables whose matching part is small."""
-        return arrow.from_table(record, self.scan(record, where=where).read_all())
+        return arrow.from_table(record, self.scan(record, where=where, version=version).read_all())
 
     def read(self, record: type[R], attempts: Sequence[str], where: str | None = None) -> dict[str, list[R]]:
         """Records by attempt, each attempt's in the order written. Attempts without rows get an empty list."""
@@ -241,16 +255,19 @@ class Workspace:
             options["allow_http"] = "true"
         return options
 
-    def _dataset(self, name: str) -> Any:
-        return lance.dataset(self._uri(name), storage_options=self._options)
+    def _dataset(self, name: str, version: int | None = None) -> Any:
+        return lance.dataset(self._uri(name), version=version, storage_options=self._options)
 
     def _exists(self, name: str) -> bool:
         return bool(self.blobs.list(f"tables/{name}.lance/_versions"))
 
     def _ensure_table(self, name: str, schema: pa.Schema) -> None:
         if not self._exists(name):
-            lance.write_dataset(schema.empty_table(), self._uri(name), mode="create", storage_options=self._options)
-            return
+            try:
+                lance.write_dataset(schema.empty_table(), self._uri(name), mode="create", storage_options=self._options)
+            except OSError as error:
+                if "already exists" not in str(error):  # another run was faster: its table is as good
+                    raise
         found = self._dataset(name).schema
         if not found.equals(schema):
             raise StoreError(

@@ -380,7 +380,7 @@ class RunSpec(Section):
     """How to compute. Part of no work key: results are the same whatever stands here."""
 
     executor: ExecutorName = ExecutorName.RAY
-    ray_address: str | None = Field(default=None, description="None: a local cluster; 'auto' or ray://… to join one.")
+    ray_address: str | None = Field(default=None, description="None: a local cluster; 'auto' or host:port to join one.")
     workers: Count | None = Field(default=None, description="Concurrent batches. None: one per CPU.")
     batch_items: Count = Field(default=4, description="Items a worker takes at a time.")
     error_budget: Fraction = Field(default=0.05, description="Quarantined share above which a run ends non-zero.")

@@ -103,5 +103,8 @@ def _unreadable(error: OSError | UnicodeDecodeError) -> str:
 
 
 def _blanked(assignment: str) -> str:
-    key = assignment.partition("=")[0]
-    return f"{key}=***" if key.strip().endswith(SECRET_KEYS) else assignment
+    """An override without what may be a credential, however deep or shallow it reaches into the storage section."""
+    key = assignment.partition("=")[0].strip()
+    storage = ".".join(map(str, STORAGE))
+    secret = key.endswith(SECRET_KEYS) or key == storage or storage.startswith(f"{key}.")
+    return f"{key}=***" if secret else assignment

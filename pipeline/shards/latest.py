@@ -11,7 +11,7 @@ SHARDS = "shards"
 
 
 def point_at(blobs: Blobs, shard_set_id: str) -> None:
-    """Make this set the one readers find; called when it is published, and when a run finds it published already."""
+    """Make this set the one readers find. A run does so when it has succeeded, never before."""
     content = {"path": f"{SHARDS}/{shard_set_id}", "shard_set_id": shard_set_id}
     blobs.put_bytes(f"{SHARDS}/{LATEST}", pretty(content).encode())
 

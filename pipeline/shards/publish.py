@@ -2,7 +2,7 @@
 
 Nothing is copied: tars are linked from where the shard stage wrote them. The set's id is the digest of
 ``set.json``, which lists the SHA-256 of every file, so a set is the same set wherever and however often it is
-made. ``shards/latest.json`` is written last; until then readers see the set before.
+made. ``shards/latest.json`` is not touched: the run points it here when it has succeeded (`pipeline.shards.latest`).
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pipeline.loader.reader import MANIFEST, SET, STATS
 from pipeline.shards import card as data_card
 from pipeline.shards import facts
 from pipeline.shards.json_text import pretty
-from pipeline.shards.latest import SHARDS, point_at
+from pipeline.shards.latest import SHARDS
 from pipeline.shards.portable import portable_recipe
 from pipeline.shards.statistics import statistics
 from pipeline.stage import Bundle, Read, Scope, Stage
@@ -51,7 +51,7 @@ class PublishSlice(Section):
 
 
 def publish(bundle: Bundle, spec: PublishSlice) -> list[object]:
-    """Write the set and point ``latest.json`` at it; nothing when there are no shards."""
+    """Write the set; nothing when there are no shards."""
     shards = tuple(sorted(_all(bundle.stream(ShardFile)), key=lambda file: file.shard))
     if not shards:
         return []
@@ -75,7 +75,6 @@ def publish(bundle: Bundle, spec: PublishSlice) -> list[object]:
     texts[SET] = pretty({"shard_set_id": shard_set_id, **content})
     for name, text in texts.items():
         blobs.put_bytes(f"{folder}/{name}", text.encode())
-    point_at(blobs, shard_set_id)
     n_samples = sum(file.n_samples for file in shards)
     return [ShardSet(shard_set_id, folder, counted.plan.plan_id, len(shards), n_samples, manifest_sha256)]
 

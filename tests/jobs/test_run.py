@@ -9,7 +9,9 @@ import pytest
 
 from jobs.river import RIVER
 from jobs.run import RunResult, run_recipe
-from pipeline.errors import JoineryError
+from pipeline.errors import JoineryError, SourceError, StoreError
+from pipeline.shards.latest import shard_set_path
+from pipeline.shards.verify import verify
 from pipeline.stage import Bundle
 from pipeline.store import Workspace
 from pipeline.synthetic.corpus import CorpusParameters, make_corpus
@@ -154,7 +156,7 @@ def test_a_shard_that_fails_stops_the_run_before_anything_is_published(
 
     def broken(bundle: Bundle, spec: object) -> Iterable[object]:
         if bundle.item == "train-000000":
-            raise OSError("No space left on device")
+            raise ValueError("a clip is missing")
         return run_shard(bundle, spec)
 
     river = tuple(replace(stage, run=broken) if stage is shard else stage for stage in RIVER)
@@ -171,3 +173,55 @@ def test_a_shard_that_fails_stops_the_run_before_anything_is_published(
 
 def test_what_wide_stages_were_told_is_not_kept(reference: tuple[RunResult, LoadedRecipe]) -> None:
     assert Workspace.existing(reference[1].recipe.workspace.url).blobs.list("inputs") == []
+
+
+def test_a_storage_error_quarantines_nothing_and_the_next_run_goes_on(
+    load: Load, monkeypatch: pytest.MonkeyPatch, reference_bytes: dict[str, str]
+) -> None:
+    align = next(stage for stage in RIVER if stage.name == "align")
+
+    def full(_bundle: Bundle, _spec: object) -> Iterable[object]:
+        raise OSError(28, "No space left on device")
+
+    river = tuple(replace(stage, run=full) if stage is align else stage for stage in RIVER)
+    for module in ("jobs.run.RIVER", "jobs.river.RIVER"):
+        monkeypatch.setattr(module, river)
+    with pytest.raises(StoreError, match=r"stage align, ep-.*No space left on device; storage or memory failed"):
+        run_recipe(load(), Silent())
+    monkeypatch.undo()
+    assert run_recipe(load(), Silent()).quarantined == 1
+    assert shard_bytes(Path(load().recipe.workspace.url)) == reference_bytes
+
+
+def test_another_shard_size_makes_a_whole_set_again(load: Load) -> None:
+    workspace = Workspace.open(load().recipe.workspace.url)
+    for samples in (64, 32, 16):
+        assert run_recipe(load(f"shard.samples_per_shard={samples}"), Silent()).succeeded
+        assert verify(workspace.blobs, shard_set_path(workspace.blobs)).problems == ()
+
+
+def test_an_episode_that_cannot_be_cut_is_not_scheduled(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = next(stage for stage in RIVER if stage.name == "cut")
+
+    def torn(bundle: Bundle, spec: object) -> Iterable[object]:
+        if bundle.episode_ref().source == "umi":
+            raise SourceError("the file has changed")
+        return cut.run(bundle, spec)
+
+    river = tuple(replace(stage, run=torn) if stage is cut else stage for stage in RIVER)
+    for module in ("jobs.run.RIVER", "jobs.river.RIVER"):
+        monkeypatch.setattr(module, river)
+    loaded = load("run.error_budget=0.5")
+    result = run_recipe(loaded, Silent())
+    assert result.succeeded
+    assert result.quarantined > 1
+    blobs = Workspace.open(loaded.recipe.workspace.url).blobs
+    assert verify(blobs, shard_set_path(blobs)).problems == ()
+
+
+def test_a_run_over_budget_leaves_readers_where_they_were(load: Load) -> None:
+    workspace = Path(load().recipe.workspace.url)
+    assert not run_recipe(load("run.error_budget=0.01"), Silent()).succeeded
+    assert not (workspace / "shards" / "latest.json").exists()
+    assert run_recipe(load(), Silent()).succeeded
+    assert (workspace / "shards" / "latest.json").exists()

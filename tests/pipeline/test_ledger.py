@@ -220,9 +220,32 @@ def test_a_failed_group_counts_as_all_its_episodes(workspace: Workspace, recipe:
     assert ledger.quarantined_share() == (2, 3)
 
 
-def test_a_listing_replaced_under_a_run_is_said_so(workspace: Workspace, recipe: Recipe) -> None:
+def test_a_run_goes_by_its_own_listing_whatever_others_list_meanwhile(workspace: Workspace, recipe: Recipe) -> None:
     reading = replace(FIRST, reads_source=True)
-    ledger = ledger_of(workspace, recipe, [ref("a")], (reading,))
+    episode = ref("a")
+    ledger = Ledger(workspace, recipe, (reading,), workspace.replace(EpisodeRef, [[episode]]))
+    ledger.refresh_all()
+    workspace.replace(EpisodeRef, [[ref("other")]])
+    (item,) = ledger.left("first")
+    assert item.ref == episode
+
+
+def test_an_unpinned_ledger_notices_that_the_listing_was_replaced(workspace: Workspace, recipe: Recipe) -> None:
+    ledger = ledger_of(workspace, recipe, [ref("a")], (replace(FIRST, reads_source=True),))
     workspace.replace(EpisodeRef, [[ref("other")]])
     with pytest.raises(StoreError, match="another run has replaced the listing"):
         list(ledger.left("first"))
+
+
+def test_a_stage_waits_for_what_it_comes_after_without_reading_it(workspace: Workspace, recipe: Recipe) -> None:
+    later = stage("later", Scope.EPISODE, Read(Finding, "first"))
+    stages = (FIRST, stage("other", Scope.EPISODE), replace(later, after=("other",)))
+    ledger = ledger_of(workspace, recipe, [ref("a")], stages)
+    finish(workspace, "first", list(ledger.left("first")), note)
+    ledger.refresh_all()
+    assert list(ledger.left("later")) == []
+    finish(workspace, "other", list(ledger.left("other")), note)
+    ledger.refresh_all()
+    (item,) = ledger.left("later")
+    free = ledger_of(workspace, recipe, [ref("a")], (*stages[:2], later))
+    assert item.work_key == next(free.left("later")).work_key

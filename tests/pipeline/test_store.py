@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -101,10 +102,11 @@ def test_blobs_appear_whole_and_link_without_copying(workspace: Workspace) -> No
     assert not blobs.exists("tars/b.tar")
 
 
-def test_a_failed_write_leaves_no_blob(tmp_path: Path) -> None:
-    blobs = Workspace.open(str(tmp_path)).blobs
+def test_a_failed_write_leaves_no_blob(workspace: Workspace) -> None:
+    blobs = workspace.blobs
 
-    def write(stream: object) -> None:
+    def write(stream: BinaryIO) -> None:
+        stream.write(b"half")
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):

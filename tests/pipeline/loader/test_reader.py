@@ -1,6 +1,5 @@
 """The order every rank walks: nothing lost, nothing doubled, whatever the world and wherever it stopped."""
 
-import json
 import pickle
 import shutil
 import subprocess
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.blobs import Blobs
 from pipeline.errors import StoreError
 from pipeline.loader.reader import ShardSet, draws
 from schemas.shard import ShardSet as Published
@@ -115,7 +113,3 @@ def test_a_worker_that_reads_imports_nothing_heavy() -> None:
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-
-
-def test_latest_names_the_set(blobs: Blobs, published: Published) -> None:
-    assert json.loads(blobs.read("shards/latest.json"))["shard_set_id"] == published.shard_set_id

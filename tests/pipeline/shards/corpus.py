@@ -21,6 +21,7 @@ from pipeline import video
 from pipeline.blobs import Blobs
 from pipeline.cut import CutSlice, cut
 from pipeline.shards import publish, shard
+from pipeline.shards.latest import point_at
 from pipeline.stage import Bundle
 from schemas.calibration import Calibration, OpeningScale, calibration_group
 from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Space
@@ -334,6 +335,9 @@ def card_streams(of: Corpus, written: Sequence[Any] = (), batch: int = 7) -> dic
 
 
 def publish_set(of: Corpus, blobs: Blobs, written: Sequence[Any], key: str = "key", batch: int = 7) -> list[Any]:
-    """Publish what `write_shards` wrote; the publish stage's records."""
+    """Publish what `write_shards` wrote and point readers there, as a run does; the publish stage's records."""
     bundle = Bundle(item="corpus", work_key=f"{key}-publish", blobs=blobs, streams=card_streams(of, written, batch))
-    return list(publish.STAGE.run(bundle, SPEC))
+    records: list[Any] = list(publish.STAGE.run(bundle, SPEC))
+    for shard_set in records:
+        point_at(blobs, shard_set.shard_set_id)
+    return records
