@@ -17,7 +17,7 @@ from typing import Any
 import cloudpickle
 import ray
 from ray.data import DataContext, TaskPoolStrategy
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
 from jobs.worker import Batch, run_batch
 from pipeline.errors import JoineryError
@@ -66,13 +66,17 @@ class RayExecutor:
             rows = [{"batch": cloudpickle.dumps(batch)} for batch in wave]
             dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
             pool = TaskPoolStrategy(min(self.n_workers, len(rows)))
-            attempts = dataset.map(_work, compute=pool, num_cpus=1, max_retries=WORKER_DEATHS)
+            with warnings.catch_warnings():
+                # Deprecated without a successor as of 2.60, removed in 2.64; pyproject.toml stays below that.
+                warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+                attempts = dataset.map(_work, compute=pool, num_cpus=1, max_retries=WORKER_DEATHS)
             try:
                 for row in attempts.iter_rows():
-                    yield cloudpickle.loads(row["attempt"])
-            except RayTaskError as error:
-                raise error.cause if isinstance(error.cause, JoineryError) else error from None
-            except RayError as error:
+                    result: Attempt | JoineryError = cloudpickle.loads(row["result"])
+                    if isinstance(result, JoineryError):
+                        raise result
+                    yield result
+            except (OutOfMemoryError, WorkerCrashedError) as error:
                 items = ", ".join(sorted({item.item for batch in wave for item in batch.items})[:SHOWN_ITEMS])
                 raise JoineryError(
                     f"stage {wave[0].stage}: a worker died {WORKER_DEATHS + 1} times on the same items, out of memory "
@@ -101,4 +105,9 @@ def _knock(address: str | None) -> None:
 
 
 def _work(row: dict[str, Any]) -> dict[str, Any]:
-    return {"attempt": cloudpickle.dumps(run_batch(cloudpickle.loads(row["batch"])))}
+    """In a worker. Errors travel back as values: raised here, they would arrive buried in Ray's own traceback."""
+    try:
+        result: Attempt | JoineryError = run_batch(cloudpickle.loads(row["batch"]))
+    except JoineryError as error:
+        result = error
+    return {"result": cloudpickle.dumps(result)}

@@ -225,3 +225,14 @@ def test_a_run_over_budget_leaves_readers_where_they_were(load: Load) -> None:
     assert not (workspace / "shards" / "latest.json").exists()
     assert run_recipe(load(), Silent()).succeeded
     assert (workspace / "shards" / "latest.json").exists()
+
+
+@pytest.mark.parametrize("executor", ["inline", "ray"])
+def test_a_workspace_that_cannot_be_written_ends_a_run_with_one_clear_error(load: Load, executor: str) -> None:
+    loaded = load(f"run.executor={executor}")
+    workspace = Path(loaded.recipe.workspace.url)
+    workspace.mkdir()
+    (workspace / "tars").write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match=r"^stage shard, .*storage or memory failed"):
+        run_recipe(loaded, Silent())
+    assert not (workspace / "shards").exists()
