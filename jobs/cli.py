@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,6 +19,10 @@ from rich.console import Console
 from jobs import show
 from pipeline.errors import JoineryError
 from schemas.recipe_file import LoadedRecipe, RecipeErrors, load_recipe
+
+if TYPE_CHECKING:
+    from pipeline.ledger import Ledger
+    from pipeline.store import Workspace
 
 app = typer.Typer(
     add_completion=False,
@@ -58,6 +62,17 @@ def _teaching_errors() -> Iterator[None]:
 
 def _load(recipe: Path, overrides: list[str] | None) -> LoadedRecipe:
     return load_recipe(recipe, overrides=overrides or [])
+
+
+def _opened(loaded: LoadedRecipe) -> tuple[Workspace, Ledger]:
+    """An existing workspace and its ledger under the recipe; raises StoreError when there is none yet."""
+    from jobs.river import RIVER
+    from pipeline.ledger import Ledger
+    from pipeline.store import Workspace
+
+    spec = loaded.recipe.workspace
+    workspace = Workspace.existing(spec.url, spec.storage)
+    return workspace, Ledger(workspace, loaded.recipe, RIVER)
 
 
 @app.command()
@@ -102,15 +117,10 @@ def run(
 def status(recipe: RecipePath, override: Override = None, as_json: AsJson = False) -> None:
     """Show how far every stage is, the last runs, and what is in quarantine."""
     from jobs.plan import stage_states
-    from jobs.river import RIVER
-    from pipeline.ledger import Ledger
-    from pipeline.store import Workspace
 
     with _teaching_errors():
-        loaded = _load(recipe, override)
-        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
-        states = stage_states(Ledger(workspace, loaded.recipe, RIVER))
-        show.status(OUT, workspace, states, as_json)
+        workspace, ledger = _opened(_load(recipe, override))
+        show.status(OUT, workspace, stage_states(ledger), as_json)
 
 
 @app.command()
@@ -123,15 +133,10 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """Walk source → episode → event → cell → shard from any id, both ways."""
-    from jobs.river import RIVER
     from jobs.trace import trace as walk
-    from pipeline.ledger import Ledger
-    from pipeline.store import Workspace
 
     with _teaching_errors():
-        loaded = _load(recipe, override)
-        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
-        ledger = Ledger(workspace, loaded.recipe, RIVER)
+        workspace, ledger = _opened(_load(recipe, override))
         ledger.refresh_all()
         show.traced(OUT, walk(workspace, ledger, subject), as_json)
 
@@ -146,15 +151,11 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """List every reason something was dropped, trimmed, doubted or quarantined."""
-    from jobs.river import RIVER
     from jobs.why import why as reasons
-    from pipeline.ledger import Ledger
-    from pipeline.store import Workspace
 
     with _teaching_errors():
         loaded = _load(recipe, override)
-        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
-        ledger = Ledger(workspace, loaded.recipe, RIVER)
+        workspace, ledger = _opened(loaded)
         ledger.refresh_all()
         show.reasons(OUT, reasons(workspace, ledger, loaded.recipe, subject), as_json)
 

@@ -97,7 +97,7 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
         if run.outcome == "succeeded":
             _point_at_present_set(workspace, ledger)
         return RunResult(run, quarantined, episodes)
-    except BaseException as error:
+    except BaseException as error:  # an interrupt too is how a run ended; noted, then raised again
         run = _finished(run, counts, "failed", f"{type(error).__name__}: {error}")
         raise
     finally:

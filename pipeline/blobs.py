@@ -97,11 +97,6 @@ class Blobs:
         attempt.replace(destination)
         attempt.unlink(missing_ok=True)  # rename(2) is a no-op between two links of one file
 
-    def local_path(self, path: str) -> Path | None:
-        """The file on this machine, or None on an object store."""
-        filesystem, root = filesystem_of(self.url, self.storage)
-        return Path(f"{root}/{path}") if isinstance(filesystem, pafs.LocalFileSystem) else None
-
 
 def is_local(url: str) -> bool:
     """Whether a workspace or source URL is a path on this machine."""

@@ -84,6 +84,19 @@ def test_another_caption_template_reruns_caption_and_what_stands_on_it(load: Loa
     assert changed["embed"] == changed["caption"]
 
 
+def test_another_template_text_reruns_caption_and_what_stands_on_it(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_recipe(load(), Silent()).succeeded
+    caption = next(stage for stage in RIVER if stage.name == "caption")
+    edited = replace(caption, revision=lambda _spec: "digest of an edited template")
+    monkeypatch.setattr("jobs.run.RIVER", tuple(edited if stage is caption else stage for stage in RIVER))
+    changed = done(run_recipe(load(), Silent()))
+    untouched = {"ingest", "align", "calibrate", "segment", "cut"}
+    assert {stage for stage, count in changed.items() if count == 0} >= untouched
+    assert changed["caption"] == changed["embed"] > 0
+
+
 def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None:
     corpus, recipe = tmp_path / "growing", tmp_path / "growing.yaml"
     make_corpus(corpus, CorpusParameters(episodes_per_source=1, seed=3))
