@@ -38,6 +38,8 @@ def segment(
     ``actions`` are as ingest wrote them; the alignment is applied here. Raises SourceError when the episode claims
     actions and has none, ValueError if a tree ever broke an invariant of `schemas.tree`.
     """
+    if not episode.cameras:
+        return []
     actions = _actions_of(episode, actions, alignment)
     clock = episode.master.clock
     ranges = usable_ranges(alignment, clock, actions)
@@ -76,6 +78,8 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
     actions = bundle.optional(ActionTrack)
     strips = bundle.all(Filmstrip)
     events = segment(episode, actions, strips, alignment, bundle.optional(Calibration), spec=spec)
+    if not episode.cameras:
+        return []
     findings = left_out(episode, alignment, episode.master.clock, _actions_of(episode, actions, alignment))
     return [*events, *findings]
 

@@ -21,8 +21,10 @@ from pipeline.fingerprint import MemoryDigests
 from pipeline.ingest import decode_view
 from pipeline.sources.formats import discover, read
 from pipeline.video import Threads
-from schemas.recipe import IngestSpec, VideoFolderSource
+from schemas.recipe import IngestSpec
+from schemas.recipe_formats.video_folder import VideoFolderSource
 from schemas.source import EpisodeRef
+from schemas.source_card import SourceCard
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 FLOOR = 0.6
@@ -46,7 +48,9 @@ class Row:
 
 def measure(folder: Path, threads: Threads, repeat: int) -> list[Row]:
     """Every video below the folder, the faster of ``repeat`` runs on each side."""
-    spec = VideoFolderSource(format="video_folder", name="benchmark", path=str(folder), licence="not stated")
+    spec = VideoFolderSource(
+        format="video_folder", name="benchmark", path=str(folder), card=SourceCard(licence="not stated")
+    )
     files = SourceFiles(str(folder))
     refs = [found for found in discover(spec, files, MemoryDigests()) if isinstance(found, EpisodeRef)]
     return [_row(ref, files, threads, repeat) for ref in refs]

@@ -29,7 +29,7 @@ sources:
     name: umi
     path: {folder}/umi
     kind: umi
-    licence: CC0-1.0
+    card: {licence: CC0-1.0}
     state:
       - arm: right
         position: {{column: observation.state, start: 0, stop: 3}}

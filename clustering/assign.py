@@ -15,7 +15,8 @@ from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Embedding, Space
 from schemas.episode import Episode
 from schemas.event import Event, RecoveryKind
-from schemas.recipe import Fraction, Recipe, Section
+from schemas.recipe import Recipe
+from schemas.recipe_section import Fraction, Section
 
 DISTANCE_DECIMALS = 5
 """Distances are rounded: the same event must get the same one whichever batch it is projected in."""

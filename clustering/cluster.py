@@ -20,7 +20,8 @@ from clustering.spherical import Points, cluster_points, nearest, one_thread
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.cluster import ClusterModel, Embedding, Space
 from schemas.identity import make_id
-from schemas.recipe import ClusterSpec, Recipe, Section
+from schemas.recipe import ClusterSpec, Recipe
+from schemas.recipe_section import Section
 
 N_SEEDS = 3
 SHRINK = 0.7

@@ -21,7 +21,8 @@ from schemas.cluster import Embedding, Space
 from schemas.episode import ActionTrack, Alignment, Episode
 from schemas.event import Event, Level
 from schemas.filmstrip import Thumbnail
-from schemas.recipe import EmbedSpec, OpenClipEncoder, Recipe, Section
+from schemas.recipe import EmbedSpec, OpenClipEncoder, Recipe
+from schemas.recipe_section import Section
 from schemas.time import Span
 
 Vector = NDArray[np.float64]

@@ -18,7 +18,8 @@ from clustering.roster import Roster, roster_of
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.cluster import Assignment
 from schemas.plan import Draw, SamplingPlan
-from schemas.recipe import Count, Recipe, Section
+from schemas.recipe import Recipe
+from schemas.recipe_section import Count, Section
 
 Rows = NDArray[np.int64]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from data_cards.registry import bundled_cards
 from jobs import show
 from pipeline.errors import JoineryError
 from schemas.recipe_file import LoadedRecipe, RecipeErrors, load_recipe
@@ -61,7 +62,7 @@ def _teaching_errors() -> Iterator[None]:
 
 
 def _load(recipe: Path, overrides: list[str] | None) -> LoadedRecipe:
-    return load_recipe(recipe, overrides=overrides or [])
+    return load_recipe(recipe, overrides or [], bundled_cards())
 
 
 def _opened(loaded: LoadedRecipe) -> tuple[Workspace, Ledger]:

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 import av
 
-from pipeline import video
 from pipeline.clip import ClipEncoder
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
+from pipeline.sources.formats import pictures
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.episode import Camera, Episode
 from schemas.event import Event, Level
-from schemas.recipe import ClipSpec, Recipe, Section
+from schemas.recipe import ClipSpec, Recipe
+from schemas.recipe_section import Section
 from schemas.shard import Clip
 from schemas.source import EpisodeRef
 
@@ -108,10 +109,8 @@ def _numbered(episode: Episode, camera: Camera, frames: Frames) -> Iterator[tupl
 
 def view_frames(ref: EpisodeRef, files: SourceFiles, camera: Camera) -> Iterator[tuple[int, av.VideoFrame]]:
     """One camera's window of its source file, decoded on one thread."""
-    path = ref.file(camera.video.part).path
-    with files.open(path) as file:
-        for picture in video.frames(file, camera.video, files.url_of(path)):
-            yield picture.pts_ns, picture.frame
+    for picture in pictures(ref, files, camera.video):
+        yield picture.pts_ns, picture.frame
 
 
 def run(bundle: Bundle, spec: CutSlice) -> Iterable[object]:

@@ -15,13 +15,13 @@ import numpy as np
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.filmstrip import FilmstripMaker
-from pipeline.sources.formats import read
+from pipeline.sources.formats import pictures, read
 from pipeline.sources.raw import RawCamera, RawEpisode
-from pipeline.sources.reference import about_episode
+from pipeline.sources.reference import about_episode, common_part
 from pipeline.stage import Bundle, Scope, Stage
-from pipeline.video import ONE_THREAD, TO_THE_END, TURNS, Threads, frames
+from pipeline.video import ONE_THREAD, TO_THE_END, TURNS, Threads
 from schemas.array import Ints
-from schemas.episode import ActionKind, ActionTrack, Camera, Episode, SourceSpan, VideoWindow
+from schemas.episode import ActionKind, ActionTrack, Camera, Episode
 from schemas.filmstrip import Filmstrip, Thumbnail
 from schemas.finding import Finding
 from schemas.recipe import IngestSpec
@@ -54,7 +54,8 @@ def ingest(ref: EpisodeRef, files: SourceFiles, spec: IngestSpec) -> Iterator[ob
         yield from view.findings
     yield from raw.findings
     yield from _uneven_views(ref, cameras)
-    raw = on_picture_clock(raw, cameras[0])
+    if cameras:
+        raw = on_picture_clock(raw, cameras[0])
     yield _episode(ref, raw, cameras)
     if raw.actions is not None:
         yield raw.actions
@@ -65,26 +66,32 @@ def decode_view(
 ) -> View:
     """Decode one view from its first to its last frame, holding one picture at a time.
 
-    ``camera.video.start_ns`` is the PTS of the view's first frame, so that ``times_ns + start_ns`` are its PTS.
+    ``camera.video.start_ns`` is the PTS of the view's first frame, at ``times_ns[0]`` on the episode clock.
     """
     path = ref.file(raw.video.part).path
     name = files.url_of(path)
     maker, size, turned, last_end_ns = None, (0, 0), 0, 0
+    origin_ns: int | None = None
+    first_ns = 0
     thumbnails = []
-    with files.open(path) as file:
-        for picture in frames(file, raw.video, name, threads):
-            if maker is None:
-                maker = FilmstripMaker(ref.episode_id, raw.name, picture.pts_ns, spec)
-                size, turned = (picture.frame.width, picture.frame.height), picture.turned
-            if size != (picture.frame.width, picture.frame.height):
-                raise SourceError(
-                    f"{name}: pictures change from {size[0]}x{size[1]} to {picture.frame.width}x{picture.frame.height} "
-                    f"at {picture.pts_ns / NS_PER_S:.3f} s; split the file or re-encode it to one size"
-                )
-            thumbnail = maker.add(picture)
-            last_end_ns = picture.end_ns
-            if thumbnail is not None:
-                thumbnails.append(thumbnail)
+    for picture in pictures(ref, files, raw.video, threads):
+        if origin_ns is None:
+            origin_ns = picture.pts_ns - raw.starts_ns
+        if picture.pts_ns < origin_ns:
+            continue
+        if maker is None:
+            first_ns = picture.pts_ns
+            maker = FilmstripMaker(ref.episode_id, raw.name, origin_ns, spec)
+            size, turned = (picture.frame.width, picture.frame.height), picture.turned
+        if size != (picture.frame.width, picture.frame.height):
+            raise SourceError(
+                f"{name}: pictures change from {size[0]}x{size[1]} to {picture.frame.width}x{picture.frame.height} "
+                f"at {picture.pts_ns / NS_PER_S:.3f} s; split the file or re-encode it to one size"
+            )
+        thumbnail = maker.add(picture)
+        last_end_ns = picture.end_ns
+        if thumbnail is not None:
+            thumbnails.append(thumbnail)
     if maker is None:
         raise SourceError(
             f"{name}: no frame between {raw.video.start_ns} and {raw.video.end_ns} ns of video stream "
@@ -98,7 +105,7 @@ def decode_view(
     camera = Camera(
         name=raw.name,
         role=raw.role,
-        video=VideoWindow(raw.video.part, raw.video.stream, maker.origin_ns, window_end_ns),
+        video=dataclasses.replace(raw.video, start_ns=first_ns, end_ns=window_end_ns),
         width=size[0],
         height=size[1],
         times_ns=times_ns,
@@ -156,8 +163,8 @@ def _clock_findings(ref: EpisodeRef, raw: RawCamera, path: str, times_ns: Ints) 
 
 def _uneven_views(ref: EpisodeRef, cameras: Sequence[Camera]) -> Iterator[Finding]:
     """Views are taken to start together; different counts say that one of them was cut."""
-    master = cameras[0]
     for camera in cameras[1:]:
+        master = cameras[0]
         if camera.n_frames != master.n_frames:
             message = (
                 f"view {camera.name} has {camera.n_frames} frames, the master view {master.name} {master.n_frames}; "
@@ -181,13 +188,15 @@ def on_picture_clock(raw: RawEpisode, master: Camera) -> RawEpisode:
         return master.clock.edge_ns(int(np.argmin(np.abs(rows_ns - t_ns))))
 
     annotations = tuple(
-        SourceSpan(span.track, placed(span.start_ns), placed(span.end_ns), span.text) for span in raw.annotations
+        dataclasses.replace(span, start_ns=placed(span.start_ns), end_ns=placed(span.end_ns))
+        for span in raw.annotations
     )
     on_frames = dataclasses.replace(actions, times_ns=master.times_ns)
     return dataclasses.replace(raw, actions=on_frames, annotations=annotations)
 
 
 def _episode(ref: EpisodeRef, raw: RawEpisode, cameras: Sequence[Camera]) -> Episode:
+    stated = common_part(ref)
     return Episode(
         episode_id=ref.episode_id,
         source=ref.source,
@@ -195,13 +204,13 @@ def _episode(ref: EpisodeRef, raw: RawEpisode, cameras: Sequence[Camera]) -> Epi
         dataset=ref.dataset,
         locator=ref.locator,
         embodiment=ref.embodiment,
-        instruction=raw.instruction,
-        protocol=raw.protocol,
+        instruction=raw.instruction or stated.instruction,
+        protocol=stated.protocol,
         action_kind=ActionKind.NONE if raw.actions is None else raw.actions.kind,
         cameras=tuple(cameras),
         annotations=raw.annotations,
-        licence=raw.licence,
-        consent=raw.consent,
+        licence=stated.card.licence,
+        consent=stated.card.consent,
     )
 
 
@@ -212,7 +221,7 @@ def run(bundle: Bundle, spec: IngestSpec) -> Iterable[object]:
 
 STAGE = Stage(
     name="ingest",
-    version=1,
+    version=2,
     scope=Scope.EPISODE,
     reads=(),
     writes=(Episode, ActionTrack, Filmstrip, Thumbnail, Finding),

@@ -23,7 +23,8 @@ from pipeline.store import Workspace, one_of
 from schemas.calibration import calibration_group
 from schemas.finding import Failure
 from schemas.plan import Draw
-from schemas.recipe import Recipe, section_digest
+from schemas.recipe import Recipe
+from schemas.recipe_section import section_digest
 from schemas.run import WorkDone
 from schemas.source import EpisodeRef
 

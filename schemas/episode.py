@@ -53,9 +53,11 @@ class VideoWindow:
     part: str
     """The `SourceFile.part` to open."""
     stream: int
-    """Index among the container's *video* streams."""
+    """Index among the container's *video* streams; 0 where the file is no video container."""
     start_ns: int
     end_ns: int
+    inside: str = ""
+    """What in the file holds the pictures where it is no video: an HDF5 dataset, a zarr array, a bag's topic."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +85,29 @@ class Camera:
         return len(self.times_ns)
 
 
+class SpanMeaning(StrEnum):
+    """What an annotation of a source says, in our words; formats name the same thing in many ways."""
+
+    TASK = "task"
+    SUBTASK = "subtask"
+    ACTION = "action"
+    SEGMENT = "segment"
+    NARRATION = "narration"
+    """What somebody said happens about then; its span may be a point in time."""
+    SPEECH = "speech"
+    CHAPTER = "chapter"
+    CONTACT = "contact"
+    INTERVENTION = "intervention"
+    """A person steers instead of the policy or the script."""
+    ERROR = "error"
+    RECOVERY = "recovery"
+    PAUSE = "pause"
+    """The operator had control switched off; cleaning trims it."""
+    INVALID = "invalid"
+    """The source says not to use it; cleaning trims it."""
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class SourceSpan:
     """An annotation that came with the source, kept as it was said; never overwritten by ours."""
@@ -92,6 +117,7 @@ class SourceSpan:
     start_ns: int
     end_ns: int
     text: str
+    meaning: SpanMeaning = SpanMeaning.OTHER
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +144,38 @@ class Episode:
         return self.cameras[0]
 
 
+class CommandMode(StrEnum):
+    """What one number of a command is."""
+
+    ABSOLUTE = "absolute"
+    DELTA = "delta"
+    VELOCITY = "velocity"
+
+
+class CommandSpace(StrEnum):
+    """What a command moves."""
+
+    JOINT = "joint"
+    END_EFFECTOR = "end_effector"
+
+
+@dataclass(frozen=True)
+class CommandSemantics:
+    """How the source wrote its commands. Canonical ``target`` poses are absolute whatever stands here."""
+
+    mode: CommandMode
+    space: CommandSpace
+    frame: str
+    """In the format's words: ``base``, ``tool``, ``camera``, ``tag`` …; for joints ``joint``."""
+
+
 @dataclass(frozen=True, eq=False)
 class ArmTrack:
     """One arm over T rows. A quantity the source does not give is None, never zeros."""
 
     arm: Arm
     position: Annotated[Floats, ArraySpec("float32", "T", 3)] | None
-    """Tool centre point in metres, in the robot's base frame."""
+    """Tool centre point in metres, in the track's ``frame``."""
     rotation: Annotated[Floats, ArraySpec("float32", "T", 6)] | None
     """First two rows of R, orthonormal."""
     opening: Annotated[Floats, ArraySpec("float32", "T")] | None
@@ -152,6 +203,10 @@ class ActionTrack:
     """Native state columns [T·J] row-major (J = ``len(joint_names)``), untouched source units."""
     joint_target: Annotated[Floats, ArraySpec("float32", "T_x_J")] | None
     """Commanded counterpart, column by column; NaN where the source commands no such quantity."""
+    frame: str = "base"
+    """What poses are relative to: ``base`` (the robot's), ``world``, ``tag``, ``arkit_world`` …"""
+    commands: CommandSemantics | None = None
+    """None when the source has no commands or does not say what they mean."""
 
     @property
     def n_rows(self) -> int:

@@ -9,40 +9,12 @@ of its work keys, so changing a section re-runs exactly the stages that read it 
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
-from schemas.episode import Arm, Protocol
 from schemas.event import Level
-from schemas.identity import canonical_json, digest
-from schemas.pose import RotationEncoding
-from schemas.source import SourceKind
+from schemas.recipe_section import Count, Fraction, Positive, Section, Text, impossible
+from schemas.recipe_sources import SourceSpec
 from schemas.time import MIN_EVENT_FRAMES
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Section(BaseModel):
-    """A part of the recipe: frozen, and strict about keys and types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
-
-
-def impossible(key: str, message: str) -> PydanticCustomError:
-    """The error of values that are fine one by one and contradict each other; ``key`` is the one to look at.
-
-    A dotted key below the section that raises it; `schemas.recipe_file` finds the line it stands on.
-    """
-    return PydanticCustomError("impossible", "{key}: {problem}", {"key": key, "problem": message})
-
-
-def section_digest(section: BaseModel) -> str:
-    """Digest of a section's values, defaults included; formatting and key order do not matter."""
-    return digest(canonical_json(section.model_dump(mode="json")))
 
 
 class WorkspaceSpec(Section):
@@ -52,127 +24,6 @@ class WorkspaceSpec(Section):
     storage: dict[str, str] = Field(
         default_factory=dict, description="Object-store options: endpoint, region, access_key_id, secret_access_key, …"
     )
-
-
-# -- sources ---------------------------------------------------------------------------------------------------
-
-
-class Columns(Section):
-    """Which numbers of a source's table to read: a column, and for vector columns which of its elements."""
-
-    column: Text
-    start: Annotated[int, Field(ge=0)] | None = None
-    stop: Count | None = None
-
-    @model_validator(mode="after")
-    def _slice_is_whole(self) -> "Columns":
-        if (self.start is None) != (self.stop is None):
-            given, other = ("stop", "start") if self.start is None else ("start", "stop")
-            raise impossible(given, f"given without '{other}'; give both, or neither for the whole column")
-        if self.start is not None and self.stop is not None and self.stop <= self.start:
-            raise impossible("stop", f"found {self.stop}, expected more than start ({self.start})")
-        return self
-
-    @property
-    def width(self) -> int | None:
-        """How many numbers are read, or None for a whole column, which only the source knows."""
-        return None if self.start is None or self.stop is None else self.stop - self.start
-
-
-class RotationColumns(Columns):
-    """A rotation and how the source writes it."""
-
-    encoding: RotationEncoding
-
-
-class OpeningColumns(Columns):
-    """A gripper signal and its polarity in the source's own units."""
-
-    closed: float = 0.0
-    open: float = 1.0
-
-    @model_validator(mode="after")
-    def _has_range(self) -> "OpeningColumns":
-        if self.closed == self.open:
-            raise impossible("open", f"found {self.open}, the same as closed; the two say which value means which")
-        return self
-
-
-class ArmColumns(Section):
-    """Where one arm's quantities stand in a tabular source. What is not named is not there."""
-
-    arm: Arm
-    position: Columns | None = None
-    rotation: RotationColumns | None = None
-    opening: OpeningColumns | None = None
-    fingers: Columns | None = None
-    position_scale_m: Positive = Field(default=1.0, description="Metres per source unit.")
-
-    @model_validator(mode="after")
-    def _is_a_pose(self) -> "ArmColumns":
-        if not (self.position or self.rotation or self.opening or self.fingers):
-            raise impossible("arm", "nothing is read for it; name position, rotation, opening or fingers")
-        if self.rotation and not self.position:
-            raise impossible("rotation", "given without 'position'; a pose needs both, an arm may have neither")
-        rotation_width = self.rotation.encoding.width if self.rotation else 0
-        for key, columns, width in (
-            ("position", self.position, 3),
-            ("rotation", self.rotation, rotation_width),
-            ("opening", self.opening, 1),
-        ):
-            if columns and columns.width not in (None, width):
-                raise impossible(f"{key}.stop", f"start to stop takes {columns.width} numbers, expected {width}")
-        return self
-
-
-class LeRobotSource(Section):
-    """A LeRobot dataset folder, v2.0, v2.1 or v3.0."""
-
-    format: Literal["lerobot"]
-    name: Name
-    path: Text = Field(description="Folder, relative to the recipe file.")
-    kind: SourceKind = SourceKind.OPEN_ROBOT
-    licence: Text = Field(description="SPDX name, or what the publisher says.")
-    consent: str = "not stated"
-    protocol: Protocol = Protocol.STRUCTURED
-    embodiment: str | None = Field(default=None, description="Default: robot_type of info.json.")
-    cameras: Annotated[list[Text], Field(min_length=1)] | None = Field(
-        default=None, description="Feature keys, master view first. Default: all, sorted."
-    )
-    state: list[ArmColumns] = Field(default_factory=list)
-    target: list[ArmColumns] = Field(default_factory=list)
-    known_defects: list[Name] = Field(default_factory=list, description="Declared by the user; each becomes a finding.")
-
-    @model_validator(mode="after")
-    def _names_nothing_twice(self) -> "LeRobotSource":
-        lists: tuple[tuple[str, list[str]], ...] = (
-            ("cameras", self.cameras or []),
-            ("state", [str(columns.arm) for columns in self.state]),
-            ("target", [str(columns.arm) for columns in self.target]),
-        )
-        for key, names in lists:
-            twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-            if twice is not None:
-                raise impossible(key, f"found {twice!r} twice, expected each once")
-        return self
-
-
-class VideoFolderSource(Section):
-    """A folder of video files; each file is one episode without actions."""
-
-    format: Literal["video_folder"]
-    name: Name
-    path: Text = Field(description="Folder, relative to the recipe file.")
-    kind: SourceKind = SourceKind.INTERNET
-    licence: Text = Field(description="SPDX name, or what the publisher says.")
-    consent: str = "not stated"
-    protocol: Protocol = Protocol.UNSTRUCTURED
-    instruction: str = ""
-    embodiment: str = "none"
-    known_defects: list[Name] = Field(default_factory=list, description="Declared by the user; each becomes a finding.")
-
-
-SourceSpec = Annotated[LeRobotSource | VideoFolderSource, Field(discriminator="format")]
 
 
 # -- stages ----------------------------------------------------------------------------------------------------
@@ -391,6 +242,7 @@ class Recipe(Section):
 
     joinery: Literal[1] = Field(description="Version of the recipe language.")
     workspace: WorkspaceSpec
+    registry: Text | None = Field(default=None, description="YAML file of source cards by name, beside the built-in.")
     sources: Annotated[list[SourceSpec], Field(min_length=1)]
     ingest: IngestSpec = Field(default_factory=IngestSpec)
     align: AlignSpec = Field(default_factory=AlignSpec)

@@ -9,13 +9,15 @@ key, what was found, what was expected and what to do. Its four steps have a fil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from schemas.identity import canonical_json, digest
 from schemas.recipe import Recipe
-from schemas.recipe_places import SECRET_KEYS, STORAGE, place_problems, with_absolute_places
+from schemas.recipe_places import REGISTRY, SECRET_KEYS, STORAGE, place_problems, with_absolute_places
 from schemas.recipe_problems import validated
-from schemas.recipe_text import Document, KeyPath, Problem, override, parse, without
+from schemas.recipe_text import Document, KeyPath, Problem, override, parse, value_at, without
+from schemas.registry_file import Cards, RegistryError, parse_registry, with_cards
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,10 @@ class RecipeErrors(Exception):  # noqa: N818 - many errors in one, as the name s
         self.problems = tuple(problems)
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
+def load_recipe(path: Path, overrides: Sequence[str] = (), cards: Cards = MappingProxyType({})) -> LoadedRecipe:
     """The recipe in a file, with overrides such as ``run.executor=inline`` written over it.
+
+    ``cards`` are the source cards a recipe may name; those of its own ``registry`` come first.
 
     Relative paths, also those of overrides, are relative to the file's folder. Raises RecipeErrors listing all
     problems, each as ``file:line: key: problem`` or ``override 'key=value': key: problem``.
@@ -56,8 +60,9 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
     for assignment in overrides:
         override(document, assignment)
     data = with_absolute_places(document.data, path.absolute().parent)
+    data, unregistered = _with_registered_cards(data, cards)
     recipe, problems = validated(data)
-    problems = [*document.problems, *problems, *place_problems(data)]
+    problems = [*document.problems, *unregistered, *problems, *place_problems(data)]
     if recipe is None or problems:
         raise _errors(document, problems)
     secrets: list[KeyPath] = [(*STORAGE, key) for key in SECRET_KEYS]
@@ -67,13 +72,27 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
     return LoadedRecipe(recipe, text, path, recipe_digest(recipe))
 
 
+def _with_registered_cards(data: Any, cards: Cards) -> tuple[Any, list[Problem]]:
+    """The data with named source cards filled in from the recipe's registry and from ``cards``."""
+    registry = value_at(data, REGISTRY)
+    if not isinstance(registry, str):
+        return with_cards(data, cards, "a file that `registry` names")
+    try:
+        own = parse_registry(Path(registry).read_text(encoding="utf-8"), registry)
+    except (OSError, UnicodeDecodeError) as error:
+        return data, [Problem(REGISTRY, f"{registry}: {_unreadable(error)}")]
+    except RegistryError as error:
+        return data, [Problem(REGISTRY, str(error))]
+    return with_cards(data, {**cards, **own}, registry)
+
+
 def recipe_digest(recipe: Recipe) -> str:
     """Digest of everything in a recipe that says *what* to make; the same on every machine.
 
     Left out are ``workspace`` and ``run``, and the folders of sources and checkpoint: contents are identified by the
     stages that read them, and a moved folder changes nothing.
     """
-    values = recipe.model_dump(mode="json", exclude={"workspace", "run"})
+    values = recipe.model_dump(mode="json", exclude={"workspace", "registry", "run"})
     for source in values["sources"]:
         del source["path"]
     checkpoint = values["embed"]["vision_language"].get("checkpoint")

@@ -18,6 +18,7 @@ STORAGE_KEYS = ("endpoint", "region", "access_key_id", "secret_access_key")
 SECRET_KEYS = ("access_key_id", "secret_access_key")
 WORKSPACE: KeyPath = ("workspace", "url")
 STORAGE: KeyPath = ("workspace", "storage")
+REGISTRY: KeyPath = ("registry",)
 CHECKPOINT: KeyPath = ("embed", "vision_language", "checkpoint")
 
 
@@ -44,7 +45,7 @@ def with_absolute_places(data: Any, folder: Path) -> Any:
 
 def place_paths(data: Any) -> list[KeyPath]:
     """Key paths of all the places a recipe names."""
-    return [WORKSPACE, CHECKPOINT, *source_paths(data)]
+    return [WORKSPACE, REGISTRY, CHECKPOINT, *source_paths(data)]
 
 
 def source_paths(data: Any) -> list[KeyPath]:

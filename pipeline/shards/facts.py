@@ -95,7 +95,7 @@ def count_episodes(batches: Iterable[list[Episode]]) -> tuple[Counter[SourceKey]
                 episode.consent,
             )
             number[key] += 1
-            ns[key] += episode.master.end_ns - int(episode.master.times_ns[0])
+            ns[key] += episode.master.end_ns - int(episode.master.times_ns[0]) if episode.cameras else 0
     return number, ns
 
 

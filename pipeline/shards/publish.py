@@ -28,7 +28,8 @@ from schemas.event import Event
 from schemas.finding import Finding
 from schemas.identity import canonical_json, digest, make_id
 from schemas.plan import SamplingPlan
-from schemas.recipe import Recipe, Section
+from schemas.recipe import Recipe
+from schemas.recipe_section import Section
 from schemas.shard import ShardEntry, ShardFile, ShardSet, ShardStatistics
 
 MANIFESTS = "manifests"

@@ -26,7 +26,7 @@ from schemas.cluster import Assignment
 from schemas.episode import ActionTrack, Alignment, Episode
 from schemas.event import Event
 from schemas.plan import Draw, SamplingPlan
-from schemas.recipe import Section
+from schemas.recipe_section import Section
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardStatistics
 
 TARS = "tars"

@@ -13,7 +13,7 @@ from pipeline.errors import SourceError
 from schemas.array import Bools, Floats
 from schemas.episode import ArmTrack
 from schemas.pose import RotationEncoding, rotation_6d
-from schemas.recipe import ArmColumns, Columns, RotationColumns
+from schemas.recipe_columns import ArmColumns, Columns, RotationColumns
 
 _UNIT_TOLERANCE = 1e-3
 """How far from unit length a rotation's vectors may be before it is worth telling; float32 noise is below 1e-6."""

@@ -1,4 +1,4 @@
-"""Every source format and the two functions that read it. Adding a format adds one line here."""
+"""Every source format and the functions that read it. Adding a format adds one line here."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,24 +7,35 @@ from typing import Any
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import DigestCache
 from pipeline.sources import lerobot, video_folder
+from pipeline.sources.facts import FormatFacts
 from pipeline.sources.raw import RawEpisode
 from pipeline.sources.reference import format_of
+from pipeline.sources.views import video_pictures
+from pipeline.video import ONE_THREAD, Picture, Threads
+from schemas.episode import VideoWindow
 from schemas.finding import Finding
-from schemas.recipe import SourceSpec
+from schemas.recipe_sources import SourceSpec
 from schemas.source import EpisodeRef
 
 
 @dataclass(frozen=True)
 class Format:
-    """The two functions of one format; ``discover`` takes that format's section of the recipe."""
+    """What a format's module offers; ``discover`` takes that format's section of the recipe.
 
+    ``pictures`` gives the frames of one view: those that start inside the window, in presentation order, with times
+    that increase strictly. Formats whose pictures are no video files, or whose true frame times stand beside the
+    video, bring their own; ingest and cut both go through it, so that "frame i" is the same picture to both.
+    """
+
+    facts: FormatFacts
     discover: Callable[[Any, SourceFiles, DigestCache], Iterator[EpisodeRef | Finding]]
     read: Callable[[EpisodeRef, SourceFiles], RawEpisode]
+    pictures: Callable[[EpisodeRef, SourceFiles, VideoWindow, Threads], Iterator[Picture]] = video_pictures
 
 
 FORMATS = {
-    "lerobot": Format(lerobot.discover, lerobot.read),
-    "video_folder": Format(video_folder.discover, video_folder.read),
+    "lerobot": Format(lerobot.FACTS, lerobot.discover, lerobot.read),
+    "video_folder": Format(video_folder.FACTS, video_folder.discover, video_folder.read),
 }
 
 
@@ -36,3 +47,10 @@ def discover(spec: SourceSpec, files: SourceFiles, digests: DigestCache) -> Iter
 def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:
     """One episode's tables and metadata; pixels are not touched. Raises SourceError naming the file at fault."""
     return FORMATS[format_of(ref)].read(ref, files)
+
+
+def pictures(
+    ref: EpisodeRef, files: SourceFiles, window: VideoWindow, threads: Threads = ONE_THREAD
+) -> Iterator[Picture]:
+    """The frames of one view. Raises SourceError when they cannot be decoded."""
+    return FORMATS[format_of(ref)].pictures(ref, files, window, threads)

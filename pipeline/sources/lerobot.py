@@ -16,6 +16,7 @@ from pipeline.errors import SourceError
 from pipeline.files import FileStat, SourceFiles
 from pipeline.fingerprint import DigestCache, sha256_of
 from pipeline.sources import lerobot_actions, lerobot_spans
+from pipeline.sources.facts import FormatFacts
 from pipeline.sources.folders import Folders
 from pipeline.sources.lerobot_census import Census
 from pipeline.sources.lerobot_meta import Info, Listed, listed_episodes, load_info, path_of
@@ -33,11 +34,25 @@ from pipeline.sources.reference import (
 from pipeline.sources.views import Claims, part_of, view
 from pipeline.video import TO_THE_END
 from schemas.finding import Finding
-from schemas.recipe import LeRobotSource
-from schemas.source import EpisodeRef, SourceFile, make_ref
+from schemas.recipe_formats.lerobot import LeRobotSource
+from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
 from schemas.time import NS_PER_S
 
 TABLE = "table"
+FACTS = FormatFacts(
+    title="LeRobot v2.0, v2.1, v3.0",
+    kinds=(SourceKind.OPEN_ROBOT, SourceKind.TELEOP, SourceKind.SELF_COLLECTED),
+    layout="`meta/`, parquet rows and mp4 views; one episode per file (v2) or many (v3)",
+    clock="row i is frame i of every view; the picture's time counts, not the nominal `timestamp`",
+    pose="the columns the recipe names, in the dataset's frame; `position_scale_m` metres per unit",
+    rotation="as the recipe says, any of six encodings",
+    gripper="the column the recipe names, with its closed and open values",
+    commands="the columns the recipe names; all native columns are kept",
+    language="task texts",
+    spans="`subtask_index`, `annotation.*`, `language_persistent`, intervention and error flags",
+    refused="pictures inside parquet",
+    tested_on="real: G1 v2.1, GR-1 v2.0, DROID slice v3.0",
+)
 
 
 @dataclass(frozen=True)
@@ -171,14 +186,11 @@ def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:
         findings.append(about_episode(ref, "task_text_empty", message))
     return RawEpisode(
         instruction=instruction,
-        protocol=spec.protocol,
         cameras=tuple(cameras),
         actions=actions,
         rows_are_frames=rows.are_frames,
         annotations=tuple(annotations),
         findings=tuple(findings),
-        licence=spec.licence,
-        consent=spec.consent,
     )
 
 

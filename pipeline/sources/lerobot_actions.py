@@ -13,7 +13,7 @@ from pipeline.sources.reference import about_episode
 from schemas.array import Bools, Floats
 from schemas.episode import ActionKind, ActionTrack
 from schemas.finding import Finding
-from schemas.recipe import LeRobotSource
+from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.source import EpisodeRef
 
 _STATE, _TARGET = "observation.state", "action"

@@ -9,20 +9,26 @@ import json
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
-
 from schemas.finding import Finding, Verdict
 from schemas.identity import canonical_json
-from schemas.recipe import SourceSpec
+from schemas.recipe_source import SourceSection
 from schemas.source import EpisodeRef
+from schemas.source_card import SourceCard
 
-S = TypeVar("S", bound=BaseModel)
+S = TypeVar("S", bound=SourceSection)
 
-_NOT_READING = {"name", "path", "known_defects"}
-"""Keys of a source that say where it is, what it is called and what people know about it."""
+_TRAVELLING = {"licence", "consent"}
+"""What of a source's card every episode carries."""
+_NOT_READING: Any = {
+    "name": True,
+    "path": True,
+    "known_defects": True,
+    "card": set(SourceCard.model_fields) - _TRAVELLING,
+}
+"""Keys of a source that say where it is, what it is called, what people know about it and whom to ask."""
 
 
-def metadata_of(spec: SourceSpec, dataset: dict[str, Any]) -> str:
+def metadata_of(spec: SourceSection, dataset: dict[str, Any]) -> str:
     """Canonical JSON of the recipe's part and the dataset's part; the content of `EpisodeRef.metadata`."""
     return canonical_json({"recipe": spec.model_dump(mode="json", exclude=_NOT_READING), "dataset": dataset})
 
@@ -36,6 +42,13 @@ def dataset_part(ref: EpisodeRef) -> dict[str, Any]:
 def recipe_part(ref: EpisodeRef, spec: type[S]) -> S:
     """The recipe's source section as it was at discovery."""
     return spec.model_validate({**json.loads(ref.metadata)["recipe"], "name": ref.source, "path": ref.root})
+
+
+def common_part(ref: EpisodeRef) -> SourceSection:
+    """What the recipe says of the source in the keys all formats share."""
+    stated = json.loads(ref.metadata)["recipe"]
+    common = {key: value for key, value in stated.items() if key in SourceSection.model_fields}
+    return SourceSection.model_validate({**common, "name": ref.source, "path": ref.root})
 
 
 def format_of(ref: EpisodeRef) -> str:
@@ -58,7 +71,7 @@ def about_episode(
     return Finding(ref.episode_id, ref.source, "ingest", check, Verdict.KEEP, where, value, threshold)
 
 
-def declared_defects(spec: SourceSpec) -> Iterator[Finding]:
+def declared_defects(spec: SourceSection) -> Iterator[Finding]:
     """One finding per defect that the recipe declares."""
     for defect in spec.known_defects:
         message = f"{spec.name}: the recipe declares the defect '{defect}' for every recording of this source"

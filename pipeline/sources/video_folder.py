@@ -11,15 +11,30 @@ from pathlib import PurePosixPath
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.sources.facts import FormatFacts
 from pipeline.sources.raw import RawEpisode
-from pipeline.sources.reference import about_source, declared_defects, metadata_of, recipe_part
+from pipeline.sources.reference import about_source, declared_defects, metadata_of
 from pipeline.sources.views import Claims, part_of, view
 from schemas.finding import Finding, Verdict
-from schemas.recipe import VideoFolderSource
-from schemas.source import EpisodeRef, SourceFile, make_ref
+from schemas.recipe_formats.video_folder import VideoFolderSource
+from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm")
 _CAMERA = "main"
+FACTS = FormatFacts(
+    title="Video files",
+    kinds=(SourceKind.INTERNET, SourceKind.EGOCENTRIC, SourceKind.RECOVERY),
+    layout="any tree of video files PyAV opens; one file is one episode",
+    clock="the container's presentation times, variable rates kept",
+    pose="-",
+    rotation="-",
+    gripper="-",
+    commands="-",
+    language="the recipe's `instruction`",
+    spans="-",
+    refused="-",
+    tested_on="real: nasa_two_streams, sintel_trailer_cuts, corridor_people, headset_clips_4fps, sweep_disturbed",
+)
 
 
 def discover(spec: VideoFolderSource, files: SourceFiles, digests: DigestCache) -> Iterator[EpisodeRef | Finding]:
@@ -39,7 +54,7 @@ def discover(spec: VideoFolderSource, files: SourceFiles, digests: DigestCache) 
             source=spec.name,
             kind=spec.kind,
             dataset=spec.name,
-            embodiment=spec.embodiment,
+            embodiment=spec.embodiment or "none",
             locator=stat.path,
             root=files.root,
             files=(SourceFile(part_of(_CAMERA), stat.path, sha256_of(files, stat, digests), stat.size),),
@@ -55,16 +70,12 @@ def discover(spec: VideoFolderSource, files: SourceFiles, digests: DigestCache) 
 
 def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:
     """One video as an episode. Raises SourceError when its container cannot be read."""
-    spec = recipe_part(ref, VideoFolderSource)
     camera, findings = view(ref, files, _CAMERA, Claims())
     return RawEpisode(
-        instruction=spec.instruction,
-        protocol=spec.protocol,
+        instruction="",
         cameras=(camera,),
         actions=None,
         rows_are_frames=False,
         annotations=(),
         findings=tuple(findings),
-        licence=spec.licence,
-        consent=spec.consent,
     )

@@ -1,13 +1,14 @@
 """Turning a video file of a reference into a `RawCamera`: which stream is taken, and what that choice leaves out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.files import SourceFiles
 from pipeline.sources.raw import RawCamera
-from pipeline.sources.reference import about_episode
+from pipeline.sources.reference import about_episode, common_part
 from pipeline.sources.roles import role_of
-from pipeline.video import TO_THE_END, choose_stream, streams_of
-from schemas.episode import VideoWindow
+from pipeline.video import TO_THE_END, Picture, Threads, choose_stream, frames, streams_of
+from schemas.episode import CameraRole, VideoWindow
 from schemas.finding import Finding
 from schemas.source import EpisodeRef
 
@@ -52,9 +53,32 @@ def view(ref: EpisodeRef, files: SourceFiles, camera: str, claims: Claims) -> tu
         findings.append(about_episode(ref, "frame_size_disagrees", message))
     raw = RawCamera(
         name=camera,
-        role=role_of(camera, ref.kind),
+        role=_role(ref, camera),
         video=VideoWindow(part, chosen.index, *claims.window_ns),
         expected_fps=claims.fps,
         expected_frames=claims.frames,
     )
     return raw, findings
+
+
+def still_view(ref: EpisodeRef, part: str, camera: str, inside: str, *, fps: float | None, n_frames: int) -> RawCamera:
+    """One view whose pictures are kept one by one in a file: an HDF5 dataset, a zarr array, records of a bag."""
+    return RawCamera(
+        name=camera,
+        role=_role(ref, camera),
+        video=VideoWindow(part, 0, 0, TO_THE_END, inside),
+        expected_fps=fps,
+        expected_frames=n_frames,
+    )
+
+
+def _role(ref: EpisodeRef, camera: str) -> CameraRole:
+    """As the recipe says, else judged by the name."""
+    return common_part(ref).camera_roles.get(camera) or role_of(camera, ref.kind)
+
+
+def video_pictures(ref: EpisodeRef, files: SourceFiles, window: VideoWindow, threads: Threads) -> Iterator[Picture]:
+    """The frames of a view that is a video file, on the file's own clock."""
+    path = ref.file(window.part).path
+    with files.open(path) as file:
+        yield from frames(file, window, files.url_of(path), threads)

@@ -12,15 +12,10 @@ from schemas.cluster import Embedding, Space
 from schemas.episode import ActionTrack, Alignment, Episode
 from schemas.event import Event, Level, Verb
 from schemas.filmstrip import Thumbnail
-from schemas.recipe import (
-    DefaultEncoder,
-    EmbedSpec,
-    LeRobotSource,
-    OpenClipEncoder,
-    Recipe,
-    WorkspaceSpec,
-    section_digest,
-)
+from schemas.recipe import DefaultEncoder, EmbedSpec, OpenClipEncoder, Recipe, WorkspaceSpec
+from schemas.recipe_formats.lerobot import LeRobotSource
+from schemas.recipe_section import section_digest
+from schemas.source_card import SourceCard
 from tests.clustering.made import alignment, arm, episode, event, thumbnail, track
 
 PATH = np.linspace([0.3, 0, 0.2], [0.5, 0.1, 0.1], 40)
@@ -122,7 +117,7 @@ def recipe(checkpoint: str | None) -> Recipe:
     return Recipe(
         joinery=1,
         workspace=WorkspaceSpec(url="w"),
-        sources=[LeRobotSource(format="lerobot", name="a", path="b", licence="CC0-1.0")],
+        sources=[LeRobotSource(format="lerobot", name="a", path="b", card=SourceCard(licence="CC0-1.0"))],
         embed=EmbedSpec(vision_language=OpenClipEncoder(encoder="open_clip", checkpoint=checkpoint)),
     )
 

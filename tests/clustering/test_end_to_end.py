@@ -23,7 +23,8 @@ from schemas.calibration import Calibration, OpeningScale
 from schemas.cluster import Embedding
 from schemas.episode import Arm
 from schemas.event import Event, Level
-from schemas.recipe import BalanceSpec, ClusterSpec, DefaultEncoder, EmbedSpec, LeRobotSource
+from schemas.recipe import BalanceSpec, ClusterSpec, DefaultEncoder, EmbedSpec
+from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.time import FrameClock
 from tests.annotators.recordings import calibration_of, simulated
 from tests.clustering.made import alignment, episode, event
@@ -118,7 +119,7 @@ def real_actions(folder: Path, **columns: Any) -> list[Embedding]:
             "format": "lerobot",
             "name": "real",
             "path": str(folder),
-            "licence": "MIT",
+            "card": {"licence": "MIT"},
             "state": [columns] if columns else [],
         }
     )

@@ -138,7 +138,8 @@ def test_a_source_without_episodes_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty" / "readme.txt").write_text("no video here")
     recipe = tmp_path / "r.yaml"
     recipe.write_text(
-        "joinery: 1\nworkspace: {url: ws}\nsources: [{format: video_folder, name: e, path: empty, licence: CC0}]\n"
+        "joinery: 1\nworkspace: {url: ws}\n"
+        "sources: [{format: video_folder, name: e, path: empty, card: {licence: CC0}}]\n"
     )
     with pytest.raises(JoineryError, match="no video file below it"):
         run_recipe(load_recipe(recipe, ["run.executor=inline"]), Silent())

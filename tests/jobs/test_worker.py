@@ -35,7 +35,7 @@ TOY = Stage("toy", 1, Scope.EPISODE, (), (Finding,), lambda recipe: recipe.align
 @pytest.fixture
 def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Batch:
     monkeypatch.setattr(worker, "stage_named", lambda _name: TOY)
-    source = {"format": "video_folder", "name": "s", "path": "/r", "licence": "CC0"}
+    source = {"format": "video_folder", "name": "s", "path": "/r", "card": {"licence": "CC0"}}
     recipe = Recipe.model_validate({"joinery": 1, "workspace": {"url": "/ws"}, "sources": [source]})
     items = tuple(WorkItem(name, f"key-{name}", {}, "", None) for name in ("a", "bad", "b"))
     return Batch(Workspace.open(str(tmp_path)), recipe, "run", "toy", items)

@@ -25,8 +25,10 @@ from schemas.episode import (
     VideoWindow,
 )
 from schemas.filmstrip import DESCRIPTOR_SIZE, FLOW_GRID, Filmstrip
-from schemas.recipe import IngestSpec, VideoFolderSource
+from schemas.recipe import IngestSpec
+from schemas.recipe_formats.video_folder import VideoFolderSource
 from schemas.source import EpisodeRef, SourceKind
+from schemas.source_card import SourceCard
 from schemas.time import NS_PER_S
 
 DURATION_S = 20.0
@@ -147,7 +149,7 @@ def make_alignment(episode_id: str = "ep-1", end_s: float = 1e4, offset_ns: int 
 def simulated(real: Path, name: str) -> tuple[Episode, list[Filmstrip], ActionTrack]:
     """A simulated recording through the real ingest; its rows are its frames, so its true lag is 0."""
     folder = str(real / "sim")
-    spec = VideoFolderSource(format="video_folder", name="sim", path=folder, licence="project")
+    spec = VideoFolderSource(format="video_folder", name="sim", path=folder, card=SourceCard(licence="project"))
     files = SourceFiles(folder)
     refs = [ref for ref in video_folder.discover(spec, files, MemoryDigests()) if isinstance(ref, EpisodeRef)]
     ref = next(ref for ref in refs if name in ref.locator)

@@ -11,6 +11,7 @@ import pytest
 from pipeline.cut import STAGE, CutSlice, cut, slots_of
 from pipeline.errors import SourceError
 from pipeline.loader.decode import decode_clip
+from pipeline.sources.reference import metadata_of
 from pipeline.stage import Bundle
 from schemas.episode import Camera, Episode
 from schemas.event import Event, Level
@@ -18,6 +19,7 @@ from schemas.recipe import ClipSpec
 from schemas.shard import Clip
 from schemas.source import SourceFile, SourceKind, make_ref
 from tests.pipeline.shards import corpus
+from tests.pipeline.sources.one_episode import spec_of
 
 SPEC = CutSlice(clip=ClipSpec(short_side=48, crf=8), level=Level.ACTION)
 
@@ -141,7 +143,7 @@ def test_the_stage_reads_the_source_it_is_pointed_to(tmp_path: Path) -> None:
         locator=episode.locator,
         root=str(tmp_path),
         files=files,
-        metadata="{}",
+        metadata=metadata_of(spec_of(), {}),
     )
     events = corpus.tree(episode, None)
     found = list(STAGE.run(Bundle(item="e", ref=ref, records={Episode: [episode], Event: events}), SPEC))

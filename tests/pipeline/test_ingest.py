@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
-import yaml
 
-from pipeline import ingest as module
+from data_cards.registry import bundled_cards
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
-from pipeline.ingest import STAGE, ingest, on_picture_clock
+from pipeline.ingest import STAGE, decode_view, ingest, on_picture_clock
+from pipeline.sources import views
 from pipeline.sources.formats import discover, read
 from pipeline.stage import Bundle
 from pipeline.video import frames
@@ -23,7 +23,10 @@ from schemas import arrow
 from schemas.episode import ActionKind, ActionTrack, Camera, Episode, SourceSpan
 from schemas.filmstrip import Filmstrip, Thumbnail
 from schemas.finding import Finding
-from schemas.recipe import IngestSpec, LeRobotSource, Recipe, SourceSpec
+from schemas.recipe import IngestSpec
+from schemas.recipe_file import load_recipe
+from schemas.recipe_formats.lerobot import LeRobotSource
+from schemas.recipe_sources import SourceSpec
 from schemas.source import EpisodeRef
 from tests.pipeline.films import drifting, film
 from tests.pipeline.sources import datasets
@@ -157,7 +160,7 @@ def test_every_video_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         decoded.append(name)
         return plain(file, window, name, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "frames", counted)
+    monkeypatch.setattr(views, "frames", counted)
     records_of(datasets.spec_for(tmp_path))
     assert len(decoded) == len(set(decoded)) == 2
 
@@ -171,15 +174,32 @@ def test_the_stage_writes_only_what_it_declares_and_the_same_bytes_each_time(tmp
     assert all(a.equals(b) for a, b in zip(*tables, strict=True))
 
 
+def first_view(root: Path, starts_ns: int) -> Camera:
+    """The view of a film of 6 pictures at 10 per second that starts some time after or before the episode does."""
+    spec = clip(root, film(drifting(6), rate=10))
+    ref = refs_of(spec)[0]
+    raw = dataclasses.replace(read(ref, SourceFiles(ref.root)).cameras[0], starts_ns=starts_ns)
+    return decode_view(ref, SourceFiles(ref.root), raw, IngestSpec()).camera
+
+
+def test_a_view_that_starts_later_keeps_its_distance(tmp_path: Path) -> None:
+    camera = first_view(tmp_path, 250_000_000)
+    assert camera.times_ns[0] == 250_000_000
+    assert camera.video.start_ns == 0, "the file's own clock"
+
+
+def test_pictures_before_the_episode_are_left_out(tmp_path: Path) -> None:
+    camera = first_view(tmp_path, -250_000_000)
+    assert camera.times_ns[0] == 50_000_000
+    assert camera.n_frames == 3
+    assert camera.video.start_ns == 300_000_000, "so that cut finds the same first picture"
+
+
 # -- the real recordings ---------------------------------------------------------------------------------------
 
 
 def real_sources() -> dict[str, SourceSpec]:
-    recipe = Recipe.model_validate(yaml.safe_load(RECIPE.read_text()))
-    placed = (
-        source.model_copy(update={"path": str((RECIPE.parent / source.path).resolve())}) for source in recipe.sources
-    )
-    return {source.name: source for source in placed}
+    return {source.name: source for source in load_recipe(RECIPE, (), bundled_cards()).recipe.sources}
 
 
 def test_the_real_recipe_names_folders_that_are_there(real: Path) -> None:

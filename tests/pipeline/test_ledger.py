@@ -15,7 +15,8 @@ from schemas.calibration import Calibration, calibration_group
 from schemas.finding import Failure, Finding, Verdict
 from schemas.identity import digest, work_key
 from schemas.plan import Draw
-from schemas.recipe import Recipe, section_digest
+from schemas.recipe import Recipe
+from schemas.recipe_section import section_digest
 from schemas.run import WorkDone
 from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
 
@@ -53,7 +54,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def recipe() -> Recipe:
-    source = {"format": "video_folder", "name": "s", "path": "/r", "licence": "CC0"}
+    source = {"format": "video_folder", "name": "s", "path": "/r", "card": {"licence": "CC0"}}
     return Recipe.model_validate({"joinery": 1, "workspace": {"url": "/ws"}, "sources": [source]})
 
 

@@ -14,11 +14,11 @@ sources:
   - format: lerobot
     name: arm
     path: recordings/arm
-    licence: MIT
+    card: {licence: MIT}
   - format: video_folder
     name: web
     path: recordings/web
-    licence: CC-BY-4.0
+    card: {licence: CC-BY-4.0}
 balance:
   alpha: 1
 run:

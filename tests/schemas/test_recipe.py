@@ -4,12 +4,13 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.event import Level
-from schemas.recipe import BalanceSpec, DefaultEncoder, Recipe, SegmentSpec, section_digest
+from schemas.recipe import BalanceSpec, DefaultEncoder, Recipe, SegmentSpec
+from schemas.recipe_section import section_digest
 
 MINIMAL = {
     "joinery": 1,
     "workspace": {"url": "out"},
-    "sources": [{"format": "video_folder", "name": "web", "path": "films", "licence": "MIT"}],
+    "sources": [{"format": "video_folder", "name": "web", "path": "films", "card": {"licence": "MIT"}}],
 }
 
 

@@ -78,15 +78,15 @@ def test_the_digest_covers_what_is_made_and_not_where_or_how(folder: Path) -> No
 
 
 def test_numbers_and_words_follow_yaml_1_2(folder: Path) -> None:
-    text = edited(("alpha: 1", "gamma: 1e-3\n  seed: 010"), ("licence: MIT", "licence: no"))
+    text = edited(("alpha: 1", "gamma: 1e-3\n  seed: 010"), ("{licence: MIT}", "{licence: no}"))
     recipe = load(text + "cluster: {sample: 100_000}\nalign: {correct: True}\n").recipe
     assert (recipe.balance.gamma, recipe.balance.seed, recipe.cluster.sample) == (0.001, 10, 100_000)
-    assert (recipe.sources[0].licence, recipe.align.correct) == ("no", True)
+    assert (recipe.sources[0].card.licence, recipe.align.correct) == ("no", True)
 
 
 def test_anchors_and_aliases_work(folder: Path) -> None:
-    text = edited(("licence: MIT", "licence: &ours MIT"), ("licence: CC-BY-4.0", "licence: *ours"))
-    assert [source.licence for source in load(text).recipe.sources] == ["MIT", "MIT"]
+    text = edited(("{licence: MIT}", "&ours {licence: MIT}"), ("{licence: CC-BY-4.0}", "*ours"))
+    assert [source.card.licence for source in load(text).recipe.sources] == ["MIT", "MIT"]
 
 
 def test_the_json_schema_knows_every_section() -> None:
@@ -98,7 +98,7 @@ def test_the_json_schema_knows_every_section() -> None:
 def test_every_section_forbids_unknown_keys_and_is_frozen() -> None:
     def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
         for subclass in model.__subclasses__():
-            if subclass.__module__ == "schemas.recipe":
+            if subclass.__module__.startswith(("schemas.recipe", "schemas.source_card")):
                 yield subclass
                 yield from sections(subclass)
 

@@ -98,7 +98,7 @@ def unprivileged() -> Iterator[Path]:
 
 def test_a_workspace_nobody_may_write(unprivileged: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "demo.yaml"
-    source = f"sources: [{{format: video_folder, name: v, path: {unprivileged}/source, licence: MIT}}]"
+    source = f"sources: [{{format: video_folder, name: v, path: {unprivileged}/source, card: {{licence: MIT}}}}]"
     recipe.write_text(f"joinery: 1\nworkspace: {{url: {unprivileged}/out/demo}}\n{source}\n", encoding="utf-8")
     folders = [place for place in tmp_path.parents if place.stat().st_uid == os.geteuid() and len(place.parts) > 2]
     with as_nobody([tmp_path, *folders]), pytest.raises(RecipeErrors) as caught:

@@ -24,8 +24,9 @@ LINES = [
         id="key given twice",
     ),
     pytest.param(
-        ("    licence: MIT\n", ""),
-        "demo.yaml:5: sources[0].licence: missing; add some text (SPDX name, or what the publisher says)",
+        ("    card: {licence: MIT}\n", ""),
+        "demo.yaml:5: sources[0].card: missing; add a section with the keys licence, redistribution, consent, "
+        "personal_data, personal_data_method, contact, title, homepage, citation",
         id="missing key",
     ),
     pytest.param(
@@ -53,13 +54,13 @@ LINES = [
     ),
     pytest.param(
         ("licence: MIT", "licence: 3"),
-        "demo.yaml:8: sources[0].licence: found 3, expected some text (SPDX name, or what the publisher says);"
+        "demo.yaml:8: sources[0].card.licence: found 3, expected some text (SPDX name, or what the publisher says);"
         " put it in quotes",
         id="number for text",
     ),
     pytest.param(
         ("licence: MIT", "licence: ''"),
-        "demo.yaml:8: sources[0].licence: found '', expected some text (SPDX name, or what the publisher says)",
+        "demo.yaml:8: sources[0].card.licence: found '', expected some text (SPDX name, or what the publisher says)",
         id="empty text",
     ),
     pytest.param(

@@ -40,7 +40,7 @@ def test_text_that_is_no_recipe_is_one_problem_with_its_line(folder: Path, text:
 
 
 def test_half_a_character_is_no_text(folder: Path) -> None:
-    assert r"demo.yaml:8: sources[0].licence: found half a character in '\ud800'; write it as UTF-8" in problems(
+    assert r"demo.yaml:8: sources[0].card.licence: found half a character in '\ud800'; write it as UTF-8" in problems(
         edited(("licence: MIT", r'licence: "\ud800"'))
     )
 

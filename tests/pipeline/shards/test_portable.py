@@ -11,7 +11,9 @@ def recipe(place: str, *, workers: int = 1) -> Recipe:
         {
             "joinery": 1,
             "workspace": {"url": f"s3://{place}", "storage": {"secret_access_key": "hush", "region": "x"}},
-            "sources": [{"format": "video_folder", "name": "web", "path": f"/{place}/films", "licence": "CC-BY-4.0"}],
+            "sources": [
+                {"format": "video_folder", "name": "web", "path": f"/{place}/films", "card": {"licence": "CC-BY-4.0"}}
+            ],
             "embed": {"vision_language": {"encoder": "open_clip", "checkpoint": f"/{place}/vit.pt"}},
             "run": {"workers": workers},
         }

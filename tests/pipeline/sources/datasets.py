@@ -11,8 +11,9 @@ from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
 from pipeline.sources import lerobot
 from schemas.finding import Finding
-from schemas.recipe import LeRobotSource
+from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.source import EpisodeRef
+from schemas.source_card import SourceCard
 from tests.pipeline.films import drifting, film
 
 FPS = 20
@@ -20,7 +21,7 @@ CAMERA = "observation.images.front"
 
 
 def spec_for(root: Path, **more: Any) -> LeRobotSource:
-    return LeRobotSource(format="lerobot", name="made", path=str(root), licence="CC0-1.0", **more)
+    return LeRobotSource(format="lerobot", name="made", path=str(root), card=SourceCard(licence="CC0-1.0"), **more)
 
 
 def discovered(spec: LeRobotSource) -> tuple[list[EpisodeRef], list[Finding]]:

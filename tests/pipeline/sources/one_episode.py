@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipeline.sources.lerobot_rows import Rows
 from pipeline.sources.reference import metadata_of
-from schemas.recipe import LeRobotSource
+from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.source import EpisodeRef, SourceFile, make_ref
 from tests.pipeline.sources.datasets import FPS
 
@@ -16,7 +16,7 @@ TABLE_PATH = "data/episode_000003.parquet"
 
 
 def spec_of(**more: Any) -> LeRobotSource:
-    stated = {"format": "lerobot", "name": "made", "path": "made", "licence": "CC0-1.0", **more}
+    stated = {"format": "lerobot", "name": "made", "path": "made", "card": {"licence": "CC0-1.0"}, **more}
     return LeRobotSource.model_validate(stated)
 
 

@@ -13,7 +13,7 @@ from pipeline.sources.arm_columns import Mapped, map_arms
 from schemas.array import Floats
 from schemas.episode import ArmTrack
 from schemas.pose import RotationEncoding, matrix_of
-from schemas.recipe import ArmColumns
+from schemas.recipe_columns import ArmColumns
 
 WHERE = "made/episode.parquet"
 IDENTITY = {"rot6d_rows": [1, 0, 0, 0, 1, 0], "quaternion_xyzw": [0, 0, 0, 1], "rotation_vector": [0, 0, 0]}

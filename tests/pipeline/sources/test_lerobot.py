@@ -17,7 +17,9 @@ from pipeline.video import frames
 from schemas.episode import SourceSpan
 from schemas.finding import Finding, Verdict
 from schemas.pose import matrix_of
-from schemas.recipe import ArmColumns, LeRobotSource
+from schemas.recipe_columns import ArmColumns
+from schemas.recipe_formats.lerobot import LeRobotSource
+from schemas.source_card import SourceCard
 from tests.pipeline.sources.datasets import CAMERA, FPS, discovered, spec_for, write_v2, write_v3
 
 DROID = "open_robot/droid_slice_lerobot_v30"
@@ -46,7 +48,7 @@ def about(findings: Any, check: str) -> Finding:
 
 
 def real_spec(real: Path, folder: str, **more: Any) -> LeRobotSource:
-    return LeRobotSource(format="lerobot", name="real", path=str(real / folder), licence="MIT", **more)
+    return LeRobotSource(format="lerobot", name="real", path=str(real / folder), card=SourceCard(licence="MIT"), **more)
 
 
 # -- the three versions ----------------------------------------------------------------------------------------

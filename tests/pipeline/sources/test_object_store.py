@@ -13,7 +13,8 @@ from pipeline.sources.formats import discover
 from pipeline.stage import Bundle
 from schemas import arrow
 from schemas.finding import Finding
-from schemas.recipe import IngestSpec, SourceSpec
+from schemas.recipe import IngestSpec
+from schemas.recipe_sources import SourceSpec
 from schemas.source import EpisodeRef
 from tests.pipeline.films import drifting, film
 from tests.pipeline.s3_server import s3_bucket

@@ -9,15 +9,19 @@ from hypothesis import strategies as st
 from pipeline.sources.reference import (
     about_episode,
     about_source,
+    common_part,
     dataset_part,
     declared_defects,
     format_of,
     metadata_of,
     recipe_part,
 )
+from schemas.episode import CameraRole
 from schemas.finding import Finding, Verdict
-from schemas.recipe import LeRobotSource, VideoFolderSource
+from schemas.recipe_formats.lerobot import LeRobotSource
+from schemas.recipe_formats.video_folder import VideoFolderSource
 from schemas.source import SourceKind, make_ref
+from schemas.source_card import SourceCard
 from tests.pipeline.sources.one_episode import REF, ref_to, spec_of
 
 JSON = st.recursive(
@@ -28,13 +32,25 @@ JSON = st.recursive(
 
 
 def clips(**more: Any) -> VideoFolderSource:
-    stated = {"format": "video_folder", "name": "clips", "path": "clips", "licence": "CC0-1.0", **more}
+    stated = {"format": "video_folder", "name": "clips", "path": "clips", "card": {"licence": "CC0-1.0"}, **more}
     return VideoFolderSource.model_validate(stated)
 
 
 def test_the_recipe_is_read_back_as_it_was_at_discovery() -> None:
-    spec = spec_of(cameras=["a.front"], consent="given")
-    assert recipe_part(ref_to(spec.path, spec=spec), LeRobotSource) == spec
+    spec = spec_of(cameras=["a.front"], card={"licence": "MIT", "consent": "given", "contact": "me"})
+    back = recipe_part(ref_to(spec.path, spec=spec), LeRobotSource)
+    assert back == spec.model_copy(update={"card": SourceCard(licence="MIT", consent="given")})
+
+
+def test_whom_to_ask_is_no_part_of_an_episode() -> None:
+    told, silent = ({"licence": "MIT", **more} for more in ({"contact": "me"}, {}))
+    assert metadata_of(clips(card=told), {}) == metadata_of(clips(card=silent), {})
+
+
+def test_what_all_formats_share_is_read_back_without_knowing_the_format() -> None:
+    spec = clips(instruction="fold", camera_roles={"main": "ego"})
+    ref = ref_to(spec.path, spec=spec)
+    assert (common_part(ref).instruction, common_part(ref).camera_roles["main"]) == ("fold", CameraRole.EGO)
 
 
 @settings(deadline=None, derandomize=True)
@@ -59,7 +75,15 @@ def test_what_does_not_influence_reading_is_not_in_the_metadata(change: dict[str
     assert metadata_of(clips(**change), {}) == metadata_of(clips(), {})
 
 
-@pytest.mark.parametrize("change", [{"instruction": "fold"}, {"licence": "MIT"}, {"kind": "umi"}, {"consent": "given"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"instruction": "fold"},
+        {"card": {"licence": "MIT"}},
+        {"kind": "umi"},
+        {"card": {"licence": "CC0-1.0", "consent": "given"}},
+    ],
+)
 def test_what_ends_up_in_an_episode_is_in_the_metadata(change: dict[str, Any]) -> None:
     assert metadata_of(clips(**change), {}) != metadata_of(clips(), {})
 

@@ -8,15 +8,16 @@ from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
 from pipeline.sources.formats import discover, read
+from pipeline.sources.reference import common_part
 from schemas.episode import CameraRole, Protocol
 from schemas.finding import Finding, Verdict
-from schemas.recipe import VideoFolderSource
+from schemas.recipe_formats.video_folder import VideoFolderSource
 from schemas.source import EpisodeRef, SourceKind
 from tests.pipeline.films import drifting, film
 
 
 def spec_for(root: Path, **more: object) -> VideoFolderSource:
-    stated = {"format": "video_folder", "name": "clips", "path": str(root), "licence": "CC0-1.0", **more}
+    stated = {"format": "video_folder", "name": "clips", "path": str(root), "card": {"licence": "CC0-1.0"}, **more}
     return VideoFolderSource.model_validate(stated)
 
 
@@ -57,7 +58,8 @@ def test_a_recipe_says_what_a_video_cannot(clips: Path) -> None:
     refs, _ = discovered(spec)
     raw = read(refs[0], SourceFiles(refs[0].root))
     assert (refs[0].kind, refs[0].embodiment) == (SourceKind.EGOCENTRIC, "human")
-    assert (raw.instruction, raw.protocol, raw.licence) == ("fold", Protocol.STRUCTURED, "CC0-1.0")
+    stated = common_part(refs[0])
+    assert (stated.instruction, stated.protocol, stated.card.licence) == ("fold", Protocol.STRUCTURED, "CC0-1.0")
     assert [camera.role for camera in raw.cameras] == [CameraRole.EGO]
     assert raw.actions is None
 
