@@ -15,15 +15,16 @@ import numpy as np
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.filmstrip import FilmstripMaker
+from pipeline.mask_runs import runs_of
 from pipeline.sources.formats import pictures, read
 from pipeline.sources.raw import RawCamera, RawEpisode
 from pipeline.sources.reference import about_episode, common_part
 from pipeline.stage import Bundle, Scope, Stage
 from pipeline.video import ONE_THREAD, TO_THE_END, TURNS, Threads
-from schemas.array import Ints
+from schemas.array import Bools, Ints
 from schemas.episode import ActionKind, ActionTrack, Camera, Episode
 from schemas.filmstrip import Filmstrip, Thumbnail
-from schemas.finding import Finding
+from schemas.finding import Finding, Verdict
 from schemas.recipe import IngestSpec
 from schemas.source import EpisodeRef
 from schemas.time import NS_PER_S
@@ -40,14 +41,23 @@ class View:
     strip: Filmstrip
     thumbnails: tuple[Thumbnail, ...]
     findings: tuple[Finding, ...]
+    damaged: Bools
+    """bool [N]: pictures that could not be decoded whole, or come after some that could not."""
 
 
 def ingest(ref: EpisodeRef, files: SourceFiles, spec: IngestSpec) -> Iterator[object]:
-    """One episode's records, view by view. Raises SourceError when it cannot be read or decoded."""
+    """One episode's records, view by view. Raises SourceError when it or its master view cannot be read or decoded."""
     raw = read(ref, files)
     cameras = []
     for raw_camera in raw.cameras:
-        view = decode_view(ref, files, raw_camera, spec)
+        try:
+            view = decode_view(ref, files, raw_camera, spec)
+        except SourceError as error:
+            if not cameras:  # without the master view there are no frames to number
+                raise
+            yield about_episode(ref, "view_unreadable", f"view {raw_camera.name} is left out: {error}")
+            continue
+        yield from _damage_findings(ref, view, is_master=not cameras)
         cameras.append(view.camera)
         yield view.strip
         yield from view.thumbnails
@@ -74,6 +84,7 @@ def decode_view(
     origin_ns: int | None = None
     first_ns = 0
     thumbnails = []
+    damaged: list[bool] = []
     for picture in pictures(ref, files, raw.video, threads):
         if origin_ns is None:
             origin_ns = picture.pts_ns - raw.starts_ns
@@ -90,6 +101,7 @@ def decode_view(
             )
         thumbnail = maker.add(picture)
         last_end_ns = picture.end_ns
+        damaged.append(picture.damaged)
         if thumbnail is not None:
             thumbnails.append(thumbnail)
     if maker is None:
@@ -115,7 +127,7 @@ def decode_view(
         extrinsics=raw.extrinsics,
     )
     findings = (*_turn_findings(ref, raw, path, turned), *_clock_findings(ref, raw, path, times_ns))
-    return View(camera, maker.strip(end_ns), tuple(thumbnails), findings)
+    return View(camera, maker.strip(end_ns), tuple(thumbnails), findings, np.array(damaged, np.bool_))
 
 
 def _usual_interval(times_ns: Ints) -> int:
@@ -134,6 +146,25 @@ def _turn_findings(ref: EpisodeRef, raw: RawCamera, path: str, turned: int) -> I
         )
         message = f"{path} ({raw.name}) asks to be shown turned by {turned} degrees counter-clockwise; {done}"
         yield about_episode(ref, "picture_turned", message, value=turned, threshold=0)
+
+
+def _damage_findings(ref: EpisodeRef, view: View, *, is_master: bool) -> Iterator[Finding]:
+    """One finding per run of pictures that could not be decoded whole, with the picture before where some are missing.
+
+    Only the master view's frames number the episode: damage there is trimmed, damage elsewhere is worth knowing.
+    """
+    camera, path = view.camera, ref.file(view.camera.video.part).path
+    for first, stop in runs_of(view.damaged):
+        gap_ns = int(camera.times_ns[first] - camera.times_ns[first - 1]) if first else 0
+        start = first - 1 if gap_ns > _UNEVEN * _usual_interval(camera.times_ns) else first
+        span_ns = (camera.clock.edge_ns(start), camera.clock.edge_ns(stop))
+        message = (
+            f"{path} ({camera.name}) has {stop - first} damaged pictures from frame {first} on, at "
+            f"{span_ns[0] / NS_PER_S:.3f} s; fetch the file again, or live without them"
+        )
+        finding = about_episode(ref, "undecodable_pictures", message, value=stop - first, threshold=0)
+        verdict = Verdict.TRIM if is_master else Verdict.KEEP
+        yield dataclasses.replace(finding, verdict=verdict, start_ns=span_ns[0], end_ns=span_ns[1])
 
 
 def _clock_findings(ref: EpisodeRef, raw: RawCamera, path: str, times_ns: Ints) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from pipeline.video import frames
 from schemas import arrow
 from schemas.episode import ActionKind, ActionTrack, Camera, Episode, SourceSpan
 from schemas.filmstrip import Filmstrip, Thumbnail
-from schemas.finding import Finding
+from schemas.finding import Finding, Verdict
 from schemas.recipe import IngestSpec
 from schemas.recipe_file import load_recipe
 from schemas.recipe_formats.lerobot import LeRobotSource
@@ -31,6 +31,7 @@ from schemas.source import EpisodeRef
 from tests.pipeline.films import drifting, film
 from tests.pipeline.sources import datasets
 from tests.pipeline.sources.test_video_folder import spec_for as clips_for
+from tests.pipeline.test_video import damaged_from
 
 R = TypeVar("R")
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "real.yaml"
@@ -172,6 +173,30 @@ def test_the_stage_writes_only_what_it_declares_and_the_same_bytes_each_time(tmp
     assert {type(record) for record in runs[0]} <= set(STAGE.writes)
     tables = [[arrow.to_table(type(record), [record]) for record in records] for records in runs]
     assert all(a.equals(b) for a, b in zip(*tables, strict=True))
+
+
+def test_undecodable_pictures_are_located_and_trimmed(tmp_path: Path, real: Path) -> None:
+    data = (real / "sim/robosuite_pickplacecan_seed0_wrist.mp4").read_bytes()
+    records = records_of(clip(tmp_path, damaged_from(data, 0.6)))
+    (finding,) = (record for record in records if isinstance(record, Finding) and record.verdict is Verdict.TRIM)
+    (camera,) = next(record for record in records if isinstance(record, Episode)).cameras
+    assert finding.check == "undecodable_pictures"
+    assert finding.start_ns is not None
+    assert finding.end_ns is not None
+    assert 0 < finding.start_ns < finding.end_ns <= camera.end_ns
+
+
+def test_a_second_view_that_cannot_be_read_costs_only_itself(tmp_path: Path) -> None:
+    datasets.write_v2(tmp_path, [6], cameras=(datasets.CAMERA, "observation.images.wrist"))
+    (wrist,) = tmp_path.rglob("observation.images.wrist/*.mp4")
+    data = wrist.read_bytes()
+    pictures = data.index(b"mdat") + 700  # past the encoder's own text
+    wrist.write_bytes(data[:pictures] + bytes(400) + data[pictures + 400 :])
+    with pytest.raises(SourceError):
+        records_of(datasets.spec_for(tmp_path, cameras=["observation.images.wrist", datasets.CAMERA]))
+    records = records_of(datasets.spec_for(tmp_path, cameras=[datasets.CAMERA, "observation.images.wrist"]))
+    assert len(next(record for record in records if isinstance(record, Episode)).cameras) == 1
+    assert "view_unreadable" in {record.check for record in records if isinstance(record, Finding)}
 
 
 def first_view(root: Path, starts_ns: int) -> Camera:

@@ -117,12 +117,38 @@ def test_a_film_that_ends_well_before_its_header_says_is_truncated() -> None:
         shown(data[: int(len(data) * 0.6)])
 
 
-def test_damaged_pictures_are_an_error(real: Path) -> None:
-    data = bytearray((real / "sim/robosuite_pickplacecan_seed0_normal.mp4").read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 2000] = bytes((7 * byte + 13) % 256 for byte in data[middle : middle + 2000])
+def damaged_from(data: bytes, share: float, n_bytes: int = 600) -> bytes:
+    """The file with some bytes overwritten from some share of it on."""
+    start = int(len(data) * share)
+    noise = bytes((7 * byte + 13) % 256 for byte in range(n_bytes))
+    return data[:start] + noise + data[start + n_bytes :]
+
+
+DAMAGED = [
+    "sim/robosuite_pickplacecan_seed0_wrist.mp4",
+    "internet/sintel_trailer_cuts/test_video_30s.mp4",
+    "open_robot/gr1_picknplace_lerobot_v20/videos/chunk-000/observation.images.ego_view/episode_000000.mp4",
+]
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_pictures_are_marked_and_all_others_are_what_they_were(real: Path, name: str) -> None:
+    data = (real / name).read_bytes()
+    whole = {(p.pts_ns, p.frame.to_ndarray().tobytes()) for p in frames(io.BytesIO(data), WHOLE, name)}
+    marked, good = 0, set()
+    for p in frames(io.BytesIO(damaged_from(data, 0.6)), WHOLE, name):
+        marked += p.damaged
+        if not p.damaged:
+            good.add((p.pts_ns, p.frame.to_ndarray().tobytes()))
+    assert marked
+    assert len(good) > 10
+    assert good <= whole
+
+
+def test_damage_before_the_first_good_picture_is_an_error() -> None:
+    data = film(drifting(60), options={"g": "10", "bf": "0"})
     with pytest.raises(SourceError, match=r"film\.mp4.*(damaged|cannot be decoded)"):
-        shown(bytes(data))
+        shown(damaged_from(data, 0.02))
 
 
 @pytest.mark.parametrize("data", [b"", b"not a film " * 50])
