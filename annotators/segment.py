@@ -14,6 +14,7 @@ from annotators.tree import TreeBuilder
 from annotators.visual import VisualEvidence, visual_signals
 from pipeline.aligned import aligned_actions
 from pipeline.errors import SourceError
+from pipeline.pseudo.scale import calibration_for
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.calibration import Calibration
 from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
@@ -47,7 +48,8 @@ def segment(
         return []
     evidence: Evidence | None = None
     if actions is not None:
-        evidence = kinematic_evidence(actions, calibration, clock, spec)
+        scales = None if calibration is None else calibration_for(actions, calibration)
+        evidence = kinematic_evidence(actions, scales, clock, spec)
     if evidence is None:
         strip = next((strip for strip in strips if strip.camera == episode.master.name), None)
         evidence = VisualEvidence(clock, None if strip is None else visual_signals(strip, clock), spec)

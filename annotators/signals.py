@@ -15,7 +15,7 @@ import numpy as np
 
 from annotators.smoothing import median_smoothed, noise_floor, savitzky_golay, slope_noise
 from pipeline.action_layout import opening_of
-from pipeline.motion import joint_speed, row_noise, usable_rows
+from pipeline.motion import joint_speed, recorded, row_noise, usable_rows
 from schemas.array import Bools, Floats, Ints
 from schemas.calibration import Calibration
 from schemas.episode import ActionTrack, Arm, ArmTrack
@@ -221,6 +221,10 @@ def _joint_rows(actions: ActionTrack) -> _Rows:
 def _joint_speed(actions: ActionTrack, columns: list[int]) -> tuple[Floats | None, float]:
     joints = actions.joint_state if actions.joint_state is not None else actions.joint_target
     if joints is None or not columns:
+        return None, 0.0
+    there = recorded(joints.reshape(-1, len(actions.joint_names)))
+    columns = [column for column in columns if there[column]]
+    if not columns:
         return None, 0.0
     chosen = joints.reshape(-1, len(actions.joint_names))[:, columns]
     part = dataclasses.replace(actions, joint_names=tuple(actions.joint_names[i] for i in columns))

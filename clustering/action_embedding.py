@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from clustering.families import JOINTS, POSES
+from clustering.families import JOINTS, POSES, PSEUDO
 from clustering.motion_shape import Vector, Window, length_of, opening_features, shape, window_of
 from clustering.pose_embedding import pose_vector
 from pipeline.action_layout import opening_of
+from pipeline.motion import recorded
 from schemas.array import Bools, Floats
 from schemas.calibration import Calibration
 from schemas.cluster import Embedding, Space
-from schemas.episode import ActionTrack, Arm, ArmTrack
+from schemas.episode import ActionKind, ActionTrack, Arm, ArmTrack
 from schemas.event import Event
 from schemas.identity import digest
 from schemas.recipe import EmbedSpec
@@ -34,6 +35,7 @@ def action_embeddings(
     joints = _joints(track)
     used = [part for arm in arms for part in (arm.position, arm.rotation)] if has_poses else [joints]
     valid = track.valid & _finite([*used, *openings.values()], track.n_rows)
+    apart = PSEUDO if track.kind is ActionKind.PSEUDO and spec.pseudo_actions == "apart" else ""
     found = []
     for event in events:
         window = window_of(event.span, track.times_ns, valid, spec.action_points)
@@ -41,10 +43,10 @@ def action_embeddings(
             continue
         seconds, k = event.span.duration_s, spec.action_coefficients
         if has_poses:
-            model = f"{POSES}:{spec.action_points}x{k}"
+            model = f"{POSES}:{spec.action_points}x{k}{apart}"
             vector = pose_vector(arms, openings, window, seconds, k)
         else:
-            model = f"{JOINTS}:{spec.action_points}x{k}:{digest(embodiment, *track.joint_names)[:12]}"
+            model = f"{JOINTS}:{spec.action_points}x{k}:{digest(embodiment, *track.joint_names)[:12]}{apart}"
             vector = joint_vector(joints, openings, window, seconds, k)
         found.append(Embedding(event.event_id, event.episode_id, Space.ACTION, model, vector.astype(np.float32)))
     return found
@@ -94,11 +96,15 @@ def _openings(track: ActionTrack, calibration: Calibration | None) -> dict[Arm, 
 
 
 def _joints(track: ActionTrack) -> Floats:
-    """Native joint positions [T, J], commanded ones when no state was recorded; [T, 0] when there are neither."""
+    """Native joint positions [T, J], commanded ones when no state was recorded; [T, 0] when there are neither.
+
+    Columns that this side does not have stand still, so that vectors of one robot keep one length.
+    """
     flat = track.joint_state if track.joint_state is not None else track.joint_target
     if flat is None:
         return np.zeros((track.n_rows, 0), np.float32)
-    return flat.reshape(track.n_rows, len(track.joint_names))
+    joints = flat.reshape(track.n_rows, len(track.joint_names))
+    return np.where(recorded(joints), joints, np.float32(0.0))
 
 
 def _says_something(values: Floats | None) -> bool:

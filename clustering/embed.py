@@ -15,10 +15,11 @@ from clustering.action_embedding import action_embeddings
 from clustering.checkpoint import weights_of
 from clustering.encoders import Encoder, encoder_of
 from pipeline.aligned import aligned_actions
+from pipeline.pseudo.scale import calibration_for
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.calibration import Calibration
 from schemas.cluster import Embedding, Space
-from schemas.episode import ActionTrack, Alignment, Episode
+from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
 from schemas.event import Event, Level
 from schemas.filmstrip import Thumbnail
 from schemas.recipe import EmbedSpec, OpenClipEncoder, Recipe
@@ -68,8 +69,9 @@ def embed(
         return []
     found = vision_language_embeddings(episode, chosen, thumbnails, encoder_of(spec.vision_language))
     track = aligned_actions(actions, alignment)
-    if track is not None:
-        found += action_embeddings(track, episode.embodiment, chosen, calibration, spec)
+    if track is not None and not (track.kind is ActionKind.PSEUDO and spec.pseudo_actions == "ignore"):
+        scales = None if calibration is None else calibration_for(track, calibration)
+        found += action_embeddings(track, episode.embodiment, chosen, scales, spec)
     return found
 
 

@@ -12,6 +12,8 @@ WORDS = "joinery-words-v1"
 OPEN_CLIP = "open_clip"
 POSES = "joinery-poses-v1"
 JOINTS = "joinery-joints-v1"
+PSEUDO = ":pseudo"
+"""Ends the name of a model whose motions nobody measured: the same numbers, fitted apart from measured ones."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def list_sources(workspace: Workspace, recipe: Recipe) -> Listing:
     def batches() -> Iterator[list[EpisodeRef]]:
         batch: list[EpisodeRef] = []
         for source in sorted(recipe.sources, key=lambda source: source.name):
-            files = SourceFiles(source.path, dict(recipe.workspace.storage))
+            files = SourceFiles(source.path, dict(recipe.workspace.storage), source.follow_links)
             digests.save()
             for found in discover(source, files, digests):
                 if isinstance(found, Finding):

@@ -21,7 +21,7 @@ from pipeline.opening_scale import HandSample, finger_scale, opening_scale
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.array import Bools, Floats, Ints
 from schemas.calibration import Calibration, OpeningScale
-from schemas.episode import ActionTrack, Alignment, Arm, ArmTrack, Episode
+from schemas.episode import ActionKind, ActionTrack, Alignment, Arm, ArmTrack, Episode
 from schemas.finding import Finding, Verdict
 from schemas.recipe import CalibrateSpec
 
@@ -79,8 +79,8 @@ def calibrate(
         source = source or episode.source
         dataset, embodiment = episode.dataset, episode.embodiment
         moved = aligned_actions(actions, alignment)
-        if moved is None or not alignment.kept:
-            continue
+        if moved is None or not alignment.kept or moved.kind is ActionKind.PSEUDO:
+            continue  # hands that were only seen have a scale of their own (`pipeline.pseudo.scale`)
         rows = good_rows(moved) & _kept_rows(moved, alignment)
         for track, signal in _hands(moved):
             sample = samples.setdefault((track.arm, signal), SignalSample())

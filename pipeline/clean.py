@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pipeline.clean_actions import check_actions
+from pipeline.clean_annotations import check_annotations
 from pipeline.clean_pictures import check_pictures
 from pipeline.episode_finding import episode_finding
 from pipeline.mask_runs import runs_of
@@ -30,8 +31,10 @@ def clean(
 
     ``actions`` are on the video clock. ``earlier`` are findings of earlier stages; their TRIM and DROP count too.
     """
-    findings = list(check_pictures(episode, actions, {strip.camera: strip for strip in strips}, spec))
-    findings += check_actions(episode, actions, spec)
+    by_camera = {strip.camera: strip for strip in strips}
+    findings = list(check_pictures(episode, actions, by_camera, spec))
+    findings += check_annotations(episode)
+    findings += check_actions(episode, actions, by_camera, spec)
     about_episode = [finding for finding in earlier if finding.subject == episode.episode_id]
     if not episode.cameras:
         return (), findings

@@ -1,18 +1,20 @@
-"""What is wrong with an episode's actions: clock, coverage, invalid rows, jumps, grippers.
+"""What is wrong with an episode's actions: clock, coverage, invalid rows, grippers; `clean_motion` looks at motion.
 
 All checks see the track on the video clock, after the offset is gone. A row counts as invalid when the source says
 so or when a number of the measured arms is not finite; single ones are only marked (consumers read ``valid``), long
 stretches are trimmed because an event there would have video and no control.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from pipeline.clean_motion import check_motion
 from pipeline.episode_finding import episode_finding
-from pipeline.motion import moves, usable_rows
+from pipeline.motion import moves, recorded, usable_rows
 from schemas.array import Bools, Floats, Ints
-from schemas.episode import ActionTrack, ArmTrack, Episode
+from schemas.episode import ActionKind, ActionTrack, ArmTrack, Episode
+from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict
 from schemas.recipe import AlignSpec
 from schemas.time import NS_PER_S, FrameClock
@@ -25,17 +27,21 @@ _CHATTER_PER_S = 4.0
 """Jumps over half the range per second that no gripper makes; a broken signal or a wrong column does."""
 
 
-def check_actions(episode: Episode, actions: ActionTrack | None, spec: AlignSpec) -> Iterator[Finding]:
-    """Findings about an episode's actions, which are on the video clock."""
-    if actions is None or actions.n_rows == 0:
+def check_actions(
+    episode: Episode, actions: ActionTrack | None, strips: Mapping[str, Filmstrip], spec: AlignSpec
+) -> Iterator[Finding]:
+    """Findings about an episode's actions, which are on the video clock; ``strips`` by camera name.
+
+    Pseudo-actions pass: a hand out of sight is no fault of the recording, whose pictures stay what they are.
+    """
+    if actions is None or actions.n_rows == 0 or actions.kind is ActionKind.PSEUDO:
         return
     yield from _check_clock(episode, actions)
     good = good_rows(actions)
     yield from _check_validity(episode, good, spec)
     if np.all(np.diff(actions.times_ns) >= 0):
         yield from _check_coverage(episode, actions.times_ns[good], spec)
-    for arm in actions.state:
-        yield from _check_jumps(episode, arm, actions.times_ns, good, spec)
+        yield from check_motion(episode, actions, good, strips, spec)
     for arm in _gripper_arms(actions):
         yield from _check_gripper(episode, arm, actions.times_ns, good)
 
@@ -48,7 +54,8 @@ def good_rows(actions: ActionTrack) -> Bools:
             if values is not None:
                 good = good & np.all(np.isfinite(values.reshape(actions.n_rows, -1)), axis=1)
     if not actions.state and actions.joint_state is not None:
-        good = good & np.all(np.isfinite(actions.joint_state.reshape(actions.n_rows, -1)), axis=1)
+        joints = actions.joint_state.reshape(actions.n_rows, -1)
+        good = good & np.all(np.isfinite(joints[:, recorded(joints)]), axis=1)
     return good
 
 
@@ -149,33 +156,6 @@ def _uncovered_ends(
                 threshold=tolerance / NS_PER_S,
                 span_ns=(clock.edge_ns(start), clock.edge_ns(stop)),
             )
-
-
-def _check_jumps(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools, spec: AlignSpec) -> Iterator[Finding]:
-    """Position steps no arm makes. Too many of them mean that the positions are not metres."""
-    if arm.position is None or np.count_nonzero(good) < 2:
-        return
-    t, position = times_ns[good], arm.position[good].astype(np.float64)
-    period_s = np.diff(t) / NS_PER_S
-    # Two rows a moment apart are jitter of the clock, not speed: no step counts as shorter than half the usual one.
-    speed = np.sqrt(np.sum(np.square(np.diff(position, axis=0)), axis=1)) / np.maximum(
-        period_s, np.median(period_s) / 2
-    )
-    jumps = speed > spec.max_speed_m_s
-    if not np.any(jumps):
-        return
-    worst, share = int(np.argmax(speed)), float(np.mean(jumps))
-    dropped = share > spec.max_invalid_share
-    advice = "; set position_scale_m, these are not metres" if dropped else ""
-    yield episode_finding(
-        episode,
-        "kinematic_discontinuity",
-        Verdict.DROP if dropped else Verdict.KEEP,
-        f"the {arm.arm.value} arm jumps {int(np.count_nonzero(jumps))} times, at most {speed[worst]:.3g} m/s{advice}",
-        value=float(speed[worst]),
-        threshold=spec.max_speed_m_s,
-        span_ns=(int(t[worst]), int(t[worst + 1])),
-    )
 
 
 def _gripper_arms(actions: ActionTrack) -> list[ArmTrack]:

@@ -15,7 +15,10 @@ import numpy as np
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.filmstrip import FilmstripMaker
+from pipeline.kinematics.apply import with_kinematics
 from pipeline.mask_runs import runs_of
+from pipeline.pseudo.apply import hand_watch, with_pseudo_actions
+from pipeline.pseudo.hand_actions import HandWatch
 from pipeline.sources.formats import pictures, read
 from pipeline.sources.raw import RawCamera, RawEpisode
 from pipeline.sources.reference import about_episode, common_part
@@ -48,10 +51,11 @@ class View:
 def ingest(ref: EpisodeRef, files: SourceFiles, spec: IngestSpec) -> Iterator[object]:
     """One episode's records, view by view. Raises SourceError when it or its master view cannot be read or decoded."""
     raw = read(ref, files)
-    cameras = []
+    watch = hand_watch(ref, raw)
+    cameras: list[Camera] = []
     for raw_camera in raw.cameras:
         try:
-            view = decode_view(ref, files, raw_camera, spec)
+            view = decode_view(ref, files, raw_camera, spec, watch=watch)
         except SourceError as error:
             if not cameras:  # without the master view there are no frames to number
                 raise
@@ -62,19 +66,26 @@ def ingest(ref: EpisodeRef, files: SourceFiles, spec: IngestSpec) -> Iterator[ob
         yield view.strip
         yield from view.thumbnails
         yield from view.findings
-    yield from raw.findings
-    yield from _uneven_views(ref, cameras)
     if cameras:
         raw = on_picture_clock(raw, cameras[0])
+    raw = with_pseudo_actions(ref, with_kinematics(ref, raw), watch, [camera.name for camera in cameras])
+    yield from raw.findings
+    yield from _uneven_views(ref, cameras)
     yield _episode(ref, raw, cameras)
     if raw.actions is not None:
         yield raw.actions
 
 
 def decode_view(
-    ref: EpisodeRef, files: SourceFiles, raw: RawCamera, spec: IngestSpec, threads: Threads = ONE_THREAD
+    ref: EpisodeRef,
+    files: SourceFiles,
+    raw: RawCamera,
+    spec: IngestSpec,
+    threads: Threads = ONE_THREAD,
+    *,
+    watch: HandWatch | None = None,
 ) -> View:
-    """Decode one view from its first to its last frame, holding one picture at a time.
+    """Decode one view from its first to its last frame, holding one picture at a time; ``watch`` may see it too.
 
     ``camera.video.start_ns`` is the PTS of the view's first frame, at ``times_ns[0]`` on the episode clock.
     """
@@ -100,6 +111,8 @@ def decode_view(
                 f"at {picture.pts_ns / NS_PER_S:.3f} s; split the file or re-encode it to one size"
             )
         thumbnail = maker.add(picture)
+        if watch is not None and watch.camera == raw.name:
+            watch.look(picture, picture.pts_ns - origin_ns)
         last_end_ns = picture.end_ns
         damaged.append(picture.damaged)
         if thumbnail is not None:
@@ -124,9 +137,13 @@ def decode_view(
         end_ns=end_ns,
         intrinsics=raw.intrinsics,
         distortion=raw.distortion,
-        extrinsics=raw.extrinsics,
+        extrinsics=raw.extrinsics if _is_pose_per_frame(raw, len(times_ns)) else None,
     )
-    findings = (*_turn_findings(ref, raw, path, turned), *_clock_findings(ref, raw, path, times_ns))
+    findings = (
+        *_turn_findings(ref, raw, path, turned),
+        *_clock_findings(ref, raw, path, times_ns),
+        *_pose_findings(ref, raw, path, len(times_ns)),
+    )
     return View(camera, maker.strip(end_ns), tuple(thumbnails), findings, np.array(damaged, np.bool_))
 
 
@@ -146,6 +163,20 @@ def _turn_findings(ref: EpisodeRef, raw: RawCamera, path: str, turned: int) -> I
         )
         message = f"{path} ({raw.name}) asks to be shown turned by {turned} degrees counter-clockwise; {done}"
         yield about_episode(ref, "picture_turned", message, value=turned, threshold=0)
+
+
+def _is_pose_per_frame(raw: RawCamera, n_frames: int) -> bool:
+    """One pose stands for all frames; of any other number each must belong to a frame."""
+    return raw.extrinsics is None or len(raw.extrinsics) in (1, n_frames)
+
+
+def _pose_findings(ref: EpisodeRef, raw: RawCamera, path: str, n_frames: int) -> Iterator[Finding]:
+    if raw.extrinsics is not None and not _is_pose_per_frame(raw, n_frames):
+        message = (
+            f"{path} ({raw.name}) has {n_frames} frames, the source {len(raw.extrinsics)} poses of its camera; which "
+            "belongs to which is not known, and they are left out"
+        )
+        yield about_episode(ref, "extrinsics_left_out", message, len(raw.extrinsics), n_frames)
 
 
 def _damage_findings(ref: EpisodeRef, view: View, *, is_master: bool) -> Iterator[Finding]:

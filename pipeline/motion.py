@@ -107,8 +107,9 @@ def joint_channels(track: ActionTrack, joints: Floats | None, window_s: float = 
     if joints is None or not track.joint_names:
         return []
     values = joints.astype(np.float64).reshape(-1, len(track.joint_names))
-    usable = usable_rows(track) & np.all(np.isfinite(values), axis=1)
-    moving = np.flatnonzero(moves(values[usable]))
+    there = np.flatnonzero(recorded(values))
+    usable = usable_rows(track) & np.all(np.isfinite(values[:, there]), axis=1)
+    moving = there[moves(values[usable][:, there])]
     if not len(moving):
         return []
     low, high = np.percentile(values[usable][:, moving], _RANGE_PERCENTILES, axis=0)
@@ -124,6 +125,11 @@ def joint_speed(track: ActionTrack, joints: Floats | None, window_s: float = SMO
     speeds_TJ = np.stack([channel.speed for channel in channels], axis=1)
     speed: Floats = np.sqrt(np.mean(speeds_TJ * speeds_TJ, axis=1))
     return speed
+
+
+def recorded(values: Floats) -> Bools:
+    """Which columns of ``values`` [T, J] hold any number, bool [J]; a command without a state column has NaN there."""
+    return np.asarray(np.isfinite(values).any(axis=0))
 
 
 def moves(values: Floats) -> Bools:

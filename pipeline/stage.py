@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from pipeline.blobs import Blobs
 from pipeline.files import SourceFiles
+from pipeline.sources.reference import common_part
 from schemas.recipe import Recipe
 from schemas.source import EpisodeRef
 
@@ -117,7 +118,8 @@ class Bundle:
 
     def source_files(self) -> SourceFiles:
         """The files of the item's source, where they lie on this run; raises ValueError outside episode scope."""
-        return SourceFiles(self.episode_ref().root, dict(self.storage))
+        ref = self.episode_ref()
+        return SourceFiles(ref.root, dict(self.storage), common_part(ref).follow_links)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ the same pictures with the same marks.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ class VideoStream:
     height: int
     fps: float | None
     codec: str
+    n_frames: int | None
+    """How many samples the container's index lists; None where it keeps none."""
 
     @property
     def text(self) -> str:
@@ -73,7 +76,7 @@ class VideoStream:
 
 
 def streams_of(file: BinaryIO, name: str) -> tuple[VideoStream, ...]:
-    """The container's video streams, cover pictures left out. Raises SourceError when it has none or cannot be read."""
+    """The container's video streams, no covers, no unknown codecs. Raises SourceError when none is left."""
     with _opened(file, name) as container:
         found = tuple(
             VideoStream(
@@ -82,9 +85,10 @@ def streams_of(file: BinaryIO, name: str) -> tuple[VideoStream, ...]:
                 stream.codec_context.height,
                 float(stream.average_rate) if stream.average_rate else None,
                 stream.codec_context.name,
+                stream.frames or None,
             )
             for index, stream in enumerate(container.streams.video)
-            if not stream.disposition & Disposition.attached_pic
+            if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic
         )
     if not found:
         raise SourceError(f"{name}: no video stream, expected at least one; remove the file or name another")
@@ -156,10 +160,15 @@ def _opened(file: BinaryIO, name: str) -> Iterator[av.container.InputContainer]:
     try:
         with av.open(file, buffer_size=_BUFFER_BYTES) as container:
             yield container
-    except av.FFmpegError as error:
+    except (av.FFmpegError, UnicodeDecodeError, ValueError) as error:
+        said = error.strerror if isinstance(error, av.FFmpegError) else str(error)
         raise SourceError(
-            f"{name}: cannot be decoded ({error.strerror}); it is truncated, damaged or not a video: fetch it again"
+            f"{name}: cannot be decoded ({said}); it is truncated, damaged or not a video: fetch it again"
         ) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise SourceError(f"{name}: leads the decoder outside itself; it is damaged: fetch it again") from error
 
 
 def _decoded(

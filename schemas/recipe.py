@@ -53,6 +53,8 @@ class AlignSpec(Section):
     min_fps: Positive = 10.0
     max_fps: Positive = 240.0
     max_speed_m_s: Positive = Field(default=3.0, description="A faster end effector is a kinematic discontinuity.")
+    max_turn_rad_s: Positive = Field(default=20.0, description="A wrist that turns faster is a discontinuity.")
+    max_idle_s: Positive = Field(default=5.0, description="Longer stretches in which nothing moves are trimmed.")
     max_action_gap_s: Positive = Field(default=0.5, description="Longer stretches without valid actions are trimmed.")
     max_invalid_share: Fraction = Field(default=0.2, description="More bad action rows, and the episode is dropped.")
     min_sharpness: Positive = Field(default=20.0, description="Variance of the Laplacian below which nothing is seen.")
@@ -151,6 +153,9 @@ class EmbedSpec(Section):
     )
     action_points: Annotated[int, Field(ge=8, le=256)] = 32
     action_coefficients: Annotated[int, Field(ge=1, le=32)] = 6
+    pseudo_actions: Literal["apart", "together", "ignore"] = Field(
+        default="apart", description="Whether motions nobody measured share clusters with measured ones."
+    )
 
     @model_validator(mode="after")
     def _coefficients_exist(self) -> "EmbedSpec":

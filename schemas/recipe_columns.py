@@ -1,5 +1,6 @@
 """Which numbers of a tabular source are an arm's pose, gripper and fingers, as a recipe says it."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -37,11 +38,22 @@ class RotationColumns(Columns):
     encoding: RotationEncoding
 
 
+class OpeningSignal(StrEnum):
+    """How a gripper's numbers are to be read."""
+
+    CONTINUOUS = "continuous"
+    BINARY = "binary"
+    """Open or closed; a number on the way counts as the end that it reaches."""
+    RELATIVE = "relative"
+    """A command to close or to open, which holds until the next; half-way between the two is no command."""
+
+
 class OpeningColumns(Columns):
     """A gripper signal and its polarity in the source's own units."""
 
     closed: float = 0.0
     open: float = 1.0
+    signal: OpeningSignal = OpeningSignal.CONTINUOUS
 
     @model_validator(mode="after")
     def _has_range(self) -> "OpeningColumns":

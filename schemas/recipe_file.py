@@ -14,10 +14,12 @@ from typing import Any
 
 from schemas.identity import canonical_json, digest
 from schemas.recipe import Recipe
+from schemas.recipe_extras import extras_problems
 from schemas.recipe_places import REGISTRY, SECRET_KEYS, STORAGE, place_problems, with_absolute_places
 from schemas.recipe_problems import validated
 from schemas.recipe_text import Document, KeyPath, Problem, override, parse, value_at, without
 from schemas.registry_file import Cards, RegistryError, parse_registry, with_cards
+from schemas.robot_files import with_chains
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,10 @@ def load_recipe(path: Path, overrides: Sequence[str] = (), cards: Cards = Mappin
         override(document, assignment)
     data = with_absolute_places(document.data, path.absolute().parent)
     data, unregistered = _with_registered_cards(data, cards)
+    data, unreadable = with_chains(data)
     recipe, problems = validated(data)
-    problems = [*document.problems, *unregistered, *problems, *place_problems(data)]
+    elsewhere = [*place_problems(data), *extras_problems(data)]
+    problems = [*document.problems, *unregistered, *unreadable, *problems, *elsewhere]
     if recipe is None or problems:
         raise _errors(document, problems)
     secrets: list[KeyPath] = [(*STORAGE, key) for key in SECRET_KEYS]

@@ -19,6 +19,8 @@ SECRET_KEYS = ("access_key_id", "secret_access_key")
 WORKSPACE: KeyPath = ("workspace", "url")
 STORAGE: KeyPath = ("workspace", "storage")
 REGISTRY: KeyPath = ("registry",)
+ROBOTS = ("kinematics", "retarget")
+"""Keys of a source that list robot arms."""
 CHECKPOINT: KeyPath = ("embed", "vision_language", "checkpoint")
 
 
@@ -39,13 +41,14 @@ def with_absolute_places(data: Any, folder: Path) -> Any:
     for path in place_paths(data):
         value = value_at(data, path)
         if isinstance(value, str) and value:
-            data = _replaced(data, path, absolute(value, folder))
+            data = replaced(data, path, absolute(value, folder))
     return data
 
 
 def place_paths(data: Any) -> list[KeyPath]:
     """Key paths of all the places a recipe names."""
-    return [WORKSPACE, REGISTRY, CHECKPOINT, *source_paths(data)]
+    robots = [(*arm, "urdf") for arm in robot_paths(data)]
+    return [WORKSPACE, REGISTRY, CHECKPOINT, *source_paths(data), *robots]
 
 
 def source_paths(data: Any) -> list[KeyPath]:
@@ -54,13 +57,22 @@ def source_paths(data: Any) -> list[KeyPath]:
     return [("sources", i, "path") for i in range(len(sources))] if isinstance(sources, list) else []
 
 
-def _replaced(data: Any, path: KeyPath, value: str) -> Any:
+def robot_paths(data: Any) -> Iterator[KeyPath]:
+    """Key paths of the robot arms the sources describe; the file of each is at ``urdf`` below."""
+    for source in source_paths(data):
+        for key in ROBOTS:
+            arms = value_at(data, (*source[:-1], key))
+            yield from ((*source[:-1], key, i) for i in range(len(arms) if isinstance(arms, list) else 0))
+
+
+def replaced(data: Any, path: KeyPath, value: Any) -> Any:
+    """The data with another value at a path that is there."""
     if not path:
         return value
     key, below = path[0], path[1:]
     if isinstance(key, int):
-        return [_replaced(item, below, value) if i == key else item for i, item in enumerate(data)]
-    return {**data, key: _replaced(data[key], below, value)}
+        return [replaced(item, below, value) if i == key else item for i, item in enumerate(data)]
+    return {**data, key: replaced(data[key], below, value)}
 
 
 def place_problems(data: Any) -> Iterator[Problem]:

@@ -1,8 +1,9 @@
 """What every source says in a recipe, whatever its format; the formats' own keys stand in `schemas.recipe_formats`."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.episode import CameraRole, Protocol
+from schemas.recipe_kinematics import KinematicsSpec, PseudoActionsSpec, RetargetSpec, check_each_arm_once
 from schemas.recipe_section import Name, Section, Text
 from schemas.source import SourceKind
 from schemas.source_card import SourceCard
@@ -21,4 +22,18 @@ class SourceSection(Section):
     camera_roles: dict[str, CameraRole] = Field(
         default_factory=dict, description="Per camera name; a camera not named here is judged by its name."
     )
+    follow_links: bool = Field(default=False, description="Whether links may lead out of the folder, as in caches.")
     known_defects: list[Name] = Field(default_factory=list, description="Declared by the user; each becomes a finding.")
+    kinematics: list[KinematicsSpec] = Field(
+        default_factory=list, description="Arms whose poses follow from their joints."
+    )
+    retarget: list[RetargetSpec] = Field(
+        default_factory=list, description="Arms whose poses a robot's joints are found for."
+    )
+    pseudo_actions: PseudoActionsSpec | None = Field(default=None, description="Look for hands in the pictures.")
+
+    @model_validator(mode="after")
+    def _arms_are_described_once(self) -> "SourceSection":
+        check_each_arm_once("kinematics", self.kinematics)
+        check_each_arm_once("retarget", self.retarget)
+        return self

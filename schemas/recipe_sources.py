@@ -7,4 +7,7 @@ from pydantic import Field
 from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.recipe_formats.video_folder import VideoFolderSource
 
-SourceSpec = Annotated[LeRobotSource | VideoFolderSource, Field(discriminator="format")]
+SourceSpec = Annotated[
+    LeRobotSource | VideoFolderSource,
+    Field(discriminator="format"),
+]

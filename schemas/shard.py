@@ -67,6 +67,11 @@ class ShardFile:
     sha256: str
 
 
+def statistics_group(embodiment: str, action_kind: str) -> str:
+    """Under which name of stats.json an episode's actions are counted; pseudo ones never with measured ones."""
+    return f"{embodiment}:{action_kind}" if action_kind == "pseudo" else embodiment
+
+
 @dataclass(frozen=True, eq=False)
 class ShardStatistics:
     """Moments and a histogram of one embodiment's control rows in one shard; publish merges them into stats.json."""
@@ -74,6 +79,7 @@ class ShardStatistics:
     shard: str
     split: str
     embodiment: str
+    """As `statistics_group` names it."""
     quantity: str
     """``action_relative`` (to the span's first state) or ``state`` (absolute)."""
     n_rows: Annotated[Ints, ArraySpec("int64", 20)]

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from jobs.cli import app
 from schemas.recipe import Recipe
 from schemas.recipe_columns import ArmColumns
+from schemas.recipe_commands import Commands
 from schemas.recipe_file import RecipeErrors, load_recipe
 from schemas.recipe_source import SourceSection
 from tests.test_repository import ROOT, texts
@@ -162,7 +163,7 @@ ROW = re.compile(r"^\| `([a-z_0-9]+)` \|([^|]*)\|", re.MULTILINE)
 
 def sections() -> dict[str, type[BaseModel]]:
     """Recipe sections by heading."""
-    found: dict[str, type[BaseModel]] = {"state": ArmColumns}
+    found: dict[str, type[BaseModel]] = {"state": ArmColumns, "commands": Commands}
     for name, field in Recipe.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             found[name] = field.annotation

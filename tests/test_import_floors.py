@@ -75,7 +75,7 @@ def test_a_package_imports_only_from_the_floors_below(package: str) -> None:
         ("schemas.event", "import ray"),
         ("pipeline.align", "from annotators.segment import STAGE"),
         ("pipeline.align", "def f():\n    import lance"),
-        ("annotators.segment", "from pipeline.sources.lerobot import read"),
+        ("annotators.segment", "from pipeline.sources.lerobot.lerobot import read"),
         ("annotators.segment", "from pipeline import sources"),
         ("clustering.embed", "from annotators import caption"),
         ("trainer.run", "from pipeline.store import Workspace"),
@@ -93,7 +93,7 @@ def test_an_import_from_above_or_beside_is_found(module: str, line: str) -> None
     ("module", "line"),
     [
         ("trainer.run", "from pipeline.loader.read import Sample"),
-        ("pipeline.sources.lerobot", "from pipeline.sources.raw import RawEpisode"),
+        ("pipeline.sources.lerobot.lerobot", "from pipeline.sources.raw import RawEpisode"),
         ("clustering.embed", "from pipeline import stage"),
         ("jobs.ray_executor", "import ray.data"),
         ("pipeline.store", "from lance.fragment import write_fragments"),

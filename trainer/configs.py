@@ -77,6 +77,8 @@ class DataConfig:
     pack_window: int
     """Draws packing chooses among; 1 keeps the plan's order to the letter."""
     drop_captions: bool
+    pseudo_actions: bool
+    """Whether actions nobody measured, such as hands found in pictures, are learnt; else their events are video."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def tiny() -> TrainConfig:
             token_budget=768,
             pack_window=16,
             drop_captions=False,
+            pseudo_actions=False,
         ),
         video_sigmas=Sigmas("logit_normal"),
         action_sigmas=None,

@@ -61,7 +61,7 @@ def example_of(sample: EventSample, stats: ActionStats | None, config: TrainConf
     chosen = times_ns[even_indices(len(times_ns), frame_count(len(times_ns), data.max_frames))]
     cameras = list(sample.views)[: data.max_views]
     views = [_view(sample, camera, chosen, data) for camera in cameras]
-    control = _control(sample, stats, chosen, data.max_actions)
+    control = _control(sample, stats, chosen, data)
     return Example(
         event_id=sample.event_id,
         embodiment=sample.embodiment,
@@ -115,22 +115,24 @@ def fitted(height: int, width: int, data: DataConfig) -> tuple[int, int]:
     return cells(height, data.height), cells(width, data.width)
 
 
-def _control(sample: EventSample, stats: ActionStats | None, instants_ns: Ints, limit: int) -> _Control:
+def _control(sample: EventSample, stats: ActionStats | None, instants_ns: Ints, data: DataConfig) -> _Control:
     relative, anchor = sample.relative_action(), sample.anchor_20()
     dims = len(sample.known_20)
+    if sample.action_kind == "pseudo" and not data.pseudo_actions:
+        relative = None
     if relative is None or anchor is None or sample.action_times_ns is None or sample.action_valid_T is None:
         zeros, unknown = torch.zeros(dims), torch.zeros(dims, dtype=torch.bool)
         none = torch.zeros(0, dtype=torch.int64)
         return _Control(zeros, unknown, torch.zeros(0, dims), unknown, none.bool(), none)
     if stats is None:
         raise ValueError(f"{sample.event_id}: the event has actions but no statistics to normalise them by")
-    rows = even_indices(len(relative), limit)
+    rows = even_indices(len(relative), data.max_actions)
     latent_count = latents.latent_frames(len(instants_ns))
     tau_K = time_indices(sample.action_times_ns[rows], int(instants_ns[0]), int(instants_ns[-1]), latent_count)
     return _Control(
         state_A=torch.from_numpy(stats.normalise_state(anchor)),
         state_known_A=torch.from_numpy(sample.state_known_20 & stats.state_known_20),
-        actions_KA=torch.from_numpy(stats.normalise(relative)[rows]),
+        actions_KA=torch.from_numpy(np.nan_to_num(stats.normalise(relative)[rows])),  # invalid rows may hold NaN
         action_known_A=torch.from_numpy(sample.known_20 & stats.known_20),
         valid_K=torch.from_numpy(sample.action_valid_T[rows]),
         tau_K=torch.from_numpy(tau_K),

@@ -53,7 +53,7 @@ class ShardEvents:
         t = self._only if self._only is not None else draw % self._shards.n_samples(SPLIT)
         if t not in self._kept:
             sample = self._shards.read(SPLIT, t)
-            stats = self._shards.stats(sample.embodiment) if sample.anchor_20() is not None else None
+            stats = self._shards.stats(sample.statistics_group) if sample.anchor_20() is not None else None
             self._kept[t] = example_of(sample, stats, self._config)
             if len(self._kept) > KEPT_EXAMPLES:
                 self._kept.popitem(last=False)

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.action_layout import relative_to
 from pipeline.shards.npz import read_npz
 from schemas.array import Bools, Floats, Ints
+from schemas.shard import statistics_group
 from schemas.time import Span
 
 ACTION_MEMBER = "action.npz"
@@ -71,6 +72,11 @@ class EventSample:
     def caption(self) -> str:
         """The event's own caption."""
         return self.captions.get(self.level, "")
+
+    @property
+    def statistics_group(self) -> str:
+        """Whose statistics normalise its actions: the embodiment's, or its pseudo-actions' own."""
+        return statistics_group(self.embodiment, self.action_kind)
 
     @property
     def master_view(self) -> str:

@@ -152,6 +152,7 @@ def _record(sample: Sample) -> dict[str, Any]:
         "consent": episode.consent,
         "sync": {"verdict": str(recording.alignment.verdict), "offset_ns": recording.alignment.offset_ns},
         "action_provenance": recording.actions.provenance if recording.actions else "",
+        "action_frame": recording.actions.frame if recording.actions else "",
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.aligned import aligned_actions
 from pipeline.errors import JoineryError
+from pipeline.pseudo.scale import calibration_for
 from pipeline.shards.actions import Control, control_of
 from pipeline.shards.names import camera_names
 from schemas.calibration import Calibration, calibration_group
@@ -57,12 +58,13 @@ def recordings_of(
             missing = "alignment" if name not in alignment_of else f"calibration of {group}"
             raise JoineryError(f"{name} ({episode.locator}): no {missing}; run again, so that the stage before is done")
         actions = aligned_actions(track_of.get(name), alignment_of[name])
+        calibration = calibration_for(actions, calibration_of[group])
         found[name] = Recording(
             episode=episode,
             alignment=alignment_of[name],
             actions=actions,
-            calibration=calibration_of[group],
-            control=control_of(actions, calibration_of[group]),
+            calibration=calibration,
+            control=control_of(actions, calibration),
             events=tree_of.get(name, {}),
             assignments=assigned_to.get(name, {}),
             views=camera_names([camera.name for camera in episode.cameras]),

@@ -27,7 +27,7 @@ from schemas.episode import ActionTrack, Alignment, Episode
 from schemas.event import Event
 from schemas.plan import Draw, SamplingPlan
 from schemas.recipe_section import Section
-from schemas.shard import Clip, ShardEntry, ShardFile, ShardStatistics
+from schemas.shard import Clip, ShardEntry, ShardFile, ShardStatistics, statistics_group
 
 TARS = "tars"
 ACTION_RELATIVE, STATE = "action_relative", "state"
@@ -125,7 +125,8 @@ def _statistics(draws: Sequence[Draw], recordings: Mapping[str, Recording]) -> l
     for draw in draws:
         recording = recordings[draw.episode_id]
         for quantity, rows in _rows_of(recording, recording.events[draw.event_id]).items():
-            gathered.setdefault((recording.episode.embodiment, quantity), []).append(rows)
+            group = statistics_group(recording.episode.embodiment, recording.episode.action_kind)
+            gathered.setdefault((group, quantity), []).append(rows)
     name, split = draws[0].shard, draws[0].split
     found = []
     for (embodiment, quantity), parts in sorted(gathered.items()):
@@ -165,7 +166,7 @@ def run(bundle: Bundle, _spec: ShardSlice) -> list[object]:
 
 STAGE = Stage(
     name="shard",
-    version=1,
+    version=2,
     scope=Scope.SHARD,
     reads=(
         Read(Draw, "schedule", Match.SHARD),

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import SourceError
+from pipeline.sources.gripper_signals import held, switched
 from schemas.array import Bools, Floats
 from schemas.episode import ArmTrack
 from schemas.pose import RotationEncoding, rotation_6d
-from schemas.recipe_columns import ArmColumns, Columns, RotationColumns
+from schemas.recipe_columns import ArmColumns, Columns, OpeningColumns, OpeningSignal, RotationColumns
 
 _UNIT_TOLERANCE = 1e-3
 """How far from unit length a rotation's vectors may be before it is worth telling; float32 noise is below 1e-6."""
@@ -32,38 +33,68 @@ class Mapped:
     """(check, message, value) of what is odd about them."""
 
 
-def map_arms(arms: Sequence[ArmColumns], n_rows: int, numbers: Callable[[str], Floats], where: str) -> Mapped:
+@dataclass(frozen=True)
+class Scale:
+    """What poses are multiplied by besides the recipe's ``position_scale_m``, where they are steps or velocities."""
+
+    position: float = 1.0
+    rotation: float = 1.0
+
+
+def map_arms(
+    arms: Sequence[ArmColumns],
+    n_rows: int,
+    numbers: Callable[[str], Floats],
+    where: str,
+    scale: Scale | None = None,
+) -> Mapped:
     """The arms' tracks. ``numbers(column)`` gives float64 [T, W]. Raises SourceError where widths do not fit."""
+    scale = scale or Scale()
     tracks, valid = [], np.ones(n_rows, np.bool_)
     remarks: list[tuple[str, str, float]] = []
-    provenance = []
     for columns in arms:
         position = None if columns.position is None else _part(columns.position, 3, numbers, where)
         rotation = None
         if columns.rotation is not None:
             raw = _part(columns.rotation, columns.rotation.encoding.width, numbers, where)
             remarks += _unit_remarks(raw, columns.rotation)
-            rotation = _rotation(raw, columns.rotation.encoding)
-        opening = None if columns.opening is None else _part(columns.opening, 1, numbers, where)[:, 0]
-        if opening is not None and columns.opening is not None:
-            remarks += _still_remarks(opening, columns.opening)
-            opening = (opening - columns.opening.closed) / (columns.opening.open - columns.opening.closed)
+            rotation = _rotation(raw if scale.rotation == 1.0 else raw * scale.rotation, columns.rotation.encoding)
+        opening = None
+        if columns.opening is not None:
+            opening, odd = _opening(_part(columns.opening, 1, numbers, where)[:, 0], columns.opening)
+            remarks += odd
         fingers = None if columns.fingers is None else _part(columns.fingers, None, numbers, where)
         for part in (position, rotation, opening, fingers):
             if part is not None:
                 valid &= np.isfinite(part.reshape(n_rows, -1)).all(axis=1)
+        metres = columns.position_scale_m * scale.position
         tracks.append(
             ArmTrack(
                 arm=columns.arm,
-                position=None if position is None else (position * columns.position_scale_m).astype(np.float32),
+                position=None if position is None else (position * metres).astype(np.float32),
                 rotation=rotation,
                 opening=None if opening is None else opening.astype(np.float32),
                 fingers=None if fingers is None else fingers.astype(np.float32).reshape(-1),
                 n_fingers=0 if fingers is None else fingers.shape[1],
             )
         )
-        provenance.append(_text(columns))
-    return Mapped(tuple(tracks), valid, tuple(provenance), tuple(remarks))
+    return Mapped(tuple(tracks), valid, tuple(map(_text, arms)), tuple(remarks))
+
+
+def _opening(raw: Floats, columns: OpeningColumns) -> tuple[Floats | None, list[tuple[str, str, float]]]:
+    """A gripper's numbers [T] as openings, and what is odd about them; None where they never say anything."""
+    opening: Floats = (raw - columns.closed) / (columns.open - columns.closed)
+    match columns.signal:
+        case OpeningSignal.CONTINUOUS:
+            return opening, _still_remarks(raw, columns)
+        case OpeningSignal.BINARY:
+            return switched(opening), _still_remarks(raw, columns)
+        case OpeningSignal.RELATIVE:
+            left = held(opening)
+    if left is not None:
+        return left, []
+    message = f"{_slice_text(columns)} never commands the gripper; whether it is open is unknown"
+    return None, [("gripper_never_commanded", message, 0.0)]
 
 
 def _part(columns: Columns, width: int | None, numbers: Callable[[str], Floats], where: str) -> Floats:

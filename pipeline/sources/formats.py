@@ -6,8 +6,9 @@ from typing import Any
 
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import DigestCache
-from pipeline.sources import lerobot, video_folder
+from pipeline.sources import video_folder
 from pipeline.sources.facts import FormatFacts
+from pipeline.sources.lerobot import lerobot
 from pipeline.sources.raw import RawEpisode
 from pipeline.sources.reference import format_of
 from pipeline.sources.views import video_pictures
@@ -34,7 +35,7 @@ class Format:
 
 
 FORMATS = {
-    "lerobot": Format(lerobot.FACTS, lerobot.discover, lerobot.read),
+    "lerobot": Format(lerobot.FACTS, lerobot.discover, lerobot.read, lerobot.pictures),
     "video_folder": Format(video_folder.FACTS, video_folder.discover, video_folder.read),
 }
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from pipeline.pseudo.trackers import TRACKERS
 from schemas.finding import Finding, Verdict
 from schemas.identity import canonical_json
 from schemas.recipe_source import SourceSection
@@ -29,8 +30,14 @@ _NOT_READING: Any = {
 
 
 def metadata_of(spec: SourceSection, dataset: dict[str, Any]) -> str:
-    """Canonical JSON of the recipe's part and the dataset's part; the content of `EpisodeRef.metadata`."""
-    return canonical_json({"recipe": spec.model_dump(mode="json", exclude=_NOT_READING), "dataset": dataset})
+    """Canonical JSON of the recipe's part and the dataset's part; the content of `EpisodeRef.metadata`.
+
+    Where hands are looked for, what looks for them counts too: another model finds other hands.
+    """
+    parts: dict[str, Any] = {"recipe": spec.model_dump(mode="json", exclude=_NOT_READING), "dataset": dataset}
+    if spec.pseudo_actions is not None:
+        parts["tracker"] = TRACKERS[spec.pseudo_actions.method].revision()
+    return canonical_json(parts)
 
 
 def dataset_part(ref: EpisodeRef) -> dict[str, Any]:

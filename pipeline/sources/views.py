@@ -7,7 +7,7 @@ from pipeline.files import SourceFiles
 from pipeline.sources.raw import RawCamera
 from pipeline.sources.reference import about_episode, common_part
 from pipeline.sources.roles import role_of
-from pipeline.video import TO_THE_END, Picture, Threads, choose_stream, frames, streams_of
+from pipeline.video import ONE_THREAD, TO_THE_END, Picture, Threads, choose_stream, frames, streams_of
 from schemas.episode import CameraRole, VideoWindow
 from schemas.finding import Finding
 from schemas.source import EpisodeRef
@@ -82,3 +82,13 @@ def video_pictures(ref: EpisodeRef, files: SourceFiles, window: VideoWindow, thr
     path = ref.file(window.part).path
     with files.open(path) as file:
         yield from frames(file, window, files.url_of(path), threads)
+
+
+def first_shown_ns(ref: EpisodeRef, files: SourceFiles, camera: RawCamera) -> int:
+    """When a video file's first frame is shown on the file's own clock, on which annotations in seconds are written.
+
+    It often is not 0: the picture track may start after the sound. An empty window gives 0; ingest tells about it.
+    """
+    for picture in video_pictures(ref, files, camera.video, ONE_THREAD):
+        return picture.pts_ns
+    return 0

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from schemas.recipe_columns import ArmColumns
+from schemas.recipe_commands import Commands, check_commands
 from schemas.recipe_section import Text, impossible
 from schemas.recipe_source import SourceSection
 from schemas.source import SourceKind
@@ -24,6 +25,11 @@ class LeRobotSource(SourceSection):
         description="Which columns are which arm's measured state: [columns](recipe.md#state-and-target).",
     )
     target: list[ArmColumns] = Field(default_factory=list, description="The same for commands.")
+    commands: Commands | None = Field(
+        default=None,
+        description="What `target` columns are: [commands](recipe.md#commands). Default: absolute, not said.",
+    )
+    frame: Text = Field(default="base", description="What poses are relative to: `base`, `world`, `tag` …")
 
     @model_validator(mode="after")
     def _names_nothing_twice(self) -> "LeRobotSource":
@@ -36,4 +42,5 @@ class LeRobotSource(SourceSection):
             twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
             if twice is not None:
                 raise impossible(key, f"found {twice!r} twice, expected each once")
+        check_commands(self.commands, self.state, self.target)
         return self

@@ -15,7 +15,7 @@ from clustering.embed import embed
 from clustering.roster import roster_of
 from clustering.schedule import schedule
 from pipeline.files import SourceFiles
-from pipeline.sources import lerobot
+from pipeline.sources.lerobot import lerobot
 from pipeline.synthetic.script import Variant
 from pipeline.synthetic.trajectory import Trajectory, as_action_track, make_trajectory
 from pipeline.synthetic.truth import Phase

@@ -164,7 +164,7 @@ def test_a_stuck_camera_is_trimmed_and_a_still_scene_is_kept():
     assert kept == (KeptRange(0, CAMERA.clock.edge_ns(100)), KeptRange(CAMERA.clock.edge_ns(140), CAMERA.end_ns))
     assert findings["frozen_while_moving"].value == pytest.approx(2.0)
     for resting in (make_actions(times, make_arm(np.zeros((1000, 3)))), None):
-        kept, findings = cleaned(resting, strip)
+        kept, findings = cleaned(resting, strip, spec=AlignSpec(max_idle_s=60.0))
         assert kept == WHOLE
         assert findings["frozen_pictures"].value == pytest.approx(2.0)
 
@@ -240,7 +240,8 @@ def test_video_without_actions_is_trimmed_at_both_ends():
 
 def test_one_action_less_than_frames_is_no_mismatch():
     times = even_times(399, 20.0)
-    assert cleaned(make_actions(times, make_arm(np.zeros((399, 3))))) == (WHOLE, {})
+    resting = make_actions(times, make_arm(np.zeros((399, 3))))
+    assert cleaned(resting, spec=AlignSpec(max_idle_s=60.0)) == (WHOLE, {})
 
 
 def test_actions_that_never_meet_the_video_drop_the_episode():

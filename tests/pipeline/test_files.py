@@ -46,6 +46,43 @@ def test_a_missing_file_is_named(files: SourceFiles) -> None:
         files.open("b/3.txt")
 
 
+OUTSIDE = ["../secret.txt", "b/../../secret.txt", "/etc/passwd", "link.txt", "folder/secret.txt"]
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a_name_that_leads_out_of_the_folder_is_refused(files: SourceFiles, tmp_path: Path, path: str) -> None:
+    outside = tmp_path.with_name(f"{tmp_path.name}-outside")
+    outside.mkdir()
+    (outside / "secret.txt").write_text("secret")
+    (tmp_path / "link.txt").symlink_to(outside / "secret.txt")
+    (tmp_path / "folder").symlink_to(outside)
+    with pytest.raises(SourceError, match="leads out of the source's folder"):
+        files.open(path)
+    assert files.stat(path) is None
+
+
+def test_links_of_a_download_cache_are_followed_when_the_recipe_says_so(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "blobs" / "1f").write_text("data")
+    (tmp_path / "snapshot" / "a.txt").symlink_to(tmp_path / "blobs" / "1f")
+    with pytest.raises(SourceError, match="follow_links"):
+        SourceFiles(str(tmp_path / "snapshot")).open("a.txt")
+    assert SourceFiles(str(tmp_path / "snapshot"), follow_links=True).read("a.txt") == b"data"
+
+
+def test_links_inside_the_folder_are_ordinary_files(files: SourceFiles, tmp_path: Path) -> None:
+    (tmp_path / "same.txt").symlink_to(tmp_path / "a.txt")
+    assert files.read("same.txt") == b"a.txt"
+
+
+@pytest.mark.parametrize("path", ["9" * 5000, "a\x00b"])
+def test_what_cannot_be_a_name_is_said(files: SourceFiles, path: str) -> None:
+    assert files.stat(path) is None
+    with pytest.raises(SourceError, match="is no file name"):
+        files.open(path)
+
+
 def test_an_object_store_reads_like_a_folder() -> None:
     with s3_bucket("sources") as storage:
         Blobs("s3://sources/set", storage).put_bytes("a/x.bin", b"0123456789")

@@ -20,7 +20,7 @@ from pipeline.sources.formats import discover, read
 from pipeline.stage import Bundle
 from pipeline.video import frames
 from schemas import arrow
-from schemas.episode import ActionKind, ActionTrack, Camera, Episode, SourceSpan
+from schemas.episode import ActionKind, ActionTrack, Camera, Episode, SourceSpan, SpanMeaning
 from schemas.filmstrip import Filmstrip, Thumbnail
 from schemas.finding import Finding, Verdict
 from schemas.recipe import IngestSpec
@@ -91,7 +91,7 @@ def test_rows_take_the_time_of_their_frames_when_the_nominal_rate_is_off(tmp_pat
     episode, actions = only(Episode, records), only(ActionTrack, records)
     assert checks(records) == ["fps_disagrees"]
     assert np.array_equal(actions.times_ns, episode.master.times_ns)
-    assert episode.annotations == (SourceSpan("task_index", 0, episode.master.end_ns, "task 0"),)
+    assert episode.annotations == (SourceSpan("task_index", 0, episode.master.end_ns, "task 0", SpanMeaning.TASK),)
 
 
 def test_unequal_counts_are_told_and_the_nominal_times_stand(tmp_path: Path) -> None:

@@ -1,10 +1,15 @@
 """Each kind of wrong key or value is one line: where, which key, found, expected, what to do."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from schemas.recipe_sources import SourceSpec
 from tests.schemas.recipe_example import GOOD, edited, problems
+
+_NAMES = sorted(get_args(member.model_fields["format"].annotation)[0] for member in get_args(get_args(SourceSpec)[0]))
+FORMATS = ", ".join(map(repr, _NAMES[:-1])) + f" or {_NAMES[-1]!r}"
 
 LINES = [
     pytest.param(
@@ -101,13 +106,13 @@ LINES = [
         id="name with a space",
     ),
     pytest.param(
-        ("format: video_folder", "format: rlds"),
-        "demo.yaml:9: sources[1].format: found 'rlds', expected 'lerobot' or 'video_folder'",
+        ("format: video_folder", "format: hdf9"),
+        f"demo.yaml:9: sources[1].format: found 'hdf9', expected {FORMATS}",
         id="unknown union tag",
     ),
     pytest.param(
         ("format: video_folder\n    name: web", "name: web"),
-        "demo.yaml:9: sources[1].format: missing; add 'lerobot' or 'video_folder'",
+        f"demo.yaml:9: sources[1].format: missing; add {FORMATS}",
         id="missing union tag",
     ),
     pytest.param(

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
-from pipeline.sources import lerobot
+from pipeline.sources.lerobot import lerobot
 from schemas.finding import Finding
 from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.source import EpisodeRef

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.sources.lerobot_rows import Rows
+from pipeline.sources.lerobot.lerobot_rows import Rows
 from pipeline.sources.reference import metadata_of
 from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.source import EpisodeRef, SourceFile, make_ref

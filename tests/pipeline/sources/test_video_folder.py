@@ -49,7 +49,7 @@ def test_a_copy_under_another_name_is_the_same_recording(clips: Path) -> None:
 
 def test_a_renamed_folder_changes_no_key(clips: Path) -> None:
     before, _ = discovered(spec_for(clips))
-    after, _ = discovered(spec_for(clips.rename(clips.with_name("moved"))))
+    after, _ = discovered(spec_for(clips.rename(clips.with_name(f"{clips.name}-moved"))))
     assert [ref.fingerprint for ref in after] == [ref.fingerprint for ref in before]
 
 
