@@ -5,9 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.recipe_formats.lerobot import LeRobotSource
+from schemas.recipe_formats.ros_bag import RosBagSource
 from schemas.recipe_formats.video_folder import VideoFolderSource
 
 SourceSpec = Annotated[
-    LeRobotSource | VideoFolderSource,
+    LeRobotSource | RosBagSource | VideoFolderSource,
     Field(discriminator="format"),
 ]

@@ -11,6 +11,7 @@ from pipeline.sources.facts import FormatFacts
 from pipeline.sources.lerobot import lerobot
 from pipeline.sources.raw import RawEpisode
 from pipeline.sources.reference import format_of
+from pipeline.sources.ros import ros_bag
 from pipeline.sources.views import video_pictures
 from pipeline.video import ONE_THREAD, Picture, Threads
 from schemas.episode import VideoWindow
@@ -36,6 +37,7 @@ class Format:
 
 FORMATS = {
     "lerobot": Format(lerobot.FACTS, lerobot.discover, lerobot.read, lerobot.pictures),
+    "ros_bag": Format(ros_bag.FACTS, ros_bag.discover, ros_bag.read, ros_bag.pictures),
     "video_folder": Format(video_folder.FACTS, video_folder.discover, video_folder.read),
 }
 
