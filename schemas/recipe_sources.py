@@ -4,11 +4,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.recipe_formats.fastumi import FastUmiSource
 from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.recipe_formats.ros_bag import RosBagSource
+from schemas.recipe_formats.umi_json import UmiJsonSource
+from schemas.recipe_formats.umi_session import UmiSessionSource
+from schemas.recipe_formats.umi_zarr import UmiZarrSource
 from schemas.recipe_formats.video_folder import VideoFolderSource
 
 SourceSpec = Annotated[
-    LeRobotSource | RosBagSource | VideoFolderSource,
+    FastUmiSource | LeRobotSource | RosBagSource | UmiZarrSource | UmiJsonSource | UmiSessionSource | VideoFolderSource,
     Field(discriminator="format"),
 ]

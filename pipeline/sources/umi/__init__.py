@@ -1,0 +1,1 @@
+"""Hand-held grippers: UMI sessions, replay buffers and action files, and FastUMI."""
