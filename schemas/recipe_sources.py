@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.recipe_formats.fastumi import FastUmiSource
 from schemas.recipe_formats.lerobot import LeRobotSource
+from schemas.recipe_formats.rlds import RldsSource
 from schemas.recipe_formats.ros_bag import RosBagSource
 from schemas.recipe_formats.umi_json import UmiJsonSource
 from schemas.recipe_formats.umi_session import UmiSessionSource
@@ -13,6 +14,13 @@ from schemas.recipe_formats.umi_zarr import UmiZarrSource
 from schemas.recipe_formats.video_folder import VideoFolderSource
 
 SourceSpec = Annotated[
-    FastUmiSource | LeRobotSource | RosBagSource | UmiZarrSource | UmiJsonSource | UmiSessionSource | VideoFolderSource,
+    FastUmiSource
+    | LeRobotSource
+    | RldsSource
+    | RosBagSource
+    | UmiZarrSource
+    | UmiJsonSource
+    | UmiSessionSource
+    | VideoFolderSource,
     Field(discriminator="format"),
 ]

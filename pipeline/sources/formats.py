@@ -11,6 +11,7 @@ from pipeline.sources.facts import FormatFacts
 from pipeline.sources.lerobot import lerobot
 from pipeline.sources.raw import RawEpisode
 from pipeline.sources.reference import format_of
+from pipeline.sources.rlds import rlds
 from pipeline.sources.ros import ros_bag
 from pipeline.sources.umi import fastumi, umi_json, umi_session, umi_zarr
 from pipeline.sources.views import video_pictures
@@ -39,6 +40,7 @@ class Format:
 FORMATS = {
     "fastumi": Format(fastumi.FACTS, fastumi.discover, fastumi.read, fastumi.pictures),
     "lerobot": Format(lerobot.FACTS, lerobot.discover, lerobot.read, lerobot.pictures),
+    "rlds": Format(rlds.FACTS, rlds.discover, rlds.read, rlds.pictures),
     "ros_bag": Format(ros_bag.FACTS, ros_bag.discover, ros_bag.read, ros_bag.pictures),
     "umi_zarr": Format(umi_zarr.FACTS, umi_zarr.discover, umi_zarr.read, umi_zarr.pictures),
     "umi_json": Format(umi_json.FACTS, umi_json.discover, umi_json.read),

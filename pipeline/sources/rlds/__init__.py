@@ -1,0 +1,1 @@
+"""RLDS: TFDS episodes in TFRecord shards, read without TensorFlow."""
