@@ -4,9 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.recipe_formats.aloha import AlohaSource
 from schemas.recipe_formats.fastumi import FastUmiSource
 from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.recipe_formats.rlds import RldsSource
+from schemas.recipe_formats.robomimic import RobomimicSource
 from schemas.recipe_formats.ros_bag import RosBagSource
 from schemas.recipe_formats.umi_json import UmiJsonSource
 from schemas.recipe_formats.umi_session import UmiSessionSource
@@ -14,10 +16,12 @@ from schemas.recipe_formats.umi_zarr import UmiZarrSource
 from schemas.recipe_formats.video_folder import VideoFolderSource
 
 SourceSpec = Annotated[
-    FastUmiSource
+    AlohaSource
+    | FastUmiSource
     | LeRobotSource
     | RldsSource
     | RosBagSource
+    | RobomimicSource
     | UmiZarrSource
     | UmiJsonSource
     | UmiSessionSource

@@ -6,12 +6,13 @@ from typing import Any
 
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import DigestCache
-from pipeline.sources import video_folder
+from pipeline.sources import aloha, video_folder
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.lerobot import lerobot
 from pipeline.sources.raw import RawEpisode
 from pipeline.sources.reference import format_of
 from pipeline.sources.rlds import rlds
+from pipeline.sources.robomimic import robomimic
 from pipeline.sources.ros import ros_bag
 from pipeline.sources.umi import fastumi, umi_json, umi_session, umi_zarr
 from pipeline.sources.views import video_pictures
@@ -38,9 +39,11 @@ class Format:
 
 
 FORMATS = {
+    "aloha": Format(aloha.FACTS, aloha.discover, aloha.read, aloha.pictures),
     "fastumi": Format(fastumi.FACTS, fastumi.discover, fastumi.read, fastumi.pictures),
     "lerobot": Format(lerobot.FACTS, lerobot.discover, lerobot.read, lerobot.pictures),
     "rlds": Format(rlds.FACTS, rlds.discover, rlds.read, rlds.pictures),
+    "robomimic": Format(robomimic.FACTS, robomimic.discover, robomimic.read, robomimic.pictures),
     "ros_bag": Format(ros_bag.FACTS, ros_bag.discover, ros_bag.read, ros_bag.pictures),
     "umi_zarr": Format(umi_zarr.FACTS, umi_zarr.discover, umi_zarr.read, umi_zarr.pictures),
     "umi_json": Format(umi_json.FACTS, umi_json.discover, umi_json.read),

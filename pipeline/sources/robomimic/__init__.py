@@ -1,0 +1,1 @@
+"""robomimic and robosuite HDF5 demonstrations."""
