@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.recipe_formats.agibot import AgiBotSource
 from schemas.recipe_formats.aloha import AlohaSource
+from schemas.recipe_formats.droid_raw import DroidRawSource
 from schemas.recipe_formats.fastumi import FastUmiSource
 from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.recipe_formats.rlds import RldsSource
@@ -16,7 +18,9 @@ from schemas.recipe_formats.umi_zarr import UmiZarrSource
 from schemas.recipe_formats.video_folder import VideoFolderSource
 
 SourceSpec = Annotated[
-    AlohaSource
+    AgiBotSource
+    | AlohaSource
+    | DroidRawSource
     | FastUmiSource
     | LeRobotSource
     | RldsSource

@@ -7,6 +7,8 @@ from typing import Any
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import DigestCache
 from pipeline.sources import aloha, video_folder
+from pipeline.sources.agibot import agibot
+from pipeline.sources.droid_raw import droid_raw
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.lerobot import lerobot
 from pipeline.sources.raw import RawEpisode
@@ -39,7 +41,9 @@ class Format:
 
 
 FORMATS = {
+    "agibot": Format(agibot.FACTS, agibot.discover, agibot.read, agibot.pictures),
     "aloha": Format(aloha.FACTS, aloha.discover, aloha.read, aloha.pictures),
+    "droid_raw": Format(droid_raw.FACTS, droid_raw.discover, droid_raw.read, droid_raw.pictures),
     "fastumi": Format(fastumi.FACTS, fastumi.discover, fastumi.read, fastumi.pictures),
     "lerobot": Format(lerobot.FACTS, lerobot.discover, lerobot.read, lerobot.pictures),
     "rlds": Format(rlds.FACTS, rlds.discover, rlds.read, rlds.pictures),

@@ -1,0 +1,1 @@
+"""AgiBot World as its tools write it."""
