@@ -7,7 +7,12 @@ from pydantic import Field
 from schemas.recipe_formats.agibot import AgiBotSource
 from schemas.recipe_formats.aloha import AlohaSource
 from schemas.recipe_formats.droid_raw import DroidRawSource
+from schemas.recipe_formats.ego4d import Ego4DSource
+from schemas.recipe_formats.egodex import EgoDexSource
+from schemas.recipe_formats.epic_kitchens import EpicKitchensSource
 from schemas.recipe_formats.fastumi import FastUmiSource
+from schemas.recipe_formats.hand_log import HandLogSource
+from schemas.recipe_formats.hot3d import Hot3dSource
 from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.recipe_formats.rlds import RldsSource
 from schemas.recipe_formats.robomimic import RobomimicSource
@@ -21,7 +26,12 @@ SourceSpec = Annotated[
     AgiBotSource
     | AlohaSource
     | DroidRawSource
+    | Ego4DSource
+    | EgoDexSource
+    | EpicKitchensSource
     | FastUmiSource
+    | HandLogSource
+    | Hot3dSource
     | LeRobotSource
     | RldsSource
     | RosBagSource

@@ -9,6 +9,7 @@ from pipeline.fingerprint import DigestCache
 from pipeline.sources import aloha, video_folder
 from pipeline.sources.agibot import agibot
 from pipeline.sources.droid_raw import droid_raw
+from pipeline.sources.egocentric import ego4d, egodex, epic_kitchens, hand_log, hot3d
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.lerobot import lerobot
 from pipeline.sources.raw import RawEpisode
@@ -44,7 +45,12 @@ FORMATS = {
     "agibot": Format(agibot.FACTS, agibot.discover, agibot.read, agibot.pictures),
     "aloha": Format(aloha.FACTS, aloha.discover, aloha.read, aloha.pictures),
     "droid_raw": Format(droid_raw.FACTS, droid_raw.discover, droid_raw.read, droid_raw.pictures),
+    "ego4d": Format(ego4d.FACTS, ego4d.discover, ego4d.read),
+    "egodex": Format(egodex.FACTS, egodex.discover, egodex.read),
+    "epic_kitchens": Format(epic_kitchens.FACTS, epic_kitchens.discover, epic_kitchens.read),
     "fastumi": Format(fastumi.FACTS, fastumi.discover, fastumi.read, fastumi.pictures),
+    "hand_log": Format(hand_log.FACTS, hand_log.discover, hand_log.read),
+    "hot3d": Format(hot3d.FACTS, hot3d.discover, hot3d.read),
     "lerobot": Format(lerobot.FACTS, lerobot.discover, lerobot.read, lerobot.pictures),
     "rlds": Format(rlds.FACTS, rlds.discover, rlds.read, rlds.pictures),
     "robomimic": Format(robomimic.FACTS, robomimic.discover, robomimic.read, robomimic.pictures),

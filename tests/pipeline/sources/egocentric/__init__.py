@@ -1,0 +1,1 @@
+"""Specifications of ``pipeline.sources.egocentric``."""
