@@ -17,6 +17,7 @@ from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.recipe_formats.rlds import RldsSource
 from schemas.recipe_formats.robomimic import RobomimicSource
 from schemas.recipe_formats.ros_bag import RosBagSource
+from schemas.recipe_formats.self_collected import SelfCollectedSource
 from schemas.recipe_formats.umi_json import UmiJsonSource
 from schemas.recipe_formats.umi_session import UmiSessionSource
 from schemas.recipe_formats.umi_zarr import UmiZarrSource
@@ -36,6 +37,7 @@ SourceSpec = Annotated[
     | RldsSource
     | RosBagSource
     | RobomimicSource
+    | SelfCollectedSource
     | UmiZarrSource
     | UmiJsonSource
     | UmiSessionSource

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import DigestCache
-from pipeline.sources import aloha, video_folder
+from pipeline.sources import aloha, self_collected, video_folder
 from pipeline.sources.agibot import agibot
 from pipeline.sources.droid_raw import droid_raw
 from pipeline.sources.egocentric import ego4d, egodex, epic_kitchens, hand_log, hot3d
@@ -55,6 +55,9 @@ FORMATS = {
     "rlds": Format(rlds.FACTS, rlds.discover, rlds.read, rlds.pictures),
     "robomimic": Format(robomimic.FACTS, robomimic.discover, robomimic.read, robomimic.pictures),
     "ros_bag": Format(ros_bag.FACTS, ros_bag.discover, ros_bag.read, ros_bag.pictures),
+    "self_collected": Format(
+        self_collected.FACTS, self_collected.discover, self_collected.read, self_collected.pictures
+    ),
     "umi_zarr": Format(umi_zarr.FACTS, umi_zarr.discover, umi_zarr.read, umi_zarr.pictures),
     "umi_json": Format(umi_json.FACTS, umi_json.discover, umi_json.read),
     "umi_session": Format(umi_session.FACTS, umi_session.discover, umi_session.read),
