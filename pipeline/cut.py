@@ -125,7 +125,7 @@ def _slice(recipe: Recipe) -> CutSlice:
 
 STAGE = Stage(
     name="cut",
-    version=1,
+    version=2,
     scope=Scope.EPISODE,
     reads=(Read(Episode, "ingest"), Read(Event, "segment")),
     writes=(Clip,),

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -20,6 +22,7 @@ import pyarrow.fs as pafs
 
 from pipeline.blobs import filesystem_of, is_local
 from pipeline.errors import SourceError
+from pipeline.folder_walk import walk
 
 _BAD_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP}
 _NO_NAME = (OSError, ValueError)
@@ -47,12 +50,29 @@ class SourceFiles:
     """Whether links may lead out of the root, as they do in download caches."""
 
     def list(self, folder: str = "", *, recursive: bool = True) -> list[FileStat]:
-        """Every file below ``folder``, sorted by path; empty when the folder does not exist."""
+        """Every file below ``folder``, sorted by path; empty when the folder does not exist.
+
+        Raises SourceError when the folder leads out of the root.
+        """
         filesystem, base = filesystem_of(self.root, self.storage)
+        if is_local(self.root):
+            if folder:
+                self._check(base, folder)
+            found = walk(base, folder, recursive=recursive, follow_links=self.follow_links)
+            files = [FileStat(one.path, one.size, one.mtime_ns) for one in found if one.passed_over is None]
+            return sorted(files, key=lambda stat: stat.path)
         selector = pafs.FileSelector(_join(base, folder), recursive=recursive, allow_not_found=True)
-        found = [info for info in filesystem.get_file_info(selector) if info.type == pafs.FileType.File]
-        stats = [FileStat(info.path[len(base) :].lstrip("/"), info.size, info.mtime_ns or 0) for info in found]
+        infos = [info for info in filesystem.get_file_info(selector) if info.type == pafs.FileType.File]
+        stats = [FileStat(info.path[len(base) :].lstrip("/"), info.size, info.mtime_ns or 0) for info in infos]
         return sorted(stats, key=lambda stat: stat.path)
+
+    def passed_over(self) -> Iterator[str]:
+        """What lies below the root and is never listed, with the reason: loops of links, pipes, names that are none."""
+        if is_local(self.root):
+            _, base = filesystem_of(self.root, self.storage)
+            for one in walk(base, "", recursive=True, follow_links=self.follow_links):
+                if one.passed_over is not None:
+                    yield f"{one.path} is passed over: {one.passed_over}"
 
     def stat(self, path: str) -> FileStat | None:
         """Size and time of one file, or None when there is no such file."""
@@ -74,7 +94,7 @@ class SourceFiles:
         try:
             self._check(base, path)
             if is_local(self.root):
-                return Path(_join(base, path)).open("rb")
+                return self._open_local(Path(_join(base, path)))
             return cast(BinaryIO, filesystem.open_input_file(_join(base, path)))
         except FileNotFoundError as error:
             raise SourceError(
@@ -89,6 +109,13 @@ class SourceFiles:
             if not _is_bad_name(error):
                 raise
             raise SourceError(f"{self.url_of(path)[:200]!r}: is no file name; the metadata is damaged") from error
+
+    def _open_local(self, path: Path) -> BinaryIO:
+        """Opened without waiting: a pipe answers nobody."""
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise SourceError(f"{path}: is a pipe, a socket or a device, expected a file; remove it")
+        return path.open("rb")
 
     def _check(self, base: str, path: str) -> None:
         """Raises SourceError when a name leads out of the root."""

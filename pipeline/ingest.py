@@ -23,9 +23,10 @@ from pipeline.sources.formats import pictures, read
 from pipeline.sources.raw import RawCamera, RawEpisode
 from pipeline.sources.reference import about_episode, common_part
 from pipeline.stage import Bundle, Scope, Stage
-from pipeline.video import ONE_THREAD, TO_THE_END, TURNS, Threads
+from pipeline.upright import TURNS
+from pipeline.video import FROM_THE_START, ONE_THREAD, TO_THE_END, Threads
 from schemas.array import Bools, Ints
-from schemas.episode import ActionKind, ActionTrack, Camera, Episode
+from schemas.episode import ActionKind, ActionTrack, Camera, Episode, VideoWindow
 from schemas.filmstrip import Filmstrip, Thumbnail
 from schemas.finding import Finding, Verdict
 from schemas.recipe import IngestSpec
@@ -96,6 +97,7 @@ def decode_view(
     first_ns = 0
     thumbnails = []
     damaged: list[bool] = []
+    n_interlaced, mirrored = 0, False
     for picture in pictures(ref, files, raw.video, threads):
         if origin_ns is None:
             origin_ns = picture.pts_ns - raw.starts_ns
@@ -114,13 +116,14 @@ def decode_view(
         if watch is not None and watch.camera == raw.name:
             watch.look(picture, picture.pts_ns - origin_ns)
         last_end_ns = picture.end_ns
+        n_interlaced, mirrored = n_interlaced + picture.frame.interlaced_frame, mirrored or picture.mirrored
         damaged.append(picture.damaged)
         if thumbnail is not None:
             thumbnails.append(thumbnail)
     if maker is None:
         raise SourceError(
-            f"{name}: no frame between {raw.video.start_ns} and {raw.video.end_ns} ns of video stream "
-            f"{raw.video.stream}; the metadata places the episode outside the file: correct it or fetch the file again"
+            f"{name}: no frame {_window_text(raw.video)} of video stream {raw.video.stream}; it is empty, or the "
+            "metadata places the episode outside the file: correct it or fetch the file again"
         )
     times_ns: Ints = np.array(maker.times_ns, np.int64)
     end_ns = last_end_ns - maker.origin_ns
@@ -140,11 +143,18 @@ def decode_view(
         extrinsics=raw.extrinsics if _is_pose_per_frame(raw, len(times_ns)) else None,
     )
     findings = (
-        *_turn_findings(ref, raw, path, turned),
+        *_turn_findings(ref, raw, path, turned, mirrored=mirrored),
+        *_interlace_findings(ref, raw, path, n_interlaced, len(times_ns)),
         *_clock_findings(ref, raw, path, times_ns),
         *_pose_findings(ref, raw, path, len(times_ns)),
     )
     return View(camera, maker.strip(end_ns), tuple(thumbnails), findings, np.array(damaged, np.bool_))
+
+
+def _window_text(window: VideoWindow) -> str:
+    if (window.start_ns, window.end_ns) == (FROM_THE_START, TO_THE_END):
+        return "from the start to the end"
+    return f"between {window.start_ns} and {window.end_ns} ns"
 
 
 def _usual_interval(times_ns: Ints) -> int:
@@ -156,13 +166,27 @@ def _nominal_interval(raw: RawCamera) -> int:
     return round(NS_PER_S / (raw.expected_fps or 1.0))
 
 
-def _turn_findings(ref: EpisodeRef, raw: RawCamera, path: str, turned: int) -> Iterator[Finding]:
-    if turned:
+def _turn_findings(ref: EpisodeRef, raw: RawCamera, path: str, turned: int, *, mirrored: bool) -> Iterator[Finding]:
+    if turned or mirrored:
+        asked = f"turned by {turned} degrees counter-clockwise" if turned else "as it is"
         done = (
-            "pictures are turned upright" if turned in TURNS else "only quarter turns are honoured, it is left as it is"
+            "pictures are turned upright"
+            if turned in (0, *TURNS)
+            else "only quarter turns are honoured, it is left as it is"
         )
-        message = f"{path} ({raw.name}) asks to be shown turned by {turned} degrees counter-clockwise; {done}"
+        message = f"{path} ({raw.name}) asks to be shown {asked}{' and mirrored' if mirrored else ''}; {done}"
         yield about_episode(ref, "picture_turned", message, value=turned, threshold=0)
+
+
+def _interlace_findings(
+    ref: EpisodeRef, raw: RawCamera, path: str, n_interlaced: int, n_frames: int
+) -> Iterator[Finding]:
+    if n_interlaced:
+        message = (
+            f"{path} ({raw.name}) has {n_interlaced} of {n_frames} interlaced pictures, whose lines are of two "
+            "instants; they are used as they are: deinterlace the file where motion matters"
+        )
+        yield about_episode(ref, "interlaced", message, value=n_interlaced / n_frames, threshold=0)
 
 
 def _is_pose_per_frame(raw: RawCamera, n_frames: int) -> bool:
@@ -283,7 +307,7 @@ def run(bundle: Bundle, spec: IngestSpec) -> Iterable[object]:
 
 STAGE = Stage(
     name="ingest",
-    version=2,
+    version=3,
     scope=Scope.EPISODE,
     reads=(),
     writes=(Episode, ActionTrack, Filmstrip, Thumbnail, Finding),

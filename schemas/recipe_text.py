@@ -21,6 +21,8 @@ _PLAIN = {
     "int": r"[-+]?[0-9][0-9_]{0,17}",
     "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?",
 }
+MAX_VALUES, MAX_CHARACTERS = 100_000, 2 << 20
+"""Nobody writes more by hand; a kilobyte of aliases (*) of aliases can stand for more than any memory holds."""
 _BARE_STEP = re.compile(r"^\w+(\[\d+\])*$")
 
 
@@ -102,7 +104,15 @@ def parse(text: str, name: str) -> Document:
     """A recipe's text as a document. What is not YAML, or not unambiguous, is listed in ``problems``."""
     document = Document(name)
     try:
+        check_size(text)
         node = yaml.compose(text, _Loader)
+        check_values(node)
+    except BombError as error:
+        document.problems.append(Problem((), str(error)))
+        return document
+    except RecursionError:
+        document.problems.append(Problem((), "not YAML that anybody wrote: sections inside sections without end"))
+        return document
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         found = " ".join(part for part in (error.context, error.problem) if part)
@@ -122,6 +132,36 @@ def parse(text: str, name: str) -> Document:
     return document
 
 
+class BombError(Exception):
+    """YAML that stands for far more than it says; the message says how."""
+
+
+def check_size(text: str) -> None:
+    """Raises BombError for a text that no person wrote."""
+    if len(text) > MAX_CHARACTERS:
+        raise BombError(
+            f"holds {len(text)} characters, expected at most {MAX_CHARACTERS}; this is no file to be read here"
+        )
+
+
+def check_values(node: yaml.Node | None) -> None:
+    """Raises BombError when the values are too many once every alias is written out. An alias of itself counts once."""
+    if node is not None and (found := _values_below(node, {})) > MAX_VALUES:
+        raise BombError(
+            f"stands for {found if found < 10**12 else 'more than a trillion'} values, expected at most {MAX_VALUES}; "
+            "write out what its aliases (*) repeat"
+        )
+
+
+def _values_below(node: yaml.Node, known: dict[int, int]) -> int:
+    if id(node) not in known:
+        known[id(node)] = 1  # while it is being counted: an alias of itself
+        below = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        if isinstance(below, list):
+            known[id(node)] = 1 + sum(_values_below(part, known) for part in below)
+    return known[id(node)]
+
+
 def _build(node: yaml.Node, path: KeyPath, document: Document, around: tuple[int, ...]) -> Any:
     document.lines.setdefault(path, node.start_mark.line + 1)
     if id(node) in around:
@@ -137,6 +177,16 @@ def _build(node: yaml.Node, path: KeyPath, document: Document, around: tuple[int
 
 
 def _scalar(node: yaml.Node, path: KeyPath, document: Document) -> Any:
+    try:
+        return _read(node, path, document)
+    except ValueError:
+        document.problems.append(
+            Problem(path, f"found {str(node.value)[:80]!r}, which is no {node.tag.rpartition(':')[2]}")
+        )
+        return None
+
+
+def _read(node: yaml.Node, path: KeyPath, document: Document) -> Any:
     value: Any = node.value
     match node.tag.removeprefix("tag:yaml.org,2002:"):
         case "str" if any("\ud800" <= character <= "\udfff" for character in value):

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from schemas.recipe_problems import closest
-from schemas.recipe_text import Problem
+from schemas.recipe_text import BombError, Problem, check_size, check_values
 from schemas.source_card import SourceCard
 
 Cards = Mapping[str, SourceCard]
@@ -24,9 +24,13 @@ class RegistryError(Exception):
 def parse_registry(text: str, name: str) -> dict[str, SourceCard]:
     """The cards of a registry's YAML. Raises RegistryError for the first thing wrong with it."""
     try:
+        check_size(text)
+        check_values(yaml.compose(text, yaml.SafeLoader))
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, BombError, ValueError) as error:
         raise RegistryError(f"{name}: is no YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise RegistryError(f"{name}: is no YAML that anybody wrote: sections inside sections without end") from error
     if not isinstance(data, dict):
         raise RegistryError(f"{name}: found {type(data).__name__}, expected source cards by name")
     cards = {}
@@ -36,7 +40,7 @@ def parse_registry(text: str, name: str) -> dict[str, SourceCard]:
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, (card_name, *first["loc"])))
-            found = "" if first["type"] == "missing" else f" (found {first['input']!r})"
+            found = "" if first["type"] == "missing" else f" (found {first['input']!r:.200})"
             raise RegistryError(f"{name}: {key}: {first['msg'].lower()}{found}; correct this card") from error
     return cards
 

@@ -14,11 +14,19 @@ import numpy as np
 
 from pipeline.errors import SourceError
 from pipeline.files import FileStat, SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.fingerprint import DigestCache
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.natural_order import natural_key
 from pipeline.sources.raw import RawCamera, RawEpisode
-from pipeline.sources.reference import about_episode, about_source, declared_defects, metadata_of, recipe_part
+from pipeline.sources.reference import (
+    about_episode,
+    about_source,
+    declared_defects,
+    metadata_of,
+    recipe_part,
+    reference,
+    source_files,
+)
 from pipeline.sources.storage.hdf5 import Hdf5, opened
 from pipeline.sources.storage.hdf5_pictures import row_pictures, row_start_ns
 from pipeline.sources.tabular_actions import Control, Native, tabular_track
@@ -30,7 +38,7 @@ from schemas.finding import Finding, Verdict
 from schemas.recipe_columns import ArmColumns, OpeningColumns
 from schemas.recipe_commands import Commands
 from schemas.recipe_formats.aloha import AlohaSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 
 TABLE = "table"
 SUFFIXES = (".hdf5", ".h5")
@@ -78,14 +86,12 @@ def discover(spec: AlohaSource, files: SourceFiles, digests: DigestCache) -> Ite
 def _reference(
     spec: AlohaSource, files: SourceFiles, stat: FileStat, digests: DigestCache, metadata: str
 ) -> EpisodeRef:
-    return make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or "aloha",
+    return reference(
+        spec,
+        files.root,
+        embodiment="aloha",
         locator=stat.path,
-        root=files.root,
-        files=(SourceFile(TABLE, stat.path, sha256_of(files, stat, digests), stat.size),),
+        files=source_files(files, digests, [(TABLE, stat)]),
         metadata=metadata,
         inside="",
     )

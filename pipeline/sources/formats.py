@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import DigestCache
 from pipeline.sources import aloha, self_collected, video_folder
@@ -11,9 +12,10 @@ from pipeline.sources.agibot import agibot
 from pipeline.sources.droid_raw import droid_raw
 from pipeline.sources.egocentric import ego4d, egodex, epic_kitchens, hand_log, hot3d
 from pipeline.sources.facts import FormatFacts
+from pipeline.sources.infinite import without_infinities
 from pipeline.sources.lerobot import lerobot
 from pipeline.sources.raw import RawEpisode
-from pipeline.sources.reference import format_of
+from pipeline.sources.reference import about_source, format_of
 from pipeline.sources.rlds import rlds
 from pipeline.sources.robomimic import robomimic
 from pipeline.sources.ros import ros_bag
@@ -21,9 +23,12 @@ from pipeline.sources.umi import fastumi, umi_json, umi_session, umi_zarr
 from pipeline.sources.views import video_pictures
 from pipeline.video import ONE_THREAD, Picture, Threads
 from schemas.episode import VideoWindow
-from schemas.finding import Finding
+from schemas.finding import Finding, Verdict
 from schemas.recipe_sources import SourceSpec
 from schemas.source import EpisodeRef
+
+_TOLD = 10
+"""Paths that are passed over are told one by one up to here; a download cache has a million links."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +66,32 @@ FORMATS = {
     "umi_zarr": Format(umi_zarr.FACTS, umi_zarr.discover, umi_zarr.read, umi_zarr.pictures),
     "umi_json": Format(umi_json.FACTS, umi_json.discover, umi_json.read),
     "umi_session": Format(umi_session.FACTS, umi_session.discover, umi_session.read),
-    "video_folder": Format(video_folder.FACTS, video_folder.discover, video_folder.read),
+    "video_folder": Format(video_folder.FACTS, video_folder.discover, video_folder.read, video_folder.pictures),
 }
 
 
 def discover(spec: SourceSpec, files: SourceFiles, digests: DigestCache) -> Iterator[EpisodeRef | Finding]:
     """What a source offers today, in a fixed order. Raises SourceError when it cannot be listed at all."""
-    return FORMATS[spec.format].discover(spec, files, digests)
+    told: list[str] = []
+    n_passed_over = 0
+    for one in files.passed_over():
+        n_passed_over += 1
+        if len(told) < _TOLD:
+            told.append(one)
+            yield about_source(spec.name, "passed_over", f"{spec.name}: {one}", verdict=Verdict.DROP)
+    if n_passed_over > _TOLD:
+        yield about_source(spec.name, "passed_over", f"{spec.name}: {n_passed_over} such paths", value=n_passed_over)
+    try:
+        yield from FORMATS[spec.format].discover(spec, files, digests)
+    except SourceError as error:
+        if not told:
+            raise
+        raise SourceError(f"{error}; besides, {told[0]}") from error
 
 
 def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:
     """One episode's tables and metadata; pixels are not touched. Raises SourceError naming the file at fault."""
-    return FORMATS[format_of(ref)].read(ref, files)
+    return without_infinities(ref, FORMATS[format_of(ref)].read(ref, files))
 
 
 def pictures(

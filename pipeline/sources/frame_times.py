@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.sources.views import video_pictures
-from pipeline.video import TO_THE_END, Picture, Threads, streams_of
+from pipeline.video import FROM_THE_START, TO_THE_END, Picture, Threads, streams_of
 from schemas.array import Bools, Ints
 from schemas.episode import VideoWindow
 from schemas.source import EpisodeRef
@@ -118,7 +118,7 @@ def timed_pictures(
     if times_ns is None:
         yield from video_pictures(ref, files, window, threads)
         return
-    whole = dataclasses.replace(window, start_ns=0, end_ns=TO_THE_END)
+    whole = dataclasses.replace(window, start_ns=FROM_THE_START, end_ns=TO_THE_END)
     name = files.url_of(ref.file(window.part).path)
     yield from restamped(video_pictures(ref, files, whole, threads), times_ns, window, name)
 

@@ -6,14 +6,16 @@ else changes (more episodes, another folder, a defect declared) then re-runs not
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
+from pipeline.files import FileStat, SourceFiles
+from pipeline.fingerprint import DigestCache, sha256_of
 from pipeline.pseudo.trackers import TRACKERS
 from schemas.finding import Finding, Verdict
 from schemas.identity import canonical_json
 from schemas.recipe_source import SourceSection
-from schemas.source import EpisodeRef
+from schemas.source import EpisodeRef, SourceFile, make_ref
 from schemas.source_card import SourceCard
 
 S = TypeVar("S", bound=SourceSection)
@@ -38,6 +40,37 @@ def metadata_of(spec: SourceSection, dataset: dict[str, Any]) -> str:
     if spec.pseudo_actions is not None:
         parts["tracker"] = TRACKERS[spec.pseudo_actions.method].revision()
     return canonical_json(parts)
+
+
+def reference(
+    spec: SourceSection,
+    root: str,
+    *,
+    embodiment: str,
+    locator: str,
+    files: tuple[SourceFile, ...],
+    metadata: str,
+    inside: str | None = None,
+) -> EpisodeRef:
+    """An episode of a source, called and kept as its recipe section says; ``embodiment`` is what it says by default."""
+    return make_ref(
+        source=spec.name,
+        kind=spec.kind,
+        dataset=spec.name,
+        embodiment=spec.embodiment or embodiment,
+        locator=locator,
+        root=root,
+        files=files,
+        metadata=metadata,
+        inside=inside,
+    )
+
+
+def source_files(
+    files: SourceFiles, digests: DigestCache, parts: Iterable[tuple[str, FileStat]]
+) -> tuple[SourceFile, ...]:
+    """What an episode is made of: part and file, in the order given, identified by content."""
+    return tuple(SourceFile(part, stat.path, sha256_of(files, stat, digests), stat.size) for part, stat in parts)
 
 
 def dataset_part(ref: EpisodeRef) -> dict[str, Any]:

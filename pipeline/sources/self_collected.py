@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import SourceError
-from pipeline.files import FileStat, SourceFiles
+from pipeline.files import SourceFiles
 from pipeline.fingerprint import DigestCache, sha256_of
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.folders import Folders
@@ -28,6 +28,8 @@ from pipeline.sources.reference import (
     dataset_part,
     declared_defects,
     metadata_of,
+    reference,
+    source_files,
 )
 from pipeline.sources.self_collected_rows import ROWS_PART, control, increasing, read_rows
 from pipeline.sources.storage import csv_file, json_file
@@ -50,7 +52,7 @@ from schemas.recording import (
     Recording,
     RecoveryNote,
 )
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 from schemas.time import NS_PER_S
 
 FACTS = FormatFacts(
@@ -108,21 +110,15 @@ def _reference(
         for name in (ANNOTATIONS, RECOVERY)
         if (stat := folders.stat(_below(folder, name))) is not None
     }
-    return make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or recording.embodiment,
+    return reference(
+        spec,
+        files.root,
+        embodiment=recording.embodiment,
         locator=folder,
-        root=files.root,
-        files=tuple(_file(files, digests, part, stat) for part, stat in sorted(present.items())),
+        files=source_files(files, digests, sorted(present.items())),
         metadata=metadata_of(spec, {"recording": recording.model_dump(mode="json"), "notes": notes}),
         inside="",
     )
-
-
-def _file(files: SourceFiles, digests: DigestCache, part: str, stat: FileStat) -> SourceFile:
-    return SourceFile(part, stat.path, sha256_of(files, stat, digests), stat.size)
 
 
 def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:

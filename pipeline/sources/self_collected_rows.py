@@ -11,6 +11,7 @@ from pipeline.files import SourceFiles
 from pipeline.sources.frame_times import to_times
 from pipeline.sources.lerobot.lerobot_rows import Rows
 from pipeline.sources.spans import text_runs
+from pipeline.sources.storage.parquet_texts import check_texts
 from pipeline.sources.tabular_actions import Control, Native, element_names, tabular_track
 from schemas.array import Ints
 from schemas.episode import ActionTrack, SourceSpan, SpanMeaning
@@ -44,10 +45,14 @@ def _table(files: SourceFiles, path: str) -> pa.Table:
     try:
         with files.open(path) as stream:
             file = pq.ParquetFile(stream)
+            names = file.schema_arrow.names
+            if len(set(names)) != len(names):
+                raise SourceError(f"{where}: has two columns of one name among {names[:20]}; record it again")
             groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
             claimed = sum(group.total_byte_size for group in groups)
             if not 0 <= claimed <= MAX_TABLE_BYTES:
                 raise SourceError(f"{where}: claims {claimed} bytes of rows, more than {MAX_TABLE_BYTES >> 20} MiB")
+            check_texts(stream, names, where)
             return file.read()
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{where}: not a readable parquet file ({error}); record it again") from error

@@ -43,8 +43,10 @@ _BROKEN = (
 """What Pillow raises on pictures that are cut short or damaged, depending on where."""
 
 
-def picture_of_array(pixels: NDArray[np.uint8], t_ns: int, end_ns: int, name: str, *, bgr: bool = False) -> Picture:
+def picture_of_array(pixels: Any, t_ns: int, end_ns: int, name: str, *, bgr: bool = False) -> Picture:
     """Raw pixels [H, W, 3] or [H, W], 8 bits, as a frame. Raises SourceError for other shapes and types."""
+    if not isinstance(pixels, np.ndarray):
+        raise SourceError(f"{name}: a picture is {type(pixels).__name__}, expected uint8 [H, W, 3]")
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
         raise SourceError(f"{name}: a picture is {pixels.dtype} {list(pixels.shape)}, expected uint8 [H, W, 3]")
     if not min(pixels.shape[:2]) >= 4 or pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from schemas.episode import Protocol
 from schemas.recipe_source import SourceSection
 from schemas.source import SourceKind
@@ -14,3 +16,7 @@ class VideoFolderSource(SourceSection):
     kind: SourceKind = SourceKind.INTERNET
     protocol: Protocol = Protocol.UNSTRUCTURED
     embodiment: str | None = "none"
+    title_is_instruction: bool = Field(
+        default=False,
+        description="Whether the title in a video's `.info.json` is its task in words; most titles are not.",
+    )

@@ -157,9 +157,9 @@ def test_every_video_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     decoded = []
     plain = frames
 
-    def counted(file: io.BytesIO, window: object, name: str, *rest: object) -> object:
+    def counted(file: io.BytesIO, window: object, name: str, *rest: object, **more: object) -> object:
         decoded.append(name)
-        return plain(file, window, name, *rest)  # type: ignore[arg-type]
+        return plain(file, window, name, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(views, "frames", counted)
     records_of(datasets.spec_for(tmp_path))

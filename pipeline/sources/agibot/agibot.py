@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.errors import SourceError
 from pipeline.files import FileStat, SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.fingerprint import DigestCache
 from pipeline.sources.agibot import agibot_meta
 from pipeline.sources.agibot.agibot_table import FPS, action_track, proprio, rows_clock, view_times
 from pipeline.sources.facts import FormatFacts
@@ -29,6 +29,8 @@ from pipeline.sources.reference import (
     declared_defects,
     metadata_of,
     recipe_part,
+    reference,
+    source_files,
 )
 from pipeline.sources.storage.hdf5 import opened
 from pipeline.sources.views import Claims, part_of, view
@@ -37,7 +39,7 @@ from schemas.array import Ints
 from schemas.episode import ActionTrack, CameraRole, VideoWindow
 from schemas.finding import Finding, Verdict
 from schemas.recipe_formats.agibot import AgiBotSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 from schemas.time import NS_PER_S
 
 TABLE = "table"
@@ -51,7 +53,7 @@ FACTS = FormatFacts(
     pose="`state/end`, flange of both arms, metres in the robot's base frame",
     rotation="quaternion xyzw",
     gripper="measured in mm, more is more open, range by `gripper_*_mm`; commanded 0 open … 1 closed, turned round",
-    commands="`action/end`, absolute, base frame; `action/joint` and the others natively",
+    commands="`action/end`, absolute, base frame, held until the next one sent; `action/joint` and the others natively",
     language="`task_name`; `init_scene_text` as a span",
     spans="`action_config`: action, its `skill`; `key_frame`: recovery where it says so",
     refused="depth pictures, camera parameters",
@@ -141,16 +143,12 @@ def _reference(
 ) -> EpisodeRef:
     views = [part.removeprefix(part_of("")) for part in found if part != TABLE]
     missing = [name for name in spec.cameras or _USUAL if name not in views]
-    return make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or "agibot_g1",
+    return reference(
+        spec,
+        files.root,
+        embodiment="agibot_g1",
         locator=f"task_id={listed.task}, episode_id={listed.episode}",
-        root=files.root,
-        files=tuple(
-            SourceFile(part, stat.path, sha256_of(files, stat, digests), stat.size) for part, stat in found.items()
-        ),
+        files=source_files(files, digests, found.items()),
         metadata=metadata_of(spec, {**listed.about(), "views": views, "missing": missing, "has_table": TABLE in found}),
     )
 

@@ -2,7 +2,8 @@
 
 Shapes and units are those of the dataset's card: poses are of the flange, not of the gripper's tip; a measured gripper
 is in millimetres, more is more open; a commanded one is 0 open … 1 closed; robots with hands have six joints per hand
-in its place. ``action/*/index`` lists the rows in which a command was really sent.
+in its place. ``action/*/index`` lists the rows in which a command was really sent; a dataset beside it has a value for
+those only, or one for every row of which the others mean nothing. A position that was commanded holds until the next.
 """
 
 from collections.abc import Iterator, Mapping
@@ -70,14 +71,38 @@ class Proprio:
         return int(np.prod(shape[1:])) if shape and shape[0] else 0
 
     def column(self, path: str) -> Floats:
-        """A dataset of one row per frame, float64 [T, W]. Raises SourceError when it has more or fewer."""
+        """A dataset of one row per frame, float64 [T, W]; of a command, the last that was sent, NaN before the first.
+
+        Raises SourceError when it has more or fewer.
+        """
         values = self.table.numbers(path)
+        sent = self.sent(path.split("/")[2]) if path.startswith("/action/") else None
+        if sent is not None and len(sent) < self.n_rows and len(values) in (len(sent), self.n_rows):
+            return _held(values if len(values) == len(sent) else values[sent], sent, self.n_rows, path)
         if len(values) != self.n_rows:
             raise SourceError(
                 f"{self.table.name}: {path} has {len(values)} rows, others {self.n_rows}; the file is damaged or cut "
                 "short: fetch it again"
             )
         return values
+
+    def sent(self, part: str) -> Ints | None:
+        """The rows in which a part was commanded, in order; None where the table does not say so."""
+        path = f"/action/{part}/index"
+        stated: NDArray[Any] = self.table.values(path) if self.table.has(path) else np.zeros(0)
+        if stated.ndim != 1 or stated.dtype.kind not in "iu" or not 0 < len(stated) <= self.n_rows:
+            return None
+        rows: Ints = stated.astype(np.int64)
+        is_rows = rows[0] >= 0 and rows[-1] < self.n_rows and bool(np.all(np.diff(rows) > 0))
+        return rows if is_rows else None
+
+
+def _held(values: Floats, sent: Ints, n_rows: int, path: str) -> Floats:
+    """Commands [S, W] of the rows they were sent in on all rows [T, W]. A velocity is not taken to last."""
+    latest = np.searchsorted(sent, np.arange(n_rows), side="right") - 1
+    known = latest >= 0 if path.endswith(("position", "orientation")) else np.isin(np.arange(n_rows), sent)
+    held: Floats = np.where(known[:, None], values[np.maximum(latest, 0)], np.nan)
+    return held
 
 
 def proprio(ref: EpisodeRef, table: Hdf5) -> Proprio:
@@ -202,9 +227,16 @@ def _sent(rows: Proprio) -> Iterator[Finding]:
         index = f"/action/{part}/index"
         if not rows.width(f"/action/{part}/position") or not rows.table.has(index):
             continue
-        share = rows.table.shape(index)[0] / rows.n_rows if rows.table.shape(index) else 0.0
-        if share < 1.0:
-            message = f"/action/{part} was sent in {share:.0%} of the rows; the others hold what the recorder put there"
+        sent = rows.sent(part)
+        if sent is None:
+            message = f"{index} is no list of rows; every row of /action/{part} is taken as sent"
+            yield about_episode(rows.ref, "command_index_unusable", message)
+        elif len(sent) < rows.n_rows:
+            share = len(sent) / rows.n_rows
+            message = (
+                f"/action/{part} was sent in {share:.0%} of the rows; in the others the last one sent holds, and in "
+                f"{int(sent[0])} rows before the first there is none"
+            )
             yield about_episode(rows.ref, "commands_not_in_every_row", message, share, 1.0)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.errors import SourceError
 from pipeline.files import FileStat, SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.fingerprint import DigestCache
 from pipeline.sources.droid_raw.droid_raw_actions import action_track, control_spans
 from pipeline.sources.droid_raw.droid_raw_cameras import cameras_of, on_clock
 from pipeline.sources.droid_raw.droid_raw_clock import Clock, episode_clock, view_clock
@@ -35,6 +35,8 @@ from pipeline.sources.reference import (
     dataset_part,
     declared_defects,
     metadata_of,
+    reference,
+    source_files,
 )
 from pipeline.sources.spans import says_something
 from pipeline.sources.storage.hdf5 import opened
@@ -44,7 +46,7 @@ from pipeline.video import Picture, Threads
 from schemas.episode import SourceSpan, SpanMeaning, VideoWindow
 from schemas.finding import Finding
 from schemas.recipe_formats.droid_raw import DroidRawSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 
 TABLE = "table"
 TRAJECTORY = "trajectory.h5"
@@ -126,16 +128,12 @@ def _episode(
         "success": metadata.get("success") if isinstance(metadata.get("success"), bool) else None,
     }
     found = {TABLE: folder.table, **{part_of(one.name): one.stat for one in views}}
-    yield make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or "panda",
+    yield reference(
+        spec,
+        files.root,
+        embodiment="panda",
         locator=folder.path or PurePosixPath(files.root).name,
-        root=files.root,
-        files=tuple(
-            SourceFile(name, stat.path, sha256_of(files, stat, digests), stat.size) for name, stat in found.items()
-        ),
+        files=source_files(files, digests, found.items()),
         metadata=metadata_of(spec, part),
         inside="",
     )

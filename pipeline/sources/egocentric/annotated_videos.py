@@ -10,15 +10,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.files import FileStat, SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.fingerprint import DigestCache
 from pipeline.sources.raw import RawCamera
-from pipeline.sources.reference import about_source, metadata_of
+from pipeline.sources.reference import about_source, metadata_of, reference, source_files
 from pipeline.sources.slices import Slices
 from pipeline.sources.video_folder import VIDEO_SUFFIXES
 from pipeline.sources.views import Claims, first_shown_ns, part_of, view
 from schemas.finding import Finding, Verdict
 from schemas.recipe_source import SourceSection
-from schemas.source import EpisodeRef, SourceFile, make_ref
+from schemas.source import EpisodeRef
 
 _CAMERA = "ego"
 
@@ -60,17 +60,12 @@ class AnnotatedVideos:
         self.listed += 1
         if not videos:
             self.missing, self.example = self.missing + 1, id_
-        yield make_ref(
-            source=name,
-            kind=self.spec.kind,
-            dataset=name,
-            embodiment=self.spec.embodiment or "none",
+        yield reference(
+            self.spec,
+            self.files.root,
+            embodiment="none",
             locator=f"{key}={id_}",
-            root=self.files.root,
-            files=tuple(
-                SourceFile(part_of(_CAMERA), stat.path, sha256_of(self.files, stat, self.digests), stat.size)
-                for stat in videos[:1]
-            ),
+            files=source_files(self.files, self.digests, [(part_of(_CAMERA), stat) for stat in videos[:1]]),
             metadata=metadata_of(self.spec, {key: id_, **part}),
         )
 

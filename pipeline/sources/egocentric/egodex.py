@@ -13,11 +13,19 @@ import numpy as np
 
 from pipeline.errors import SourceError
 from pipeline.files import FileStat, SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.fingerprint import DigestCache
 from pipeline.sources.egocentric.egodex_hands import Hand, hand, joints_of, n_rows_of, poses
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.raw import RawCamera, RawEpisode
-from pipeline.sources.reference import about_episode, about_source, declared_defects, metadata_of, recipe_part
+from pipeline.sources.reference import (
+    about_episode,
+    about_source,
+    declared_defects,
+    metadata_of,
+    recipe_part,
+    reference,
+    source_files,
+)
 from pipeline.sources.spans import says_something
 from pipeline.sources.storage.hdf5 import Hdf5, opened
 from pipeline.sources.views import Claims, part_of, view
@@ -25,7 +33,7 @@ from schemas.array import Floats, Ints
 from schemas.episode import ActionKind, ActionTrack, SourceSpan, SpanMeaning
 from schemas.finding import Finding, Verdict
 from schemas.recipe_formats.egodex import EgoDexSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 from schemas.time import NS_PER_S
 
 _CAMERA, _TABLE = "ego", "table"
@@ -75,19 +83,15 @@ def discover(spec: EgoDexSource, files: SourceFiles, digests: DigestCache) -> It
                 message = f"{spec.name}: {stem}{suffix} {state}; its episode has no {lost}: fetch it again"
                 yield about_source(spec.name, "file_of_pair_missing", message, verdict=verdict)
         parts = [
-            SourceFile(part, pair[suffix].path, sha256_of(files, pair[suffix], digests), pair[suffix].size)
-            for part, suffix in ((_TABLE, ".hdf5"), (part_of(_CAMERA), ".mp4"))
-            if suffix in pair
+            (part, pair[suffix]) for part, suffix in ((_TABLE, ".hdf5"), (part_of(_CAMERA), ".mp4")) if suffix in pair
         ]
         if parts:
-            yield make_ref(
-                source=spec.name,
-                kind=spec.kind,
-                dataset=spec.name,
-                embodiment=spec.embodiment or "none",
+            yield reference(
+                spec,
+                files.root,
+                embodiment="none",
                 locator=stem,
-                root=files.root,
-                files=tuple(parts),
+                files=source_files(files, digests, parts),
                 metadata=metadata,
                 inside="",
             )

@@ -14,18 +14,26 @@ import numpy as np
 
 from pipeline.errors import SourceError
 from pipeline.files import FileStat, SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.fingerprint import DigestCache
 from pipeline.sources.arm_columns import Mapped, map_arms
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.raw import RawEpisode
-from pipeline.sources.reference import about_episode, about_source, declared_defects, metadata_of, recipe_part
+from pipeline.sources.reference import (
+    about_episode,
+    about_source,
+    declared_defects,
+    metadata_of,
+    recipe_part,
+    reference,
+    source_files,
+)
 from pipeline.sources.storage.npz_file import Npz, opened
 from schemas.array import Bools, Floats, Ints
 from schemas.episode import ActionKind, ActionTrack, Arm, ArmTrack, CommandMode, CommandSemantics, CommandSpace
 from schemas.finding import Finding, Verdict
 from schemas.pose import RotationEncoding, rotation_6d
 from schemas.recipe_formats.hand_log import HandLogSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 from schemas.time import NS_PER_S
 
 LOG = "log"
@@ -37,7 +45,7 @@ FACTS = FormatFacts(
     pose="wrists, metres, in the headset's world or relative to the head; or the arrays the recipe names",
     rotation="4x4 matrices; arrays the recipe names in any of six encodings",
     gripper="pinch distance of thumb and index tip in metres, `pinch_open_m` is 1",
-    commands="arrays the recipe names; `ctrl` is kept where `target` maps it",
+    commands="arrays the recipe names; `ctrl` natively",
     language="the recipe's `instruction`",
     spans="-",
     refused="pickles and arrays of Python objects",
@@ -82,14 +90,12 @@ def discover(spec: HandLogSource, files: SourceFiles, digests: DigestCache) -> I
 def _reference(
     spec: HandLogSource, files: SourceFiles, stat: FileStat, metadata: str, digests: DigestCache
 ) -> EpisodeRef:
-    return make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or "human",
+    return reference(
+        spec,
+        files.root,
+        embodiment="human",
         locator=stat.path,
-        root=files.root,
-        files=(SourceFile(LOG, stat.path, sha256_of(files, stat, digests), stat.size),),
+        files=source_files(files, digests, [(LOG, stat)]),
         metadata=metadata,
         inside="",
     )
@@ -116,8 +122,7 @@ def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:
         n_rows = _n_rows(log, [f"{side}_wrist" for side in sides] + [*natives, *_named(spec)])
         hands = _from_hands(log, spec, sides, n_rows) if sides else _from_columns(log, spec, n_rows)
         times_ns, told = _times(log, spec, natives, n_rows)
-        told += _unread(natives, spec)
-    names, joint_state = _native_columns(natives, n_rows)
+    names, joint_state, joint_target = _native_columns(natives, n_rows)
     findings = [about_episode(ref, check, message, value) for check, message, value in [*told, *hands.remarks]]
     if not hands.valid.all():
         bad = int(np.count_nonzero(~hands.valid))
@@ -132,7 +137,7 @@ def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:
         target=hands.target,
         joint_names=names,
         joint_state=joint_state,
-        joint_target=None,
+        joint_target=joint_target,
         frame=hands.frame,
         commands=CommandSemantics(CommandMode.ABSOLUTE, CommandSpace.END_EFFECTOR, hands.frame)
         if any(arm.position is not None for arm in hands.target)
@@ -263,6 +268,9 @@ def _from_columns(log: Npz, spec: HandLogSource, n_rows: int) -> _Hands:
     state, target = (map_arms(arms, n_rows, numbers, log.name) for arms in (spec.state, spec.target))
     remarks: list[tuple[str, str, float | None]] = [*dict.fromkeys([*state.remarks, *target.remarks])]
     remarks += _still_poses(state, "state") + _still_poses(target, "target")
+    if not spec.state:
+        message = f"the recipe names no `state`, so no arm is read; the log holds {', '.join(log.keys[:20])}"
+        remarks.append(("no_state_named", message, None))
     parts = [*(f"state {text}" for text in state.provenance), *(f"target {text}" for text in target.provenance)]
     provenance = "an arm that a human's tracked hands drove; " + ("; ".join(parts) or "native columns only")
     return _Hands(state.arms, target.arms, state.valid & target.valid, spec.pose_frame, provenance, remarks)
@@ -311,10 +319,12 @@ def _own_times(log: Npz, key: str, spec: HandLogSource, n_rows: int) -> Ints:
     values = log.array(key).reshape(-1)
     if len(values) != n_rows or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
         raise SourceError(f"{log.name}: {key} holds {len(values)} of {values.dtype}, expected {n_rows} finite numbers")
+    if values.dtype.kind in "iu":
+        values = values.astype(np.int64)  # differences of unsigned numbers would not go below zero
     since = values - values[0]
     times_ns: Ints = np.rint(since.astype(np.float64) * _UNIT_NS[spec.time_unit]).astype(np.int64)
-    if values.dtype.kind in "iu":
-        times_ns = since.astype(np.int64) * _UNIT_NS[spec.time_unit]
+    if values.dtype.kind == "i":
+        times_ns = since * _UNIT_NS[spec.time_unit]
     back = np.flatnonzero(np.diff(times_ns) <= 0)
     if back.size:
         raise SourceError(
@@ -341,21 +351,17 @@ def _implied_step_s(natives: dict[str, Floats]) -> float | None:
     return round(step_s, 9) if 1e-5 < step_s < 1 and residual < 1e-6 * max(1.0, float(np.abs(moved).max())) else None
 
 
-def _native_columns(natives: dict[str, Floats], n_rows: int) -> tuple[tuple[str, ...], Floats | None]:
-    """Everything a simulator logged about its state, side by side."""
-    flat = {key: values.reshape(n_rows, -1) for key, values in natives.items() if key in _STATE}
+def _native_columns(natives: dict[str, Floats], n_rows: int) -> tuple[tuple[str, ...], Floats | None, Floats | None]:
+    """Everything a simulator logged, side by side: names, states, commands. Actuators are no joints: neither has
+    columns of the other's."""
+    flat = {key: values.reshape(n_rows, -1) for key, values in natives.items()}
     names = tuple(f"{key}.{i}" for key, values in flat.items() for i in range(values.shape[1]))
-    if not names:
-        return (), None
-    joined: Floats = np.concatenate(list(flat.values()), axis=1).astype(np.float32).reshape(-1)
-    return names, joined
 
+    def columns(keys: tuple[str, ...]) -> Floats | None:
+        if not flat.keys() & set(keys):
+            return None
+        parts = [values if key in keys else np.full_like(values, np.nan) for key, values in flat.items()]
+        joined: Floats = np.concatenate(parts, axis=1).astype(np.float32).reshape(-1)
+        return joined
 
-def _unread(natives: dict[str, Floats], spec: HandLogSource) -> list[tuple[str, str, float | None]]:
-    """Commands of which only what `target` maps is kept: actuators are no joints, so they have no state beside them."""
-    kept = {*_named(spec)}
-    return [
-        ("command_unmatched", f"{key} has no state column beside it; only what `target` maps is kept", None)
-        for key in _COMMAND
-        if key in natives and key not in kept
-    ]
+    return names, columns(_STATE), columns(_COMMAND)

@@ -11,18 +11,26 @@ import numpy as np
 
 from pipeline.errors import SourceError
 from pipeline.files import FileStat, SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.fingerprint import DigestCache
 from pipeline.sources.egocentric.hot3d_tables import HandPoses, Mask, count_rows, on_rows, read_hands, read_mask
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.raw import RawEpisode
-from pipeline.sources.reference import about_episode, about_source, declared_defects, metadata_of, recipe_part
+from pipeline.sources.reference import (
+    about_episode,
+    about_source,
+    declared_defects,
+    metadata_of,
+    recipe_part,
+    reference,
+    source_files,
+)
 from pipeline.sources.spans import flag_runs
 from schemas.array import Bools, Floats, Ints
 from schemas.episode import ActionKind, ActionTrack, Arm, ArmTrack, SourceSpan, SpanMeaning
 from schemas.finding import Finding
 from schemas.pose import RotationEncoding, rotation_6d
 from schemas.recipe_formats.hot3d import Hot3dSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 
 _HANDS = "mano_hand_pose_trajectory.jsonl"
 _TABLES = {"hands": _HANDS, "headset": "headset_trajectory.csv", "objects": "dynamic_objects.csv"}
@@ -76,18 +84,12 @@ def discover(spec: Hot3dSource, files: SourceFiles, digests: DigestCache) -> Ite
         if "hands" not in parts and _UNREAD_HANDS in names:
             message = f"{spec.name}: {folder} has UmeTrack's hands only, which are not read; MANO's are"
             yield about_source(spec.name, "hands_not_read", message)
-        yield make_ref(
-            source=spec.name,
-            kind=spec.kind,
-            dataset=spec.name,
-            embodiment=spec.embodiment or "none",
+        yield reference(
+            spec,
+            files.root,
+            embodiment="none",
             locator=folder,
-            root=files.root,
-            files=tuple(
-                SourceFile(part, stat.path, sha256_of(files, stat, digests), stat.size)
-                for part, stat in sorted(parts.items())
-                if part
-            ),
+            files=source_files(files, digests, [(part, stat) for part, stat in sorted(parts.items()) if part]),
             metadata=metadata,
             inside="",
         )

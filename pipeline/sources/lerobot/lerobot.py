@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.errors import SourceError
 from pipeline.files import FileStat, SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.fingerprint import DigestCache
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.folders import Folders
 from pipeline.sources.lerobot import lerobot_actions, lerobot_spans
@@ -33,15 +33,17 @@ from pipeline.sources.reference import (
     declared_defects,
     metadata_of,
     recipe_part,
+    reference,
+    source_files,
 )
 from pipeline.sources.spans import says_something
 from pipeline.sources.storage.json_file import dict_of, document, text_of
 from pipeline.sources.views import Claims, part_of, still_view, video_pictures, view
 from pipeline.video import TO_THE_END, Picture, Threads
 from schemas.episode import VideoWindow
-from schemas.finding import Finding
+from schemas.finding import Finding, Verdict
 from schemas.recipe_formats.lerobot import LeRobotSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 from schemas.time import NS_PER_S
 
 TABLE = "table"
@@ -89,11 +91,20 @@ def discover(spec: LeRobotSource, files: SourceFiles, digests: DigestCache) -> I
     yield from _odd_templates(spec, info)
     yield from _unmapped(spec, files)
     census, folders = Census(), Folders(files)
+    seen: set[int] = set()
+    n_doubled = 0
     for listed in listed_episodes(files, info):
+        if listed.index in seen:
+            n_doubled += 1
+            continue
+        seen.add(listed.index)
         census.list(listed.length)
         found = _located(dataset, listed, folders, census)
         if found is not None:
             yield _reference(dataset, listed, found)
+    if n_doubled:
+        message = f"{info.where}: the episodes' list names {n_doubled} episodes again; the first of each counts"
+        yield about_source(spec.name, "episode_listed_twice", message, verdict=Verdict.DROP, value=float(n_doubled))
     yield from census.findings(spec.name, info, len(dataset.vocabulary.tasks))
 
 
@@ -188,20 +199,14 @@ def _reference(dataset: Dataset, listed: Listed, found: Mapping[str, FileStat]) 
         "texts": dataset.vocabulary.needed(dataset.files, found[TABLE].path, listed, info),
         "notes": listed.notes,
     }
-    return make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or info.robot_type,
+    return reference(
+        spec,
+        dataset.files.root,
+        embodiment=info.robot_type,
         locator=f"episode_index={listed.index}",
-        root=dataset.files.root,
-        files=tuple(_file(dataset, file_part, stat) for file_part, stat in found.items()),
+        files=source_files(dataset.files, dataset.digests, found.items()),
         metadata=metadata_of(spec, part),
     )
-
-
-def _file(dataset: Dataset, part: str, stat: FileStat) -> SourceFile:
-    return SourceFile(part, stat.path, sha256_of(dataset.files, stat, dataset.digests), stat.size)
 
 
 def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:

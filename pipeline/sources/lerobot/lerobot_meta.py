@@ -6,7 +6,6 @@ LeRobot's own reader (huggingface/lerobot, ``datasets/``), lenient where dataset
 """
 
 import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -17,13 +16,16 @@ import pyarrow.parquet as pq
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.sources.lerobot.lerobot_paths import STANDARD, filled, placeholders, templates_of
-from pipeline.sources.storage.json_file import dicts_of, text_of
+from pipeline.sources.storage.json_file import dicts_of, parsed, text_of
+from pipeline.sources.storage.parquet_texts import check_texts
 
 INFO = "meta/info.json"
 UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, OverflowError)
 """What pyarrow raises on files that are cut short or damaged, depending on where."""
 _LINES_BYTES = 1 << 20
 """Files of an object store give no lines of their own; each request for more of one costs a round trip."""
+_MAX_LISTED = 2_000_000
+"""Episodes or texts in one file of metadata. LeRobot starts another file long before."""
 _MAX_FPS = 10_000.0
 _MAX_SIDE = 1 << 31
 _MAX_SECONDS = 1e7
@@ -183,10 +185,14 @@ def _batches(file: Any, where: str) -> Iterator[list[dict[str, Any]]]:
     """Rows without the statistics, which can be a hundred columns."""
     try:
         table = pq.ParquetFile(file)
+        if table.metadata.num_rows > _MAX_LISTED:
+            found = table.metadata.num_rows
+            raise SourceError(f"{where}: claims {found} rows, expected at most {_MAX_LISTED}; the file is damaged")
         columns = [name for name in table.schema_arrow.names if not name.startswith("stats/")]
+        check_texts(file, columns, where)
         for batch in table.iter_batches(columns=columns):
             yield batch.to_pylist()
-    except UNREADABLE as error:
+    except (*UNREADABLE, MemoryError) as error:
         raise SourceError(f"{where}: not a readable parquet file ({error}); fetch it again") from error
 
 
@@ -234,8 +240,8 @@ def load_texts(files: SourceFiles, stem: str, index_key: str) -> dict[int, str]:
     if files.stat(f"{stem}.parquet") is not None:
         where = files.url_of(f"{stem}.parquet")
         with files.open(f"{stem}.parquet") as file:
-            rows = [row for batch in _batches(file, where) for row in batch]
-        return {_index(row, index_key, where): _only_text(row) for row in rows}
+            rows = (row for batch in _batches(file, where) for row in batch)
+            return {_index(row, index_key, where): _only_text(row) for row in rows}
     if files.stat(f"{stem}.jsonl") is None:
         return {}
     return {_index(row, index_key, where): _only_text(row) for where, row in json_lines(files, f"{stem}.jsonl")}
@@ -258,7 +264,7 @@ def json_lines(files: SourceFiles, path: str) -> Iterator[tuple[str, dict[str, A
 
 def _json(text: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(text.decode("utf-8-sig"))
+        value = parsed(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{where}: not JSON ({error}); the metadata is damaged: fetch it again") from error
     if not isinstance(value, dict):

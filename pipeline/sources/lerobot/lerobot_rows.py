@@ -1,5 +1,6 @@
 """The rows of one LeRobot episode: which they are, whether they are whole, and when each was recorded."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +15,7 @@ from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.sources.lerobot.lerobot_meta import UNREADABLE
 from pipeline.sources.reference import about_episode
+from pipeline.sources.storage.parquet_texts import check_texts
 from pipeline.video import to_ns
 from schemas.array import Floats, Ints
 from schemas.finding import Finding
@@ -134,9 +136,12 @@ def _selected(file: Any, index: int | None, columns: list[str] | None, where: st
     """All rows, or those of one episode among many; row groups of others are skipped by their statistics."""
     parquet = pq.ParquetFile(file)
     schema = parquet.schema_arrow
+    if doubled := [name for name, count in Counter(schema.names).items() if count > 1]:
+        raise SourceError(f"{where}: has {doubled[0]!r} as the name of more than one column; export the episode again")
     wanted = None if columns is None else {*columns, "episode_index"}
     names = [field.name for field in schema if not is_picture(field.type) and (wanted is None or field.name in wanted)]
     check_size(parquet, names, where)
+    check_texts(file, names, where)
     if index is None:
         return parquet.read(columns=names)
     if "episode_index" not in schema.names:

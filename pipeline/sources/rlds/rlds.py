@@ -22,6 +22,7 @@ from pipeline.sources.reference import (
     declared_defects,
     metadata_of,
     recipe_part,
+    reference,
 )
 from pipeline.sources.rlds.rlds_actions import action_track, is_control
 from pipeline.sources.rlds.rlds_features import Feature, FeatureKind, Features, load_features
@@ -42,7 +43,7 @@ from pipeline.video import Picture, Threads
 from schemas.episode import VideoWindow
 from schemas.finding import Finding, Verdict
 from schemas.recipe_formats.rlds import RldsSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceFile, SourceKind
 
 FACTS = FormatFacts(
     title="RLDS, Open X-Embodiment (TFDS TFRecord)",
@@ -108,13 +109,11 @@ def _part(features: Features, cameras: dict[str, str]) -> dict[str, object]:
 
 def _reference(dataset: Dataset, shard: Shard, record: Record) -> EpisodeRef:
     spec = dataset.spec
-    return make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or dataset.stated.name,
+    return reference(
+        spec,
+        dataset.files.root,
+        embodiment=dataset.stated.name,
         locator=locator_of(shard.name, record.offset),
-        root=dataset.files.root,
         files=(SourceFile(RECORD, shard.stat.path, record.sha256, record.length),),
         metadata=dataset.metadata,
         inside="",

@@ -25,6 +25,7 @@ from pipeline.sources.reference import (
     declared_defects,
     metadata_of,
     recipe_part,
+    reference,
 )
 from pipeline.sources.robomimic.robomimic_actions import action_track
 from pipeline.sources.robomimic.robomimic_demo import Demo, content_paths, demos_of, digest_of, masks_of, said_about
@@ -37,7 +38,7 @@ from pipeline.video import Picture, Threads
 from schemas.episode import Arm, CameraRole, VideoWindow
 from schemas.finding import Finding, Verdict
 from schemas.recipe_formats.robomimic import RobomimicSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceFile, SourceKind
 
 TABLE = "table"
 SUFFIXES = (".hdf5", ".h5")
@@ -132,13 +133,11 @@ def _reference(listing: _Listing, demo: str) -> EpisodeRef | Finding:
         message = f"{error} ({demo} is left out, the others are not)"
         return about_source(spec.name, "demo_unreadable", message, verdict=Verdict.DROP)
     read_alike = spec.model_copy(update={"filter_key": None})  # which demos are wanted changes none of them
-    return make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or "+".join(robot.lower() for robot in env.robots) or "unknown",
+    return reference(
+        spec,
+        listing.files.root,
+        embodiment="+".join(robot.lower() for robot in env.robots) or "unknown",
         locator=f"{stat.path}#{demo}",
-        root=listing.files.root,
         files=(SourceFile(TABLE, stat.path, sha256, n_bytes),),
         metadata=metadata_of(read_alike, {**part, "env": env.as_json()}),
         inside="",

@@ -4,12 +4,12 @@ Everything here was written by whoever made the file. What is missing stays None
 may be assumed, and says so.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.sources.storage.json_file import dict_of, number_of, text_of
+from pipeline.sources.storage.json_file import parsed as parsed_json
 from schemas.array import Floats
 
 _ISAAC_TYPE = 2
@@ -92,7 +92,7 @@ def env_of(attributes: Mapping[str, Any]) -> Env:
 def parsed(value: object) -> dict[str, Any]:
     """JSON text as an object; empty for anything else."""
     try:
-        return dict_of(json.loads(value)) if isinstance(value, str) else {}
+        return dict_of(parsed_json(value)) if isinstance(value, str) else {}
     except (ValueError, RecursionError):
         return {}
 

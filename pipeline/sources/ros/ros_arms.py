@@ -61,10 +61,7 @@ def action_track(
         tell(check, text, value, None) for check, text, value in dict.fromkeys([*state.remarks, *target.remarks])
     ]
     native_state, native_target = (_native(side, joined, gathered) for side in (spec.state, spec.target))
-    names = native_state.names or native_target.names
-    if unmatched := [name for name in native_target.names if name not in names]:
-        message = f"the command columns {unmatched} have no state column of that name; only what `target` maps is kept"
-        findings.append(tell("command_unmatched", message, len(unmatched), 0))
+    names = list(dict.fromkeys([*native_state.names, *native_target.names]))
     valid: Bools = state.valid & target.valid
     for native in (native_state, native_target):
         for part in native.parts:
@@ -182,13 +179,11 @@ def _native(arms: Sequence[ArmTopics], joined: Joined, gathered: Gathered) -> Na
 
 def _spread(native: Native, names: list[str]) -> Floats | None:
     """The columns in the track's common order, float32 [T·J]; NaN where there is no such column."""
-    if not any(name in native.names for name in names):
+    if not native.names:
         return None
     values = np.concatenate(native.parts, axis=1)
     spread = np.full((len(values), len(names)), np.nan, np.float32)
-    for at, name in enumerate(native.names):
-        if name in names:
-            spread[:, names.index(name)] = values[:, at]
+    spread[:, [names.index(name) for name in native.names]] = values
     return spread.reshape(-1)
 
 

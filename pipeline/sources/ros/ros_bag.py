@@ -23,7 +23,7 @@ from pipeline.sources.ros.ros_channel import Channel, Message, Wanted
 from pipeline.sources.ros.ros_clock import Chosen, Stamps, Tell, choose, clock_findings, rate_findings, times_of
 from pipeline.sources.ros.ros_container import messages_of
 from pipeline.sources.ros.ros_decode import Decoder, stamp_of
-from pipeline.sources.ros.ros_gather import Gathered
+from pipeline.sources.ros.ros_gather import MAX_CHILDREN, Gathered
 from pipeline.sources.ros.ros_h264 import Access
 from pipeline.sources.ros.ros_listing import BAG, listed_bags
 from pipeline.sources.ros.ros_pictures import VIDEO, Video, still_picture
@@ -67,6 +67,7 @@ def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:
     for message in _messages(ref, files, gathered.wants, skipping=False):
         gathered.add(message)
     findings = _topic_findings(ref, gathered, tell)
+    _one_child(gathered, where)
     topics, told = view_topics(spec, gathered, where, tell)
     findings += told
     stamps = _stamps(gathered, topics)
@@ -93,6 +94,17 @@ def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:
         annotations=tuple(annotations),
         findings=tuple(findings),
     )
+
+
+def _one_child(gathered: Gathered, where: str) -> None:
+    """Raises SourceError when poses of several frames would be taken for those of one: they would jump to and fro."""
+    for series in gathered.series.values():
+        if len(series.children) > 1:
+            named = ", ".join(sorted(series.children)[:MAX_CHILDREN])
+            raise SourceError(
+                f"{where}: {series.request.topic} says where several frames are ({named}); name the tool's in "
+                "`child_frame`"
+            )
 
 
 def _messages(ref: EpisodeRef, files: SourceFiles, wanted: Wanted, *, skipping: bool) -> Iterator[Message]:

@@ -6,7 +6,6 @@ nanoseconds, whether they are called ``header.stamp``, ``timestamp`` or ``stamp`
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass  # type: ignore[impo
 from pipeline.errors import SourceError
 from pipeline.sources.ros.ros_channel import Channel
 from pipeline.sources.ros.ros_types import Decoded, RosType
+from pipeline.sources.storage.json_file import parsed
 from schemas.time import NS_PER_S
 
 _SECONDS = ("sec", "secs", "seconds")
@@ -64,7 +64,7 @@ def _other(channel: Channel, where: str) -> Callable[[memoryview], Decoded]:
 
 def _json(data: memoryview, name: str) -> Decoded:
     try:
-        message = json.loads(bytes(data))
+        message = parsed(bytes(data).decode())
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{name}: a message is no JSON ({error}); fetch the file again") from error
     if not isinstance(message, dict):

@@ -17,9 +17,21 @@ from pipeline.sources.ros.ros_decode import Decoder, bytes_of, number_at
 from pipeline.sources.ros.ros_h264 import Access, Follower
 from pipeline.sources.ros.ros_pictures import IMAGE_TYPES, VIDEO, unreadable
 from pipeline.sources.ros.ros_types import Decoded
-from pipeline.sources.ros.ros_values import JointsOf, PoseOf, Request, is_planar, reordered, requests_of_arm, text_of
+from pipeline.sources.ros.ros_values import (
+    JointsOf,
+    PoseOf,
+    Request,
+    children_of,
+    is_planar,
+    reordered,
+    requests_of_arm,
+    text_of,
+)
 from schemas.array import Floats
 from schemas.recipe_formats.ros_bag import RosBagSource
+
+MAX_CHILDREN = 10
+"""Frames of a topic that a message about them names."""
 
 
 @dataclass
@@ -46,6 +58,8 @@ class Series:
     width: int = 0
     frames: list[str] = field(default_factory=list)
     """What each pose is given in; kept for poses only."""
+    children: set[str] = field(default_factory=set)
+    """What the poses are of, where the recipe does not name one; not more than it takes to see that it must."""
     passed_over: int = 0
     """Messages of the topic that were about something else."""
     names: tuple[str, ...] = ()
@@ -150,6 +164,8 @@ def _add_row(series: Series, decoded: Decoded, log_ns: int) -> None:
         return
     if isinstance(series.request, PoseOf):
         series.frames.append(value.frame)
+        if series.request.child is None and len(series.children) <= MAX_CHILDREN:
+            series.children |= children_of(decoded)
         series.planar = series.planar or is_planar(decoded)
 
 

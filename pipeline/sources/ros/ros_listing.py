@@ -13,12 +13,12 @@ import yaml
 
 from pipeline.errors import SourceError
 from pipeline.files import FileStat, SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
-from pipeline.sources.reference import about_source, declared_defects, metadata_of
+from pipeline.fingerprint import DigestCache
+from pipeline.sources.reference import about_source, declared_defects, metadata_of, reference, source_files
 from pipeline.sources.ros.ros_container import READERS
 from schemas.finding import Finding, Verdict
 from schemas.recipe_formats.ros_bag import RosBagSource
-from schemas.source import EpisodeRef, SourceFile, make_ref
+from schemas.source import EpisodeRef
 
 BAG = "bag"
 """Part of a bag's first file; the next are ``bag/1``, ``bag/2`` …"""
@@ -172,17 +172,12 @@ def _counts(information: dict[str, Any]) -> dict[str, int]:
 
 def _reference(spec: RosBagSource, files: SourceFiles, digests: DigestCache, bag: Bag) -> EpisodeRef:
     parts = [BAG, *(f"{BAG}/{i}" for i in range(1, len(bag.stats)))]
-    return make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or "none",
+    return reference(
+        spec,
+        files.root,
+        embodiment="none",
         locator=bag.locator,
-        root=files.root,
-        files=tuple(
-            SourceFile(part, stat.path, sha256_of(files, stat, digests), stat.size)
-            for part, stat in zip(parts, bag.stats, strict=True)
-        ),
+        files=source_files(files, digests, zip(parts, bag.stats, strict=True)),
         metadata=metadata_of(spec, {"packed": bag.packed, "counts": bag.counts}),
         inside="",
     )

@@ -1,7 +1,8 @@
 """MCAP files: opcode and length before every record, messages mostly in chunks, an index in the summary at the end.
 
-The records are walked from the first to the last and every check sum that is there is compared. Chunk indexes are
-used only to pass over chunks, and only when the summary's own check sum holds. Times above 2^63 ns are refused.
+The records are walked from the first to the last and every chunk is compared with its check sum, if it has one; what
+lies outside of chunks has none that recorders write. Chunk indexes are used only to pass over chunks, and only when
+the summary's own check sum holds. Times above 2^63 ns are refused.
 """
 
 import struct

@@ -35,7 +35,11 @@ def unreadable(kind: str, message: Mapping[str, Any]) -> str | None:
     """Why pictures of this kind are not read, judged by one message; None when they are."""
     form = str(message.get("encoding" if kind in RAW else "format"))
     if kind in STILL:
-        return _unreadable_still(form, bytes_of(message.get("data"), kind)[:26])
+        try:
+            head = bytes_of(message.get("data"), kind)[:26]
+        except SourceError as error:  # a reason like the others: who asks says of which file
+            return str(error)
+        return _unreadable_still(form, head)
     read = _CODECS if kind in VIDEO else _CHANNELS
     if form in read:
         return None

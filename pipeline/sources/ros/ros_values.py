@@ -2,7 +2,8 @@
 
 Messages of one topic need not belong together: several nodes publish on ``/joint_states`` and on ``/tf``. So joints
 are matched by name, never by position, and a transform by its child frame; messages that are about something else
-are passed over and counted.
+are passed over and counted. A request's label says all that tells it from others of its topic, for clocks and columns
+go by it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,7 +42,8 @@ class PoseOf:
 
     @property
     def label(self) -> str:
-        return " ".join(filter(None, (self.topic, self.child)))
+        parent = None if self.parent is None else f"in {self.parent}"
+        return " ".join(filter(None, (self.topic, self.child, parent)))
 
     def take(self, message: Decoded) -> Value | None:
         for candidate in _transforms(message):
@@ -64,7 +66,7 @@ class JointsOf:
 
     @property
     def label(self) -> str:
-        return f"{self.topic} joints"
+        return f"{self.topic} joints {', '.join(self.names)}".rstrip()
 
     def take(self, message: Decoded) -> Value | None:
         names, numbers = _named_numbers(message)
@@ -153,6 +155,12 @@ def _pose(message: Decoded) -> tuple[float, ...] | None:
         x, y, theta = (as_number(message[key]) for key in ("x", "y", "theta"))
         return (x, y, 0.0, 0.0, 0.0, float(np.sin(theta / 2)), float(np.cos(theta / 2)))
     return None
+
+
+def children_of(message: Decoded) -> set[str]:
+    """The frames a message says where they are. Poses of two of them are no path."""
+    found = (candidate.get("child_frame_id") for candidate in _transforms(message))
+    return {child for child in found if isinstance(child, str) and child}
 
 
 def is_planar(message: Decoded) -> bool:

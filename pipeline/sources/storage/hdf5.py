@@ -6,6 +6,7 @@ file and dataset, so that readers can ask for what they expect and nothing else 
 """
 
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import numpy as np
 
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
-from pipeline.sources.storage.hdf5_dataset import bands, refusal
+from pipeline.sources.storage.hdf5_dataset import bands, refusal, short_chunk
 from pipeline.sources.storage.hdf5_memory import bounded_memory
 from pipeline.sources.storage.hdf5_stream import Guarded
 from schemas.array import Floats
@@ -45,6 +46,7 @@ _BROKEN = (
     RuntimeError,
     TypeError,
     ValueError,
+    zlib.error,
 )
 """What h5py raises on files that are cut short or damaged, depending on where."""
 
@@ -137,6 +139,7 @@ class Hdf5:
         if data.dtype.kind not in "biuf":
             raise SourceError(f"{self.name}: {path} holds {data.dtype}, expected numbers")
         self._check_fits(data, path, max(8, data.dtype.itemsize))
+        self._check_chunks(data, path)
         with self._reading(path):
             values = np.atleast_1d(data[()])
         with np.errstate(all="ignore"):  # damaged floats may be odd ones
@@ -152,6 +155,7 @@ class Hdf5:
         if data.dtype.hasobject:
             raise SourceError(f"{self.name}: {path} holds sequences or texts of any length, expected numbers")
         self._check_fits(data, path, data.dtype.itemsize)
+        self._check_chunks(data, path)
         with self._reading(path):
             return np.atleast_1d(data[()])
 
@@ -162,6 +166,7 @@ class Hdf5:
             raise SourceError(f"{self.name}: {path} holds {data.dtype}, expected text")
         if data.size > MAX_TEXTS:
             raise SourceError(f"{self.name}: {path} claims {data.size} texts, more than {MAX_TEXTS}; it is damaged")
+        self._check_chunks(data, path)
         texts, left = [], MAX_TEXT_BYTES
         with self._reading(path), bounded_memory():
             for place in np.ndindex(data.shape):
@@ -177,6 +182,7 @@ class Hdf5:
         data = self._rowed(path)
         if not 0 <= index < data.shape[0]:
             raise SourceError(f"{self.name}: {path} has shape {data.shape}, expected a row {index}")
+        self._check_chunks(data, path, index, index + 1)
         with self._reading(path), bounded_memory() if data.dtype.hasobject else nullcontext():
             return data[index]
 
@@ -193,6 +199,7 @@ class Hdf5:
         """The same, some megabytes of rows at a time; only for rows of one length."""
         data = self._rowed(path)
         for start, stop in bands(data, first, _BAND_BYTES):
+            self._check_chunks(data, path, start, stop)
             with self._reading(path):
                 band = data[start:stop]
             yield band
@@ -232,6 +239,14 @@ class Hdf5:
                 f"{self.name}: {path} claims {data.size} values of {data.dtype}, more than {MAX_TABLE_BYTES >> 20} "
                 "MiB; no episode's table is that large: the file is damaged"
             )
+
+    def _check_chunks(self, data: h5py.Dataset, path: str, first: int = 0, stop: int | None = None) -> None:
+        """Rows are asked for only when their chunks are whole: the library reads on behind those that are not."""
+        if data.shape:
+            with self._reading(path):
+                reason = short_chunk(data, first, data.shape[0] if stop is None else stop)
+            if reason is not None:
+                raise SourceError(f"{self.name}: {path} {reason}")
 
     def _found(self, path: str) -> h5py.Group | h5py.Dataset | None:
         """The node at a path, walked link by link. Raises SourceError when a link leads out of the file."""

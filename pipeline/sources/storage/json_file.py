@@ -60,7 +60,7 @@ def lines(files: SourceFiles, path: str) -> Iterator[tuple[int, dict[str, Any]]]
             if not line.strip():
                 continue
             try:
-                value = json.loads(line)
+                value = parsed(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except _BROKEN as error:
                 raise SourceError(
                     f"{name}: line {number} is no JSON ({error}); the file is damaged or cut short: fetch it again"
@@ -68,6 +68,24 @@ def lines(files: SourceFiles, path: str) -> Iterator[tuple[int, dict[str, Any]]]
             if not isinstance(value, dict):
                 raise SourceError(f"{name}: line {number} is {type(value).__name__}, expected an object")
             yield number, value
+
+
+def parsed(text: str) -> Any:
+    """JSON text as a value whose texts can be stored. Raises ValueError or RecursionError when it is none."""
+    return _storable(json.loads(text), text)
+
+
+def _storable(value: Any, text: str) -> Any:
+    """The value with question marks for half surrogates, which JSON can write as ``\\ud800`` and UTF-8 cannot."""
+    return _whole_texts(value) if "\\ud" in text.lower() else value
+
+
+def _whole_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {text_of(key): _whole_texts(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole_texts(inner) for inner in value]
+    return text_of(value) if isinstance(value, str) else value
 
 
 def head(files: SourceFiles, path: str, n_bytes: int = 1 << 18) -> str:
@@ -141,6 +159,7 @@ class _Reader:
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
+                value = _storable(value, self._text[self._at : end])
             except RecursionError as error:
                 raise self.error("nests without end") from error
             except ValueError as error:

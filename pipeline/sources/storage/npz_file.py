@@ -6,6 +6,7 @@ unpacked, and every array's shape against its member, so that no claim is believ
 
 import io
 import lzma
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _BROKEN = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError,
-    NotImplementedError, ValueError, SyntaxError, TypeError, KeyError, OverflowError, MemoryError,
+    NotImplementedError, RecursionError, ValueError, SyntaxError, tokenize.TokenError, TypeError, KeyError,
+    OverflowError, MemoryError,
 )  # fmt: skip
 """What zipfile and NumPy's header parser raise on damaged bytes."""
 

@@ -2,7 +2,8 @@
 
 Written against data_collection.py and data_processing_to_tcp.py of the FastUMI project. Rows and pictures are taken
 together, 20 per second by intention; where the collector's own tables of times are still there and are this episode's,
-they count (`fastumi_times`). Its ``action`` is a copy of the state and says nothing.
+they count (`fastumi_times`). The next episode overwrites them, so they belong to an episode's metadata: it is then read
+anew, by a nominal clock, and stays the same episode. Its ``action`` is a copy of the state and says nothing.
 """
 
 import re
@@ -25,6 +26,8 @@ from pipeline.sources.reference import (
     declared_defects,
     metadata_of,
     recipe_part,
+    reference,
+    source_files,
 )
 from pipeline.sources.still import picture_of_array
 from pipeline.sources.storage.hdf5 import Hdf5, opened
@@ -40,10 +43,10 @@ from schemas.pose import RotationEncoding
 from schemas.recipe_columns import ArmColumns, Columns, OpeningColumns, RotationColumns
 from schemas.recipe_commands import Commands
 from schemas.recipe_formats.fastumi import FastUmiSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 from schemas.time import NS_PER_S
 
-TABLE, TRAJECTORY_TIMES, FRAME_TIMES = "table", "times/trajectory", "times/frames"
+TABLE = "table"
 QPOS, ACTION, IMAGES = "/observations/qpos", "/action", "/observations/images"
 FPS = 20.0
 FACTS = FormatFacts(
@@ -84,21 +87,18 @@ def discover(spec: FastUmiSource, files: SourceFiles, digests: DigestCache) -> I
                 message = f"{spec.name}: {stat.path} is empty; fetch it again or remove it"
                 yield about_source(spec.name, "empty_file", message, verdict=Verdict.DROP)
                 continue
-            found = {TABLE: stat}
-            if noted is not None and _is_of(files, stat, noted):
-                trajectory, stamps = _time_paths(folder)
-                found |= {TRAJECTORY_TIMES: stats[trajectory], FRAME_TIMES: stats[stamps]}
-            yield make_ref(
-                source=spec.name,
-                kind=spec.kind,
-                dataset=spec.name,
-                embodiment=spec.embodiment or "fastumi",
+            times = _time_paths(folder) if noted is not None and _is_of(files, stat, noted) else ()
+            part = {
+                "task": folder.rpartition("/")[2].replace("_", " ").strip(),
+                "times": [[path, sha256_of(files, stats[path], digests)] for path in times],
+            }
+            yield reference(
+                spec,
+                files.root,
+                embodiment="fastumi",
                 locator=stat.path,
-                root=files.root,
-                files=tuple(
-                    SourceFile(part, one.path, sha256_of(files, one, digests), one.size) for part, one in found.items()
-                ),
-                metadata=metadata_of(spec, {"task": folder.rpartition("/")[2].replace("_", " ").strip()}),
+                files=source_files(files, digests, [(TABLE, stat)]),
+                metadata=metadata_of(spec, part),
                 inside="",
             )
 
@@ -164,10 +164,8 @@ def _qpos(table: Hdf5) -> Floats:
 
 def _row_times(ref: EpisodeRef, files: SourceFiles, qpos: Floats) -> Ints | None:
     """True times of the rows, where discovery found the tables to be this episode's."""
-    if all(file.part != TRAJECTORY_TIMES for file in ref.files):
-        return None
-    noted = collected(files, ref.file(TRAJECTORY_TIMES).path, ref.file(FRAME_TIMES).path)
-    return noted.times_of(qpos[:, :3])
+    times = dataset_part(ref)["times"]
+    return collected(files, *(path for path, _ in times)).times_of(qpos[:, :3]) if times else None
 
 
 def _clock(times_ns: Ints | None, n: int) -> Ints:

@@ -37,9 +37,12 @@ class Lens:
     distortion: Floats
 
     def scaled(self, width: int, height: int) -> "Lens":
-        """The same lens for pictures of another size, seen whole."""
-        factors = np.array([[width / self.width], [height / self.height], [1.0]])
-        return Lens(width, height, self.matrix * factors, self.distortion)
+        """The same lens for pictures of another size. As in UMI's scripts they are as high as the sensor, and cut or
+        widened alike on both sides: pixels stay square."""
+        factor = height / self.height
+        matrix = self.matrix * [[factor], [factor], [1.0]]
+        matrix[0, 2] = (self.matrix[0, 2] - self.width / 2) * factor + width / 2
+        return Lens(width, height, matrix, self.distortion)
 
 
 def lens_of(stated: object, name: str) -> Lens:

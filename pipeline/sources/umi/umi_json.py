@@ -13,10 +13,18 @@ import numpy as np
 
 from pipeline.errors import SourceError
 from pipeline.files import FileStat, SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.fingerprint import DigestCache
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.raw import RawEpisode
-from pipeline.sources.reference import about_episode, about_source, declared_defects, metadata_of, recipe_part
+from pipeline.sources.reference import (
+    about_episode,
+    about_source,
+    declared_defects,
+    metadata_of,
+    recipe_part,
+    reference,
+    source_files,
+)
 from pipeline.sources.storage import json_file
 from pipeline.sources.umi.umi_steps import (
     PLAIN,
@@ -33,7 +41,7 @@ from schemas.array import Bools, Floats, Ints
 from schemas.episode import ActionKind, ActionTrack, ArmTrack, CommandMode, CommandSemantics, CommandSpace
 from schemas.finding import Finding, Verdict
 from schemas.recipe_formats.umi_json import UmiJsonSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 from schemas.time import NS_PER_S
 
 ROWS = "actions"
@@ -99,14 +107,12 @@ def _reference(
     spec: UmiJsonSource, files: SourceFiles, digests: DigestCache, video: FileStat, rows: FileStat | None
 ) -> EpisodeRef:
     parts = [(part_of(_camera(spec)), video), *([(ROWS, rows)] if rows else [])]
-    return make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or "umi_gripper",
+    return reference(
+        spec,
+        files.root,
+        embodiment="umi_gripper",
         locator=video.path,
-        root=files.root,
-        files=tuple(SourceFile(part, stat.path, sha256_of(files, stat, digests), stat.size) for part, stat in parts),
+        files=source_files(files, digests, parts),
         metadata=metadata_of(spec, {}),
         inside="",
     )

@@ -19,7 +19,7 @@ import numpy as np
 
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
-from pipeline.fingerprint import DigestCache, sha256_of
+from pipeline.fingerprint import DigestCache
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.raw import RawCamera, RawEpisode
 from pipeline.sources.reference import (
@@ -29,6 +29,8 @@ from pipeline.sources.reference import (
     declared_defects,
     metadata_of,
     recipe_part,
+    reference,
+    source_files,
 )
 from pipeline.sources.umi.umi_calibration import DEMO, VIDEO, Listed, Session, read_session, stated_lens
 from pipeline.sources.umi.umi_gripper import Lens
@@ -40,7 +42,7 @@ from schemas.array import Bools, Floats
 from schemas.episode import ActionKind, ActionTrack, Arm, ArmTrack
 from schemas.finding import Finding, Verdict
 from schemas.recipe_formats.umi_session import UmiSessionSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceKind
 from schemas.time import NS_PER_S
 
 TRAJECTORY = "trajectory"
@@ -115,16 +117,12 @@ def _reference(listed: Listed, folder: str, session: Session, lens: dict[str, An
     parts = {part_of(_camera(arm)): f"{folder}/{VIDEO}", TRAJECTORY: f"{folder}/{_TABLE}"}
     stats = [(part, listed.stats[path]) for part, path in parts.items() if path in listed.stats]
     gripper = session.grippers.get(serial, {}) if spec.detect_gripper else {}
-    return make_ref(
-        source=spec.name,
-        kind=spec.kind,
-        dataset=spec.name,
-        embodiment=spec.embodiment or "umi_gripper",
+    return reference(
+        spec,
+        files.root,
+        embodiment="umi_gripper",
         locator=folder,
-        root=files.root,
-        files=tuple(
-            SourceFile(part, stat.path, sha256_of(files, stat, listed.digests), stat.size) for part, stat in stats
-        ),
+        files=source_files(files, listed.digests, stats),
         metadata=metadata_of(spec, {"arm": str(arm), "tag": session.tag, "gripper": gripper, "lens": lens}),
         inside="",
     )

@@ -23,6 +23,7 @@ from pipeline.sources.reference import (
     declared_defects,
     metadata_of,
     recipe_part,
+    reference,
 )
 from pipeline.sources.still import picture_of_array
 from pipeline.sources.storage.zarr_store import Store
@@ -46,7 +47,7 @@ from schemas.episode import ActionKind, ActionTrack, Arm, ArmTrack, CameraRole, 
 from schemas.finding import Finding, Verdict
 from schemas.pose import RotationEncoding, rotation_6d
 from schemas.recipe_formats.umi_zarr import UmiZarrSource
-from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
+from schemas.source import EpisodeRef, SourceFile, SourceKind
 from schemas.time import NS_PER_S
 
 BUFFER = "replay_buffer"
@@ -93,7 +94,7 @@ def _episodes(
 ) -> Iterator[EpisodeRef | Finding]:
     with opened_buffer(files, path, digests, listing) as store:
         buffer, ends = read_buffer(store, len(spec.arms)), episode_ends(store)
-        yield from _not_read(spec, path, buffer)
+        yield from [*_not_read(spec, path, buffer), *_outside(spec, path, buffer, ends)]
         if empty := int(np.count_nonzero(np.diff(ends, prepend=0) == 0)):
             message = f"{spec.name}: {empty} episodes of {path or '.'} have no rows; they are left out"
             yield about_source(spec.name, "episodes_empty", message, value=empty)
@@ -107,13 +108,11 @@ def _episodes(
                 message = f"{spec.name}, {locator}: {error}"
                 yield about_source(spec.name, "episode_unreadable", message, verdict=Verdict.DROP, value=index)
                 continue
-            yield make_ref(
-                source=spec.name,
-                kind=spec.kind,
-                dataset=spec.name,
-                embodiment=spec.embodiment or "umi_gripper",
+            yield reference(
+                spec,
+                files.root,
+                embodiment="umi_gripper",
                 locator=locator,
-                root=files.root,
                 files=(SourceFile(BUFFER, path, content, n_bytes),),
                 metadata=metadata_of(spec, _slice_of(buffer, start, stop)),
                 inside="",
@@ -132,6 +131,18 @@ def _not_read(spec: UmiZarrSource, path: str, buffer: Buffer) -> Iterator[Findin
             "not read them"
         )
         yield about_source(spec.name, "arrays_not_read", message, value=len(buffer.ignored))
+
+
+def _outside(spec: UmiZarrSource, path: str, buffer: Buffer, ends: Ints) -> Iterator[Finding]:
+    """Rows behind the last episode's end belong to none; the recorder may have been stopped before it said so."""
+    last = int(ends[-1]) if len(ends) else 0
+    n_rows = max(array.shape[0] for array in [*buffer.low_dim.values(), *buffer.cameras.values()])
+    if n_rows > last:
+        message = (
+            f"{spec.name}: {path or '.'} has {n_rows} rows, its {len(ends)} episodes end at {last}; the rows behind "
+            "are left out"
+        )
+        yield about_source(spec.name, "rows_outside_episodes", message, verdict=Verdict.DROP, value=n_rows - last)
 
 
 def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import SourceError
@@ -164,3 +165,13 @@ def test_more_pictures_than_times_are_refused(tmp_path: Path, real: Path) -> Non
 def test_an_empty_source_is_said(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no recording\.json below it"):
         discovered(tmp_path)
+
+
+def test_two_columns_of_one_name_are_an_error(tmp_path: Path, real: Path) -> None:
+    write(tmp_path / "0001", real, n_frames=8)
+    path = tmp_path / "0001/rows.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("gripper", table.column("gripper")), path)
+    (ref,), _ = discovered(tmp_path)
+    with pytest.raises(SourceError, match=r"rows\.parquet: has two columns of one name"):
+        read(ref, SourceFiles(str(tmp_path)))

@@ -126,3 +126,8 @@ def test_damaged_pictures_are_decoded_or_refused_and_nothing_else(form: str) -> 
             told.append(str(error))
     assert told
     assert all(NAME in message for message in told)
+
+
+def test_what_is_no_array_is_no_picture() -> None:
+    with pytest.raises(SourceError, match="a picture is bytes, expected uint8"):
+        picture_of_array(b"text", 0, 1, NAME)

@@ -8,7 +8,7 @@ from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.sources.raw import RawCamera
 from pipeline.sources.views import Claims, part_of, view
-from pipeline.video import TO_THE_END
+from pipeline.video import FROM_THE_START, TO_THE_END
 from schemas.episode import CameraRole, VideoWindow
 from schemas.finding import Finding
 from tests.pipeline.films import drifting, film
@@ -24,7 +24,7 @@ def seen(root: Path, data: bytes, claims: Claims, camera: str = "wrist_left") ->
 
 def test_a_view_without_claims_is_the_whole_of_its_stream(tmp_path: Path) -> None:
     camera, findings = seen(tmp_path, ONE, Claims())
-    assert camera.video == VideoWindow("video/wrist_left", 0, 0, TO_THE_END)
+    assert camera.video == VideoWindow("video/wrist_left", 0, FROM_THE_START, TO_THE_END)
     assert (camera.name, camera.role) == ("wrist_left", CameraRole.WRIST_LEFT)
     assert (camera.expected_fps, camera.expected_frames) == (None, None)
     assert findings == []

@@ -168,6 +168,44 @@ def test_commands_sent_in_some_rows_are_told(tmp_path: Path, rec: Recording) -> 
     assert finding.value == 0.5
 
 
+@pytest.mark.parametrize("compact", [False, True])
+def test_a_command_holds_until_the_next_one_is_sent(tmp_path: Path, rec: Recording, compact: bool) -> None:
+    """Datasets have a value for every row, of which those that were not sent mean nothing, or for those sent only."""
+    sent = np.arange(3, 30, 4)
+    changed: dict[str, Any] = {}
+    for part, names in {"end": ("position", "orientation"), "effector": ("position",), "joint": ("position",)}.items():
+        changed[f"action__{part}__index"] = sent
+        for name in names:
+            values = np.zeros_like(rec[f"action/{part}/{name}"])
+            values[sent] = rec[f"action/{part}/{name}"][sent]
+            changed[f"action__{part}__{name}"] = values[sent] if compact else values
+    raw = written(tmp_path, rec.with_(**changed))
+    track = track_of(raw)
+    latest = np.array([row - (row - 3) % 4 for row in range(3, 30)])
+    assert np.flatnonzero(~track.valid).tolist() == [0, 1, 2]
+    for i, arm in enumerate(track.target):
+        assert arm.position is not None
+        assert arm.opening is not None
+        np.testing.assert_allclose(arm.position[3:], rec["action/end/position"][latest, i], atol=1e-6)
+        np.testing.assert_allclose(arm.opening[3:], 1 - rec["action/effector/position"][latest, i], atol=1e-6)
+        assert np.isnan(arm.position[:3]).all()
+    assert track.joint_target is not None
+    native = track.joint_target.reshape(30, -1)[3:, :14]
+    np.testing.assert_allclose(native, rec["action/joint/position"][latest], atol=1e-6)
+    told = [finding for finding in raw.findings if finding.check == "commands_not_in_every_row"]
+    assert len(told) == 3
+    assert "in 3 rows before the first there is none" in told[0].message
+
+
+@pytest.mark.parametrize("index", [np.array([5, 4]), np.array([2, 31]), np.zeros((3, 2), np.int64), np.array([0.5])])
+def test_an_index_that_is_no_list_of_rows_is_told(tmp_path: Path, rec: Recording, index: Any) -> None:
+    raw = written(tmp_path, rec.with_(action__end__index=index))
+    assert checks(raw) == ["command_index_unusable"]
+    position = track_of(raw).target[0].position
+    assert position is not None
+    np.testing.assert_allclose(position, rec["action/end/position"][:, 0], atol=1e-6)
+
+
 # -- clocks ------------------------------------------------------------------------------------------------------------
 
 

@@ -64,11 +64,16 @@ def test_the_real_log_is_a_simulated_arm_at_500_hz(real: Path) -> None:
         5_214_000_000,
     )
     assert findings["rate_implied"].value == pytest.approx(500.0)
-    assert "command_unmatched" in findings
-    assert len(actions.joint_names) == 16 + 15 + 7
+    assert "the log holds qpos, qvel, ctrl, mocap" in findings["no_state_named"].message
+    assert len(actions.joint_names) == 16 + 15 + 7 + 8
     assert actions.joint_state is not None
+    assert actions.joint_target is not None
     with np.load(real / "teleop/visionpro_hands_log/ep2.npz") as log:
-        assert np.array_equal(actions.joint_state.reshape(2608, -1)[:, :16], log["qpos"].astype(np.float32))
+        state, target = (values.reshape(2608, -1) for values in (actions.joint_state, actions.joint_target))
+        assert np.array_equal(state[:, :16], log["qpos"].astype(np.float32))
+        assert np.array_equal(target[:, 38:], log["ctrl"].astype(np.float32))
+    assert np.isnan(state[:, 38:]).all()
+    assert np.isnan(target[:, :38]).all(), "what is measured was not commanded"
 
 
 def test_the_real_logs_mocap_never_moves_and_it_is_told(real: Path) -> None:
@@ -88,6 +93,16 @@ def test_a_rate_of_the_recipe_is_assumed_and_compared(real: Path) -> None:
     assert actions.times_ns[60] == 1_000_000_000
     assert findings["rate_assumed"].value == 60
     assert findings["rate_disagrees"].value == pytest.approx(500.0)
+
+
+def test_a_row_that_holds_no_number_is_invalid_whether_measured_or_commanded(tmp_path: Path, real: Path) -> None:
+    with np.load(real / "teleop/visionpro_hands_log/ep2.npz") as log:
+        rows = {key: log[key][:20].copy() for key in log.files}
+    rows["qpos"][4, 7], rows["mocap"][6, 1], rows["mocap"][8, 3:] = np.nan, np.inf, 0.0
+    np.savez(tmp_path / "a.npz", **rows)
+    _, actions, findings = read_one(tmp_path, fps=500, state=[GRIPPER], target=[MOCAP])
+    assert np.flatnonzero(~actions.valid).tolist() == [4, 6, 8]
+    assert findings["rows_not_finite"].value == 3
 
 
 # -- hands -------------------------------------------------------------------------------------------------------
@@ -134,14 +149,15 @@ def test_wrists_can_be_given_in_the_heads_frame(tmp_path: Path, hands: written.T
 @pytest.mark.parametrize("bad", [np.zeros((4, 4)), np.full((4, 4), np.nan), np.diag([1.0, 1, -1, 1]), 2 * np.eye(4)])
 def test_a_row_that_is_no_pose_is_invalid(bad: Any, tmp_path: Path, hands: written.Tracked) -> None:
     """A hand out of view is all zeros; a mirror and a scaling are no rotation."""
-    wrist = written.arrays(hands)["right_wrist"].copy()
-    wrist[3, 0] = bad
-    written.write(tmp_path / "a.npz", hands, right_wrist=wrist)
+    left, right = (written.arrays(hands)[f"{side}_wrist"].copy() for side in ("left", "right"))
+    left[5, 0] = right[3, 0] = bad
+    written.write(tmp_path / "a.npz", hands, left_wrist=left, right_wrist=right)
     _, actions, findings = read_one(tmp_path)
-    assert np.flatnonzero(~actions.valid).tolist() == [3]
-    assert actions.state[1].position is not None
-    assert np.isnan(actions.state[1].position[3]).all()
-    assert findings["rows_not_finite"].value == 1
+    assert np.flatnonzero(~actions.valid).tolist() == [3, 5]
+    for arm, gone in zip(actions.state, (5, 3), strict=True):
+        assert arm.position is not None
+        assert np.flatnonzero(np.isnan(arm.position).all(axis=1)).tolist() == [gone]
+    assert findings["rows_not_finite"].value == 2
 
 
 def test_without_pinch_distances_the_tips_say_it(tmp_path: Path, hands: written.Tracked) -> None:
@@ -172,6 +188,7 @@ def test_times_without_a_unit_are_seconds_and_integers_exact(tmp_path: Path, han
     ("changed", "problem"),
     [
         ({"timestamps": None}, "holds no times .*; say `fps`"),
+        ({"timestamps": np.arange(15, dtype=np.uint32)[::-1]}, "timestamps does not increase after row 0"),
         ({"timestamps": np.zeros(15)}, "timestamps does not increase after row 0 in units of s"),
         ({"timestamps": np.full(15, np.nan)}, "expected 15 finite numbers"),
         ({"right_wrist": np.zeros((15, 3, 3))}, r"right_wrist has shape \[15, 3, 3\], expected \[15, 4, 4\]"),

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,6 +23,7 @@ from pipeline.sources.lerobot.lerobot_meta import (
     load_texts,
     path_of,
 )
+from tests.pipeline.sources.datasets import discovered, spec_for, write_v2, write_v3
 
 V2: dict[str, Any] = {"codebase_version": "v2.1", "fps": 20, "features": {}}
 V3: dict[str, Any] = {"codebase_version": "v3.0", "fps": 20, "features": {"front": {"dtype": "video"}}}
@@ -239,3 +241,22 @@ def test_pictures_inside_the_table_are_views_too(tmp_path: Path) -> None:
 def test_numbers_that_mean_nothing_are_an_error(tmp_path: Path, stated: dict[str, Any], message: str) -> None:
     with pytest.raises(SourceError, match=message):
         info_of(tmp_path, {**V2, **stated})
+
+
+def test_an_episode_listed_again_counts_once(tmp_path: Path) -> None:
+    write_v2(tmp_path, [4, 5])
+    episodes = tmp_path / "meta/episodes.jsonl"
+    first, second = episodes.read_text().splitlines(keepends=True)
+    episodes.write_text(first * 1000 + second)
+    refs, findings = discovered(spec_for(tmp_path))
+    assert [ref.locator for ref in refs] == ["episode_index=0", "episode_index=1"]
+    (finding,) = [finding for finding in findings if finding.check == "episode_listed_twice"]
+    assert finding.value == 999
+
+
+def test_more_texts_than_any_dataset_has_are_an_error(tmp_path: Path) -> None:
+    write_v3(tmp_path, [4])
+    tasks = pa.table({"task_index": pa.array(np.zeros(2_000_001, np.int8)), "task": pa.nulls(2_000_001, pa.string())})
+    pq.write_table(tasks, tmp_path / "meta/tasks.parquet")
+    with pytest.raises(SourceError, match=r"tasks\.parquet: claims 2000001 rows, expected at most 2000000"):
+        discovered(spec_for(tmp_path))

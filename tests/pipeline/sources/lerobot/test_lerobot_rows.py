@@ -195,3 +195,10 @@ def test_listed_columns_that_are_absent_are_told_and_pictures_are_not_among_them
     _, findings = read(tmp_path, {"x": [1, 2]}, features=features)
     assert checks(findings) == ["column_missing"]
     assert "lists the columns ['y'], the table has none" in findings[0].message
+
+
+def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:
+    column = pa.array([0.0, 0.05])
+    pq.write_table(pa.Table.from_arrays([column, column], ["timestamp", "timestamp"]), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=r"a\.parquet: has 'timestamp' as the name of more than one column"):
+        read_table(SourceFiles(str(tmp_path)), "a.parquet", 0, shared=False)

@@ -71,10 +71,31 @@ def test_poses_of_two_frames_are_no_path() -> None:
     assert "1 poses are given in ['map'], the others in 'base'" in findings["pose_frame_changes"].message
 
 
+def test_one_frame_given_in_two_others_is_two_poses() -> None:
+    left, right = PoseOf("/tf", "tool", "base_left"), PoseOf("/tf", "tool", "base_right")
+    arms = [
+        {"arm": side, "pose_topic": "/tf", "child_frame": "tool", "parent_frame": f"base_{side}"}
+        for side in ("left", "right")
+    ]
+    track, _ = made({left: [(100, pose(1.0))], right: [(100, pose(2.0))]}, ["base"], state=arms)
+    assert [arm.position[0, 0] for arm in track.state] == [1.0, 2.0]
+
+
 def test_a_zero_quaternion_makes_the_row_invalid() -> None:
     poses = [(100, pose(1.0)), (200, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0))]
     track, _ = made({POSE: poses}, ["base"] * 2, state=[{"arm": "right", "pose_topic": "/pose"}])
     assert track.valid.tolist() == [True, False]
+
+
+def test_a_command_that_is_no_pose_makes_the_row_invalid() -> None:
+    commands = [(99, pose(1.0)), (199, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)), (299, (np.nan, *pose(0.0)[1:]))]
+    arms = {side: [{"arm": "right", "pose_topic": topic}] for side, topic in (("state", "/pose"), ("target", "/goal"))}
+    rows: dict[Request, list[tuple[int, tuple[float, ...]]]] = {
+        POSE: [(t, pose(t)) for t in (100, 200, 300)],
+        PoseOf("/goal"): commands,
+    }
+    track, _ = made(rows, ["base"] * 3, **arms)
+    assert track.valid.tolist() == [True, False, False]
 
 
 def test_joints_of_the_command_stand_beside_those_of_the_state() -> None:
@@ -84,10 +105,11 @@ def test_joints_of_the_command_stand_beside_those_of_the_state() -> None:
         state=[{"arm": "right", "joints_topic": "/state", "joint_names": ["a", "b"]}],
         target=[{"arm": "right", "joints_topic": "/command", "joint_names": ["b", "c"]}],
     )  # fmt: skip
-    assert track.joint_names == ("a", "b")
-    assert np.array_equal(track.joint_state, [1.0, 2.0])
-    assert np.array_equal(track.joint_target, [np.nan, 3.0], equal_nan=True)
-    assert findings["command_unmatched"].value == 1
+    assert track.joint_names == ("a", "b", "c")
+    assert np.array_equal(track.joint_state, [1.0, 2.0, np.nan], equal_nan=True)
+    assert np.array_equal(track.joint_target, [np.nan, 3.0, 4.0], equal_nan=True)
+    assert track.valid.tolist() == [True]
+    assert findings == {}
     assert (track.commands.mode, track.commands.space) == (CommandMode.ABSOLUTE, CommandSpace.JOINT)
 
 

@@ -112,6 +112,13 @@ def test_the_real_bags_transforms_are_told_apart_by_child_frame(real: Path) -> N
     assert second.state[0].position[0] == pytest.approx([5.544445, 5.544445, 0.0])
 
 
+def test_transforms_of_two_frames_are_no_path(real: Path) -> None:
+    """Both turtles are on /tf: without a name the rows would jump from one to the other."""
+    problem = r"example\.bag: /tf says where several frames are \(turtle1, turtle2\); name the tool's in `child_frame`"
+    with pytest.raises(SourceError, match=problem):
+        read_one(real / "teleop/rosbag1_fixture", state=[{"arm": "left", "pose_topic": "/tf"}])
+
+
 def test_the_real_bags_teleoperator_paused_and_it_is_told(real: Path) -> None:
     target = [{"arm": "right", "joints_topic": "/turtle1/cmd_vel"}]
     commands = {"mode": "velocity", "space": "end_effector", "frame": "tool"}
@@ -291,6 +298,28 @@ def test_joints_are_matched_by_name_when_nodes_share_a_topic(bag: Path, run: Tak
     assert raw.actions.joint_names == tuple(reversed(written.JOINTS))
     assert raw.actions.joint_state is not None
     assert np.array_equal(raw.actions.joint_state, run.joints[:, ::-1].astype(np.float32).reshape(-1))
+
+
+def test_arms_that_share_a_topic_have_clocks_of_their_own(tmp_path: Path, said: list[Said]) -> None:
+    """The wheels' node leaves its stamps empty; the arm's rows keep theirs all the same."""
+    wheels = {"arm": "left", "joints_topic": "/joint_states", "joint_names": ["wheel_left", "wheel_right"]}
+    arm = {"arm": "right", "joints_topic": "/joint_states", "joint_names": list(written.JOINTS)}
+    empty = {"stamp": {"sec": 0, "nanosec": 0}, "frame_id": ""}
+    mixed = [
+        replace(one, content={**one.content, "header": empty}) if "wheel_left" in one.content.get("name", ()) else one
+        for one in said
+    ]
+    written.write_bag1(tmp_path / "one.bag", mixed)
+    _, raw = read_one(tmp_path, cameras={}, state=[arm, wheels])
+    assert told(raw, "header_stamp_zero").message.startswith(
+        "bags, one.bag: /joint_states joints wheel_left, wheel_rig"
+    )
+    assert raw.actions is not None
+    assert "rows of /joint_states joints panda_joint1, " in raw.actions.provenance
+    assert "by header stamps" in raw.actions.provenance
+    assert raw.actions.times_ns.tolist() == [i * STEP_NS for i in range(raw.actions.n_rows)]
+    late = int(np.ceil((written.LAG_NS + 500_000) / STEP_NS))
+    assert np.flatnonzero(~raw.actions.valid).tolist() == list(range(late))
 
 
 def test_flags_are_spans_from_message_to_message(bag: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
+from pipeline.sources.formats import discover
 from pipeline.sources.ros.ros_listing import listed_bags
 from schemas.finding import Finding, Verdict
 from schemas.recipe_formats.ros_bag import RosBagSource
@@ -130,9 +131,13 @@ def test_a_bag_behind_a_link_that_leads_out_is_dropped_and_the_others_are_listed
     (tmp_path / "secret.bag").write_bytes(b"secret")
     (tmp_path / "source/a.bag").symlink_to(tmp_path / "secret.bag")
     (tmp_path / "source/b.bag").write_bytes(b"b")
-    (ref,), (finding,) = listed(tmp_path / "source")
-    assert (ref.locator, finding.check, finding.verdict) == ("b.bag", "bag_unreadable", Verdict.DROP)
-    assert "a.bag: leads out of the source's folder" in finding.message
+    stated = {"format": "ros_bag", "name": "bags", "path": str(tmp_path / "source"), "card": {"licence": "CC0-1.0"}}
+    spec = RosBagSource.model_validate(stated)
+    finding, ref = discover(spec, SourceFiles(spec.path), MemoryDigests())
+    assert isinstance(ref, EpisodeRef)
+    assert isinstance(finding, Finding)
+    assert (ref.locator, finding.check, finding.verdict) == ("b.bag", "passed_over", Verdict.DROP)
+    assert "a.bag is passed over: what it links to lies outside the source's folder" in finding.message
 
 
 def test_a_folder_without_bags_is_an_error(tmp_path: Path) -> None:

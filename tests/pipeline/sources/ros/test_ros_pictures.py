@@ -79,3 +79,10 @@ def test_what_is_no_camera_picture_is_refused(kind: str, message: dict[str, Any]
 def test_video_of_another_codec_is_named() -> None:
     assert unreadable(VIDEO, {"format": "h264"}) is None
     assert unreadable(VIDEO, {"format": "h265"}) == "is written as 'h265'; read are h264"
+
+
+def test_text_that_is_no_base64_is_said_with_the_file_it_is_in() -> None:
+    message = {"format": "jpeg", "data": "no base64!"}
+    assert "its data is no base64" in (unreadable("foxglove.CompressedImage", message) or "")
+    with pytest.raises(SourceError, match=r"^a\.mcap at 0\.000 s: .*no base64"):
+        still_picture("foxglove.CompressedImage", message, 5, "a.mcap")

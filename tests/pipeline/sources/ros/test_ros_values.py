@@ -5,7 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.sources.ros.ros_values import JointsOf, NumberOf, PoseOf, Value, is_planar, reordered, text_of
+from pipeline.sources.ros.ros_values import (
+    JointsOf,
+    NumberOf,
+    PoseOf,
+    Value,
+    children_of,
+    is_planar,
+    reordered,
+    text_of,
+)
 
 POSITION, ORIENTATION = {"x": 1.0, "y": 2.0, "z": 3.0}, {"x": 0.0, "y": 0.0, "z": 0.6, "w": 0.8}
 POSE = {"position": POSITION, "orientation": ORIENTATION}
@@ -39,6 +48,15 @@ def test_a_transform_is_chosen_by_child_and_parent() -> None:
     assert PoseOf("/tf", "tool").take(message) == Value(NUMBERS, 4_000_000_005, "world")
     assert PoseOf("/tf", "tool", "base").take(message) == Value(NUMBERS, 4_000_000_005, "base")
     assert PoseOf("/tf", "elbow").take(message) is None
+
+
+def test_a_message_may_say_where_several_frames_are() -> None:
+    assert children_of({"transforms": [linked("camera"), linked("tool", "world"), linked("tool")]}) == {
+        "camera",
+        "tool",
+    }
+    assert children_of(linked("tool")) == {"tool"}
+    assert children_of({"header": HEADER, "pose": POSE}) == set()
 
 
 def test_a_planar_pose_turns_about_z() -> None:

@@ -383,3 +383,56 @@ def test_damaged_files_are_read_or_refused_and_nothing_else(tmp_path: Path) -> N
                 told.append(str(error))
     assert len(told) > 50
     assert all("a.hdf5" in message for message in told)
+
+
+# -- chunks that are shorter than what they stand for ---------------------------------------------------------------
+
+_SHORT = b"\x02AAA"
+
+
+@pytest.mark.parametrize(
+    ("how", "chunk"),
+    [
+        ({}, b"A" * 3),
+        ({"shuffle": True}, b"A" * 3),
+        ({"fletcher32": True}, b"A"),
+        ({"compression": "gzip"}, zlib.compress(b"AAA")),
+        ({"compression": "gzip", "shuffle": True}, zlib.compress(b"AAA")),
+        ({"compression": "gzip"}, zlib.compress(bytes(4608 * 8 + 1))),
+        ({"compression": "lzf"}, _SHORT),
+    ],
+    ids=str,
+)
+def test_a_chunk_that_unpacks_to_another_size_is_an_error(how: dict[str, Any], chunk: bytes, file: Any) -> None:
+    """The library would fill the rest with whatever lies in memory, or die on a check sum of less than four bytes."""
+
+    def make(out: h5py.File) -> None:
+        data = out.create_dataset("x", data=np.ones((2, 4608)), chunks=(1, 4608), **how)
+        data.id.write_direct_chunk((1, 0), chunk)
+
+    found = file(make)
+    for read in (
+        lambda: found.numbers("/x"),
+        lambda: found.values("/x"),
+        lambda: found.row("/x", 1),
+        lambda: list(found.rows("/x")),
+    ):
+        with pytest.raises(SourceError, match=r"a\.hdf5: /x .*damaged"):
+            read()
+
+
+def test_chunks_written_without_their_packing_are_read(file: Any) -> None:
+    """The library leaves out a filter that makes a chunk longer and says so in the chunk's mask."""
+    values = np.arange(2 * 4608.0).reshape(2, 4608)
+
+    def make(out: h5py.File) -> None:
+        data = out.create_dataset("x", data=values, chunks=(1, 4608), compression="gzip")
+        data.id.write_direct_chunk((1, 0), values[1].tobytes(), filter_mask=1)
+        out.create_dataset("all", data=values, chunks=(1, 500), compression="gzip", shuffle=True, fletcher32=True)
+        out.create_dataset("lzf", data=values, chunks=(2, 500), compression="lzf", shuffle=True)
+        out.create_dataset("texts", data=["a", "b"], dtype=h5py.string_dtype(), compression="gzip", chunks=(1,))
+
+    found = file(make)
+    for path in ("/x", "/all", "/lzf"):
+        assert np.array_equal(found.numbers(path), values)
+    assert found.texts("/texts") == ["a", "b"]

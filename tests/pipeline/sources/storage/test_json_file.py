@@ -158,3 +158,14 @@ def test_half_surrogates_become_something_that_can_be_stored() -> None:
     """JSON can write them, UTF-8 and Arrow cannot."""
     assert text_of(json.loads('"a\\ud800b"')) == "a?b"
     assert text_of(5) == ""
+
+
+def test_half_characters_become_question_marks(tmp_path: Path) -> None:
+    r"""JSON can say ``\ud800``, which no file name, table or digest takes."""
+    text = r'{"a\ud800": ["\udcff", {"b": "x\ud83d\ude00"}]}'
+    assert document(written(tmp_path, text), "a.json") == {"a?": ["?", {"b": "x😀"}]}
+    assert [value for _, value in lines(written(tmp_path, text), "a.json")] == [{"a?": ["?", {"b": "x😀"}]}]
+    assert found(written(tmp_path, text)) == [(("a?",), ["?", {"b": "x😀"}])]
+    deep = '{"a":' * 700 + r'"\ud800"' + "}" * 700
+    with pytest.raises(SourceError, match=r"a\.json: nests without end"):
+        document(written(tmp_path, deep), "a.json")

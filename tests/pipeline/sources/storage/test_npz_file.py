@@ -109,3 +109,9 @@ def test_what_is_not_there_or_no_number_is_named(tmp_path: Path) -> None:
     for key in "ab":
         with pytest.raises(SourceError, match=f"{key} holds .*, expected numbers"):
             numbers(tmp_path / "a.npz", key)
+
+
+@pytest.mark.parametrize("header", ["[" * 5000, "{'descr': (", "'" * 3, "-" * 9000 + "1"])
+def test_a_header_that_is_no_value_is_an_error(header: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"a\.npz: a cannot be read"):
+        numbers(with_member(tmp_path / "a.npz", npy(header, bytes(16))))

@@ -46,8 +46,26 @@ def test_without_it_the_pixels_between_the_tags_grow_with_the_width(tagged: byte
     np.testing.assert_allclose(opening, np.linspace(0, 1, 6), atol=0.08)
 
 
+def test_a_lens_is_scaled_by_height_and_pixels_stay_square() -> None:
+    """UMI's convert_fisheye_intrinsics_resolution: a 16:9 video of a 4:3 calibration is cut at the sides."""
+    lens = lens_of(INTRINSICS, "lens")
+    half, cut = lens.scaled(400, 300), lens.scaled(300, 300)
+    assert half.matrix.tolist() == [[120, 0, 202], [0, 120, 148], [0, 0, 1]]
+    assert (cut.matrix[0, 0], cut.matrix[1, 1]) == (120.0, 120.0)
+    assert cut.matrix[0, 2] == (404 - 400) / 2 + 150
+    assert (cut.width, cut.height) == (300, 300)
+
+
 def test_tags_of_another_gripper_are_not_ours(tagged: bytes) -> None:
     assert np.isnan(measured(tagged, tags=FingerTags(6, 7, TAG_M))).all()
+
+
+def test_the_width_is_from_finger_to_finger_wherever_the_middle_is(real: Path) -> None:
+    (picture,) = scene(list(umi_pictures(real)[:1]), 1)
+    tagged, narrower = with_tags(picture, 0.07), with_tags(picture, 0.04)
+    tagged[:, SIZE[0] // 2 :] = narrower[:, SIZE[0] // 2 :]
+    found = measured(film([tagged] * 2, rate=RATE), lens=lens_of(INTRINSICS, "lens"))
+    np.testing.assert_allclose(found, 0.035 + 0.02, atol=0.003)
 
 
 def test_one_finger_is_enough_with_the_lens_and_not_without(real: Path) -> None:

@@ -160,6 +160,29 @@ def test_rows_take_the_pictures_times(written: Path) -> None:
     assert track.n_rows == N
 
 
+def test_a_gopro_s_60_frames_per_second_are_59_94(written: Path) -> None:
+    stated = track_of(episode(spec_for(written, fps=50), 1)).times_ns
+    default = {"format": "umi_session", "name": "umi", "path": str(written), "card": {"licence": "CC0-1.0"}}
+    usual = track_of(episode(UmiSessionSource.model_validate(default), 1)).times_ns
+    assert stated[:3].tolist() == [0, 20_000_000, 40_000_000]
+    assert usual[:3].tolist() == [0, 16_683_333, 33_366_667]
+
+
+def test_a_table_that_ends_before_the_video_is_told_and_its_rows_stay_with_their_frames(
+    session: Path, tips: tuple[Any, Any]
+) -> None:
+    path = session / "demos" / SECOND / "camera_trajectory.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-3]))
+    refs, _ = discovered(spec_for(session))
+    records = list(ingest(refs[1], SourceFiles(str(session)), IngestSpec()))
+    (track,) = [record for record in records if isinstance(record, ActionTrack)]
+    disagrees = about([record for record in records if isinstance(record, Finding)], "frame_count_disagrees")
+    assert (disagrees.value, disagrees.threshold) == (N, N - 3)
+    assert track.times_ns.tolist() == [round(i * 1e9 / RATE) for i in range(N - 3)]
+    assert track.state[0].position is not None
+    np.testing.assert_allclose(track.state[0].position, tips[0][: N - 3], atol=1e-6)
+
+
 def test_a_recipe_may_say_another_gripper_s_lengths(written: Path, camera: tuple[Any, Any]) -> None:
     raw = episode(spec_for(written, camera_height_m=0, mount_offset_m=0, tcp_offset_m=0), 1)
     in_map = (np.linalg.inv(TAG) @ np.append(camera[0][5], 1))[:3]

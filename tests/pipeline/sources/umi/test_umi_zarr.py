@@ -1,6 +1,7 @@
 """UMI replay buffers: rows and pictures come out as they went in, and an episode is known by its own content."""
 
 import hashlib
+import json
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -360,6 +361,22 @@ def test_episode_ends_beyond_the_data_or_stepping_back_are_told(tmp_path: Path, 
     rezipped(good, tmp_path / "back/dataset.zarr.zip", meta_episode_ends_0=back)
     with pytest.raises(SourceError, match="meta/episode_ends steps back"):
         discovered(spec_for(tmp_path / "back"))
+
+
+@pytest.mark.parametrize(("ends", "n_refs", "lost"), [([40, 70], 2, 20), ([], 0, 90)])
+def test_rows_behind_the_last_episode_are_told(
+    tmp_path: Path, good: Path, ends: list[int], n_refs: int, lost: int
+) -> None:
+    with zipfile.ZipFile(good) as archive:
+        shape = archive.read("meta/episode_ends/.zarray").replace(b"3\n", b"%d\n" % len(ends), 1)
+        assert json.loads(shape)["shape"] == [len(ends)]
+    changes = {
+        "meta_episode_ends__zarray": shape,
+        "meta_episode_ends_0": np.array(ends, "<i8").tobytes().ljust(8 * json.loads(shape)["chunks"][0], b"\0"),
+    }
+    rezipped(good, tmp_path / "bad/dataset.zarr.zip", **changes)
+    refs, (finding,) = discovered(spec_for(tmp_path / "bad"))
+    assert (len(refs), finding.check, finding.value) == (n_refs, "rows_outside_episodes", lost)
 
 
 def test_an_object_array_beside_the_data_is_told_and_one_in_its_place_is_refused(tmp_path: Path, good: Path) -> None:
