@@ -13,6 +13,7 @@ from annotators.ranges import fits_event, left_out, usable_ranges
 from annotators.tree import TreeBuilder
 from annotators.visual import VisualEvidence, visual_signals
 from pipeline.aligned import aligned_actions
+from pipeline.clean_reset import check_reset
 from pipeline.errors import SourceError
 from pipeline.pseudo.scale import calibration_for
 from pipeline.stage import Bundle, Read, Scope, Stage
@@ -20,7 +21,7 @@ from schemas.calibration import Calibration
 from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
 from schemas.event import Event
 from schemas.filmstrip import Filmstrip
-from schemas.finding import Finding
+from schemas.finding import Finding, Verdict
 from schemas.recipe import SegmentSpec
 from schemas.tree import violations
 
@@ -75,20 +76,24 @@ def _actions_of(episode: Episode, actions: ActionTrack | None, alignment: Alignm
 
 
 def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
-    """The stage: the tree, and a finding for every kept range that cannot carry one."""
+    """The stage: the tree, a finding for every kept range that cannot carry one, and one for a failed reset."""
     episode, alignment = bundle.one(Episode), bundle.one(Alignment)
     actions = bundle.optional(ActionTrack)
     strips = bundle.all(Filmstrip)
-    events = segment(episode, actions, strips, alignment, bundle.optional(Calibration), spec=spec)
+    calibration = bundle.optional(Calibration)
+    events = segment(episode, actions, strips, alignment, calibration, spec=spec)
     if not episode.cameras:
         return []
+    failed_reset = list(check_reset(episode, actions, calibration, Verdict(spec.on_failed_reset)))
+    if any(finding.verdict is Verdict.DROP for finding in failed_reset):
+        return list(failed_reset)
     findings = left_out(episode, alignment, episode.master.clock, _actions_of(episode, actions, alignment))
-    return [*events, *findings]
+    return [*events, *findings, *failed_reset]
 
 
 STAGE = Stage(
     name="segment",
-    version=1,
+    version=2,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

@@ -2,12 +2,14 @@
 
 from annotators import caption, segment
 from clustering import assign, balance, cluster, embed, schedule
-from pipeline import align, calibrate, cut, ingest
+from pipeline import align, calibrate, cut, ingest, lag, vote
 from pipeline.shards import publish, shard
 from pipeline.stage import Stage
 
 RIVER: tuple[Stage, ...] = (
     ingest.STAGE,
+    lag.STAGE,
+    vote.STAGE,
     align.STAGE,
     calibrate.STAGE,
     segment.STAGE,

@@ -108,7 +108,8 @@ def _episodes_named(workspace: Workspace, subject: str) -> list[str]:
 
 
 def _traced(workspace: Workspace, ledger: Ledger, episode: str, wanted: set[str]) -> TracedEpisode:
-    ref = workspace.rows(EpisodeRef, one_of("episode_id", [episode]))[0]
+    copies = workspace.rows(EpisodeRef, one_of("episode_id", [episode]))
+    ref = min(copies, key=lambda ref: (ref.source, ref.locator))  # the one `Ledger` keeps
     where = one_of("episode_id", [episode])
     events = _current(workspace, ledger, Event, "caption", episode)
     assignments = {row.event_id: row for row in _current(workspace, ledger, Assignment, "assign", episode)}

@@ -25,7 +25,7 @@ class Reasons:
     findings: tuple[Finding, ...]
     failures: tuple[Failure, ...]
     locators: dict[str, str]
-    """Episode id → ``source: locator``, for readable output."""
+    """Episode id → ``source: locator`` of the copy that is used, for readable output."""
 
 
 def why(workspace: Workspace, ledger: Ledger, recipe: Recipe, subject: str | None) -> Reasons:
@@ -33,9 +33,12 @@ def why(workspace: Workspace, ledger: Ledger, recipe: Recipe, subject: str | Non
 
     Raises JoineryError when ``subject`` names nothing that is listed.
     """
-    locators = _locators(workspace)
+    listed = _listed(workspace)
+    locators: dict[str, str] = {}
+    for episode, locator in listed:
+        locators.setdefault(episode, locator)
     sources = {source.name for source in recipe.sources}
-    wanted = None if subject is None else _wanted(subject, sources, locators)
+    wanted = None if subject is None else _wanted(subject, sources, listed)
     findings = [
         finding
         for finding in _findings(workspace, ledger)
@@ -78,15 +81,17 @@ def _last_listing(workspace: Workspace) -> list[str]:
     return [row.attempt for row in done if row.run_id == last]
 
 
-def _locators(workspace: Workspace) -> dict[str, str]:
+def _listed(workspace: Workspace) -> list[tuple[str, str]]:
+    """(episode id, ``source: locator``) of everything listed; of copies the one `Ledger` keeps comes first."""
     rows = workspace.scan(EpisodeRef, columns=["episode_id", "source", "locator"]).read_all().to_pylist()
-    return {row["episode_id"]: f"{row['source']}: {row['locator']}" for row in rows}
+    rows.sort(key=lambda row: (row["source"], row["locator"]))
+    return [(row["episode_id"], f"{row['source']}: {row['locator']}") for row in rows]
 
 
-def _wanted(subject: str, sources: set[str], locators: dict[str, str]) -> set[str]:
+def _wanted(subject: str, sources: set[str], listed: list[tuple[str, str]]) -> set[str]:
     if subject in sources:
         return {subject}
-    found = {episode for episode, locator in locators.items() if episode.startswith(subject) or subject in locator}
+    found = {episode for episode, locator in listed if episode.startswith(subject) or subject in locator}
     if not found:
         raise JoineryError(
             f"{subject}: neither a source ({', '.join(sorted(sources))}) nor an episode id or locator of the last run"

@@ -1,9 +1,9 @@
-"""Stage ``calibrate``: gripper scales per dataset and embodiment, never per episode (events.md K2).
+"""Stage ``calibrate``: gripper scales and home poses per dataset and embodiment, never per episode (events.md K2).
 
 An episode in which the gripper never closes would otherwise be stretched to a full range. A group may be larger
 than memory, so its episodes stream by once, and at most about 2000 evenly spaced rows of each (fewer as the group
-grows: the sample is halved whenever it outgrows its bound) are remembered. Results are rounded, and the episode
-count to a power of two, because the stage is keyed by content: one more episode should re-run nothing downstream.
+grows: the sample is halved whenever it outgrows its bound) are remembered. Results are rounded, because the stage is
+keyed by content: one more episode should re-run nothing downstream.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.aligned import aligned_actions
 from pipeline.clean_actions import good_rows
 from pipeline.errors import SourceError
+from pipeline.home_pose import EdgeSample, edge_poses, home_poses
 from pipeline.motion import arm_speed, joint_channels, local_velocity
 from pipeline.opening_scale import HandSample, finger_scale, opening_scale
 from pipeline.stage import Bundle, Read, Scope, Stage
@@ -69,11 +70,12 @@ class SignalSample:
 def calibrate(
     group: str, recordings: Iterable[tuple[Episode, Alignment, ActionTrack | None]], spec: CalibrateSpec
 ) -> list[Calibration | Finding]:
-    """The calibration of one group, and a finding for each hand that detectors will ignore.
+    """The calibration of one group, and a finding for each hand that detectors will ignore and each unknown home.
 
     Raises SourceError when the hands of one group differ in their number of joints.
     """
     samples: dict[tuple[Arm, str], SignalSample] = {}
+    edges = EdgeSample()
     source, dataset, embodiment = "", "", ""
     for episode, alignment, actions in recordings:
         source = source or episode.source
@@ -81,6 +83,7 @@ def calibrate(
         moved = aligned_actions(actions, alignment)
         if moved is None or not alignment.kept or moved.kind is ActionKind.PSEUDO:
             continue  # hands that were only seen have a scale of their own (`pipeline.pseudo.scale`)
+        edges.add(edge_poses(episode, moved))
         rows = good_rows(moved) & _kept_rows(moved, alignment)
         for track, signal in _hands(moved):
             sample = samples.setdefault((track.arm, signal), SignalSample())
@@ -88,7 +91,15 @@ def calibrate(
             _check_width(group, episode, sample.samples)
     openings = tuple(scale for arm in Arm if (scale := _best_scale(arm, samples, embodiment, spec)) is not None)
     ignored = [_ignored(group, source, embodiment, scale) for scale in openings if not scale.informative]
-    return [Calibration(group, dataset, embodiment, openings), *ignored]
+    homes, reasons = home_poses(edges, spec)
+    return [Calibration(group, dataset, embodiment, openings, homes), *ignored, *_no_homes(group, source, reasons)]
+
+
+def _no_homes(group: str, source: str, reasons: list[str]) -> Iterator[Finding]:
+    """Says without numbers why failed resets cannot be told in this group."""
+    if reasons:
+        message = f"{group}: failed resets cannot be told: {'; '.join(reasons)}"
+        yield Finding(group, source, "calibrate", "home_pose_unknown", Verdict.KEEP, message)
 
 
 def _ignored(group: str, source: str, embodiment: str, scale: OpeningScale) -> Finding:
@@ -226,7 +237,7 @@ def run(bundle: Bundle, spec: CalibrateSpec) -> list[Calibration | Finding]:
 
 STAGE = Stage(
     name="calibrate",
-    version=1,
+    version=2,
     scope=Scope.GROUP,
     reads=(Read(Episode, "ingest"), Read(ActionTrack, "ingest"), Read(Alignment, "align")),
     writes=(Calibration, Finding),

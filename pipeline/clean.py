@@ -16,7 +16,7 @@ from pipeline.mask_runs import runs_of
 from schemas.episode import ActionTrack, Episode, KeptRange
 from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict
-from schemas.recipe import AlignSpec
+from schemas.recipe_clean import CleanSpec
 from schemas.time import MIN_EVENT_FRAMES, FrameClock
 
 
@@ -25,7 +25,7 @@ def clean(
     actions: ActionTrack | None,
     strips: Sequence[Filmstrip],
     earlier: Sequence[Finding],
-    spec: AlignSpec,
+    spec: CleanSpec,
 ) -> tuple[tuple[KeptRange, ...], list[Finding]]:
     """What is kept of an episode, and the findings of this stage's checks.
 
@@ -44,7 +44,9 @@ def clean(
     findings += _remnants(episode, clock, deciding)
     if not kept and not any(finding.verdict is Verdict.DROP for finding in deciding):
         message = f"nothing of {len(clock)} frames is left after trimming; see the TRIM findings"
-        findings.append(episode_finding(episode, "nothing_left", Verdict.DROP, message, value=0.0))
+        findings.append(
+            episode_finding(episode, "nothing_left", Verdict.DROP, message, value=0.0, threshold=MIN_EVENT_FRAMES)
+        )
     return kept, findings
 
 

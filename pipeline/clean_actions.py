@@ -16,19 +16,12 @@ from schemas.array import Bools, Floats, Ints
 from schemas.episode import ActionKind, ActionTrack, ArmTrack, Episode
 from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict
-from schemas.recipe import AlignSpec
+from schemas.recipe_clean import CleanSpec
 from schemas.time import NS_PER_S, FrameClock
-
-_CONSTANT_OPENING = 0.02
-"""An opening that spans less than this, of its nominal 0 … 1, does not move."""
-_OUTSIDE_OPENING = 0.5
-"""How far an opening may leave 0 … 1: real grippers overshoot their nominal ends, wrong units do not stop there."""
-_CHATTER_PER_S = 4.0
-"""Jumps over half the range per second that no gripper makes; a broken signal or a wrong column does."""
 
 
 def check_actions(
-    episode: Episode, actions: ActionTrack | None, strips: Mapping[str, Filmstrip], spec: AlignSpec
+    episode: Episode, actions: ActionTrack | None, strips: Mapping[str, Filmstrip], spec: CleanSpec
 ) -> Iterator[Finding]:
     """Findings about an episode's actions, which are on the video clock; ``strips`` by camera name.
 
@@ -43,7 +36,7 @@ def check_actions(
         yield from _check_coverage(episode, actions.times_ns[good], spec)
         yield from check_motion(episode, actions, good, strips, spec)
     for arm in _gripper_arms(actions):
-        yield from _check_gripper(episode, arm, actions.times_ns, good)
+        yield from _check_gripper(episode, arm, actions.times_ns, good, spec)
 
 
 def good_rows(actions: ActionTrack) -> Bools:
@@ -83,7 +76,7 @@ def _check_clock(episode: Episode, actions: ActionTrack) -> Iterator[Finding]:
         )
 
 
-def _check_validity(episode: Episode, good: Bools, spec: AlignSpec) -> Iterator[Finding]:
+def _check_validity(episode: Episode, good: Bools, spec: CleanSpec) -> Iterator[Finding]:
     share = float(np.mean(~good))
     if share > 0.0:
         dropped = share > spec.max_invalid_share
@@ -97,7 +90,7 @@ def _check_validity(episode: Episode, good: Bools, spec: AlignSpec) -> Iterator[
         )
 
 
-def _check_coverage(episode: Episode, times_ns: Ints, spec: AlignSpec) -> Iterator[Finding]:
+def _check_coverage(episode: Episode, times_ns: Ints, spec: CleanSpec) -> Iterator[Finding]:
     """Video without actions, at the ends and in holes longer than ``max_action_gap_s``; ``times_ns`` of good rows."""
     if not episode.cameras or not episode.master.n_frames or len(times_ns) < 2:
         return
@@ -106,14 +99,15 @@ def _check_coverage(episode: Episode, times_ns: Ints, spec: AlignSpec) -> Iterat
     period = int(np.median(np.diff(times_ns)))
     tolerance = max(period, (end_ns - start_ns) // len(clock))
     mismatch = (int(times_ns[-1]) + period - int(times_ns[0]) - (end_ns - start_ns)) / NS_PER_S
-    if abs(mismatch) > 2.0 * tolerance / NS_PER_S:
+    allowed_s = spec.max_mismatch_periods * tolerance / NS_PER_S
+    if abs(mismatch) > allowed_s:
         yield episode_finding(
             episode,
             "duration_mismatch",
             Verdict.KEEP,
             f"actions last {abs(mismatch):.3f} s {'longer' if mismatch > 0 else 'shorter'} than the video",
             value=mismatch,
-            threshold=round(2.0 * tolerance / NS_PER_S, 6),
+            threshold=round(allowed_s, 6),
         )
     if times_ns[0] >= end_ns or times_ns[-1] + period <= start_ns:
         yield episode_finding(
@@ -121,6 +115,8 @@ def _check_coverage(episode: Episode, times_ns: Ints, spec: AlignSpec) -> Iterat
             "no_common_time",
             Verdict.DROP,
             "actions and video do not overlap in time; check the source's clocks",
+            value=(min(int(times_ns[-1]) + period, end_ns) - max(int(times_ns[0]), start_ns)) / NS_PER_S,
+            threshold=0.0,
         )
         return
     yield from _uncovered_ends(episode, clock, int(times_ns[0]), int(times_ns[-1]) + period, tolerance)
@@ -165,51 +161,53 @@ def _gripper_arms(actions: ActionTrack) -> list[ArmTrack]:
     return measured + [arm for arm in actions.target if arm.arm not in names]
 
 
-def _check_gripper(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools) -> Iterator[Finding]:
+def _check_gripper(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools, spec: CleanSpec) -> Iterator[Finding]:
     if arm.opening is not None:
         opening = arm.opening[good & np.isfinite(arm.opening)].astype(np.float64)
-        yield from _check_opening(episode, arm, opening, times_ns)
+        yield from _check_opening(episode, arm, opening, times_ns, spec)
     elif arm.fingers is not None and np.any(good):
         fingers = arm.fingers.reshape(len(good), arm.n_fingers)[good]
         if not np.any(moves(fingers)):
-            yield _constant(episode, arm, "fingers", float(np.max(np.ptp(fingers, axis=0))), None)
+            yield _constant(episode, arm, "fingers", 0.0, 1.0)  # so many joints move, of the one that must
 
 
-def _check_opening(episode: Episode, arm: ArmTrack, opening: Floats, times_ns: Ints) -> Iterator[Finding]:
+def _check_opening(
+    episode: Episode, arm: ArmTrack, opening: Floats, times_ns: Ints, spec: CleanSpec
+) -> Iterator[Finding]:
     if len(opening) < 2:
         return
     spread = float(np.ptp(opening))
-    if spread < _CONSTANT_OPENING:
-        yield _constant(episode, arm, "opening", spread, _CONSTANT_OPENING)
+    if spread < spec.min_gripper_travel:
+        yield _constant(episode, arm, "opening", spread, spec.min_gripper_travel)
     outside = float(np.max(np.maximum(-opening, opening - 1.0)))
-    if outside > _OUTSIDE_OPENING:
+    if outside > spec.max_gripper_overshoot:
         yield episode_finding(
             episode,
             "gripper_out_of_range",
             Verdict.KEEP,
             f"the {arm.arm.value} gripper leaves 0 … 1 by {outside:.3g}; set `closed` and `open` of its column",
             value=outside,
-            threshold=_OUTSIDE_OPENING,
+            threshold=spec.max_gripper_overshoot,
         )
     duration_s = max(float(times_ns[-1] - times_ns[0]) / NS_PER_S, 1.0)
-    flips = int(np.count_nonzero(np.abs(np.diff(opening)) > 0.5 * spread)) if spread >= _CONSTANT_OPENING else 0
-    if flips / duration_s > _CHATTER_PER_S:
+    flips = int(np.count_nonzero(np.abs(np.diff(opening)) > 0.5 * spread)) if spread >= spec.min_gripper_travel else 0
+    if flips / duration_s > spec.max_gripper_jumps_s:
         yield episode_finding(
             episode,
             "gripper_chatter",
             Verdict.KEEP,
             f"the {arm.arm.value} gripper jumps over half its range {flips} times in {duration_s:.1f} s: corrupted",
             value=flips / duration_s,
-            threshold=_CHATTER_PER_S,
+            threshold=spec.max_gripper_jumps_s,
         )
 
 
-def _constant(episode: Episode, arm: ArmTrack, signal: str, spread: float, threshold: float | None) -> Finding:
+def _constant(episode: Episode, arm: ArmTrack, signal: str, value: float, threshold: float) -> Finding:
     return episode_finding(
         episode,
         "constant_gripper",
         Verdict.KEEP,
         f"the {arm.arm.value} gripper's {signal} never moves; it says nothing about grasps in this episode",
-        value=spread,
+        value=value,
         threshold=threshold,
     )

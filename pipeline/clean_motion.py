@@ -4,6 +4,7 @@ Nothing here compares with pictures, except that a reading which stands still to
 a reading nobody took.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -16,38 +17,38 @@ from schemas.episode import ActionTrack, ArmTrack, Episode, Protocol
 from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict
 from schemas.pose import matrix_of
-from schemas.recipe import AlignSpec
+from schemas.recipe_clean import CleanSpec
 from schemas.time import NS_PER_S
 
-_JOINT_JUMP = 0.25
-"""A share of a joint's own range that no joint crosses between two rows; encoders that lost their place do."""
-_STUCK_S = 0.5
-"""Readings repeated to the last bit for so long were not taken: sensors tremble."""
+_TURN = 1.5
+"""Two rows from the top of a smooth turn a joint is 4 times as far away as one row from it, at a kink 2 times."""
+_RATE_OR_FORCE = re.compile(r"vel|acc|effort|torque|force|current", re.IGNORECASE)
+"""Columns that stand beside joints in some formats and may well leap: a contact is a peak of one row."""
 _STUCK_FLOW = 0.002
 """Mean flow, in picture widths per frame, above which something in view moves."""
 _IDLE_M_S, _IDLE_RANGES_S, _IDLE_OPENING_S = 0.01, 0.02, 0.05
 """Below these speeds an arm, joints (in their own ranges) and a gripper rest."""
 _IDLE_MARGIN_NS = NS_PER_S // 2
 """What is left of an idle stretch at each side: an event begins and ends at rest."""
-_EDGE_S, _EDGE_M_S, _EDGE_SHARE = 0.25, 0.1, 0.5
-"""A structured episode that is already, or still, this fast at its edge was cut off."""
+_EDGE_S, _EDGE_SHARE = 0.25, 0.5
+"""How long an edge is, and the share of its usual fast speed that an arm may have there even if that is fast."""
 
 
 def check_motion(
-    episode: Episode, actions: ActionTrack, good: Bools, strips: Mapping[str, Filmstrip], spec: AlignSpec
+    episode: Episode, actions: ActionTrack, good: Bools, strips: Mapping[str, Filmstrip], spec: CleanSpec
 ) -> Iterator[Finding]:
     """Findings about the measured motion; ``actions`` on the video clock with times that do not step back."""
     for arm in actions.state:
         yield from _check_jumps(episode, arm, actions.times_ns, good, spec)
         yield from _check_turns(episode, arm, actions.times_ns, good, spec)
     yield from _check_joints(episode, actions, good, spec)
-    yield from _check_stuck(episode, actions, good, strips)
+    yield from _check_stuck(episode, actions, good, strips, spec)
     yield from _check_idle(episode, actions, spec)
     if episode.protocol is Protocol.STRUCTURED:
-        yield from _check_edges(episode, actions)
+        yield from _check_edges(episode, actions, spec)
 
 
-def _check_jumps(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools, spec: AlignSpec) -> Iterator[Finding]:
+def _check_jumps(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools, spec: CleanSpec) -> Iterator[Finding]:
     """Position steps no arm makes. Too many of them mean that the positions are not metres."""
     if arm.position is None or np.count_nonzero(good) < 2:
         return
@@ -60,7 +61,7 @@ def _check_jumps(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools, s
     )
 
 
-def _check_turns(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools, spec: AlignSpec) -> Iterator[Finding]:
+def _check_turns(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools, spec: CleanSpec) -> Iterator[Finding]:
     """Rotation steps no wrist makes. Too many of them mean another rotation encoding than the one stated."""
     if arm.rotation is None or np.count_nonzero(good) < 2:
         return
@@ -75,7 +76,7 @@ def _check_turns(episode: Episode, arm: ArmTrack, times_ns: Ints, good: Bools, s
 
 
 def _discontinuity(
-    episode: Episode, t: Ints, speed: Floats, spec: AlignSpec, *, check: str, limit: float, text: str, advice: str
+    episode: Episode, t: Ints, speed: Floats, spec: CleanSpec, *, check: str, limit: float, text: str, advice: str
 ) -> Iterator[Finding]:
     """The worst of the steps that are faster than ``limit``; too many of them and the episode goes."""
     jumps = speed > limit
@@ -102,7 +103,7 @@ def _steps_s(t: Ints) -> Floats:
     return shortest
 
 
-def _check_joints(episode: Episode, actions: ActionTrack, good: Bools, spec: AlignSpec) -> Iterator[Finding]:
+def _check_joints(episode: Episode, actions: ActionTrack, good: Bools, spec: CleanSpec) -> Iterator[Finding]:
     """Joints that leap away and back within a row, where there is no pose to judge by.
 
     A gripper that snaps shut crosses its range in a row too, but stays there.
@@ -112,11 +113,8 @@ def _check_joints(episode: Episode, actions: ActionTrack, good: Bools, spec: Ali
     rows, values, names = _moving_joints(actions, good)
     if not names:
         return
-    low, high = np.percentile(values, (1.0, 99.0), axis=0)
-    steps = np.diff(values, axis=0) / np.maximum(high - low, 1e-9)
-    returns = np.sign(steps[:-1]) != np.sign(steps[1:])
-    leaps = np.minimum(np.abs(steps[:-1]), np.abs(steps[1:])) * returns
-    spikes = np.argwhere(leaps > _JOINT_JUMP)
+    leaps = _leaps(values)
+    spikes = np.argwhere(leaps > spec.max_joint_leap)
     if not len(spikes):
         return
     row, column = (int(place) for place in spikes[0])
@@ -127,9 +125,24 @@ def _check_joints(episode: Episode, actions: ActionTrack, good: Bools, spec: Ali
         Verdict.DROP if share > spec.max_invalid_share else Verdict.KEEP,
         f"{len(spikes)} readings of joints leap away and back within a row, the first of {names[column]}",
         value=float(leaps.max()),
-        threshold=_JOINT_JUMP,
+        threshold=spec.max_joint_leap,
         span_ns=(int(actions.times_ns[rows[row]]), int(actions.times_ns[rows[row + 2]])),
     )
+
+
+def _leaps(values: Floats) -> Floats:
+    """How far each joint goes and comes back at rows 1 … T-2 of ``values`` [T, J], in its own ranges, [T-2, J].
+
+    A turning point of a motion is no leap: two rows from it the joint is much farther away than one row from it, from
+    a single bad reading it is equally far.
+    """
+    steps = np.diff(values, axis=0) / np.maximum(np.ptp(values, axis=0), 1e-9)
+    returns = np.sign(steps[:-1]) != np.sign(steps[1:])
+    leaps: Floats = np.minimum(np.abs(steps[:-1]), np.abs(steps[1:])) * returns
+    one_away = np.abs(values[2:-2] - (values[1:-3] + values[3:-1]) / 2)
+    two_away = np.abs(values[2:-2] - (values[:-4] + values[4:]) / 2)
+    leaps[1:-1] *= two_away < _TURN * one_away
+    return leaps
 
 
 def _moving_joints(actions: ActionTrack, good: Bools) -> tuple[Ints, Floats, list[str]]:
@@ -138,16 +151,17 @@ def _moving_joints(actions: ActionTrack, good: Bools) -> tuple[Ints, Floats, lis
     if actions.joint_state is None:
         return nothing
     joints = actions.joint_state.astype(np.float64).reshape(actions.n_rows, -1)
-    columns = np.flatnonzero(recorded(joints))
+    is_place = np.array([not _RATE_OR_FORCE.search(name) for name in actions.joint_names])
+    columns = np.flatnonzero(recorded(joints) & is_place)
     rows = np.flatnonzero(good & np.isfinite(joints[:, columns]).all(axis=1))
-    if len(rows) < 3 or not len(columns):
+    if len(rows) < 5 or not len(columns):
         return nothing
     columns = columns[moves(joints[np.ix_(rows, columns)])]
     return rows, joints[np.ix_(rows, columns)], [actions.joint_names[column] for column in columns]
 
 
 def _check_stuck(
-    episode: Episode, actions: ActionTrack, good: Bools, strips: Mapping[str, Filmstrip]
+    episode: Episode, actions: ActionTrack, good: Bools, strips: Mapping[str, Filmstrip], spec: CleanSpec
 ) -> Iterator[Finding]:
     """Readings that repeat to the last bit while the pictures move: the control stream stood still, not the robot."""
     numbers = _measured(actions)
@@ -163,14 +177,14 @@ def _check_stuck(
         start_ns, end_ns = int(actions.times_ns[first - 1]), int(actions.times_ns[stop - 1])
         frames = clock.frames_within(max(0, start_ns), max(0, min(end_ns, clock.end_ns)))
         seen = float(np.median(flow[slice(*frames)])) if frames[1] > frames[0] else 0.0
-        if (end_ns - start_ns) / NS_PER_S >= _STUCK_S and seen > _STUCK_FLOW:
+        if (end_ns - start_ns) / NS_PER_S >= spec.stuck_s and seen > _STUCK_FLOW:
             yield episode_finding(
                 episode,
                 "actions_stuck",
                 Verdict.TRIM,
                 f"every reading repeats for {(end_ns - start_ns) / NS_PER_S:.2f} s while the pictures move",
                 value=(end_ns - start_ns) / NS_PER_S,
-                threshold=_STUCK_S,
+                threshold=spec.stuck_s,
                 span_ns=(start_ns, end_ns),
             )
 
@@ -189,7 +203,7 @@ def _measured(actions: ActionTrack) -> Floats | None:
     return np.concatenate(parts, axis=1) if parts and sum(part.shape[1] for part in parts) else None
 
 
-def _check_idle(episode: Episode, actions: ActionTrack, spec: AlignSpec) -> Iterator[Finding]:
+def _check_idle(episode: Episode, actions: ActionTrack, spec: CleanSpec) -> Iterator[Finding]:
     """Long stretches in which nothing measured moves; what is trimmed leaves a margin at both sides."""
     idle = _resting(actions)
     if idle is None or not episode.cameras:
@@ -236,24 +250,22 @@ def _seconds(times_ns: Ints) -> Floats:
     return seconds
 
 
-def _check_edges(episode: Episode, actions: ActionTrack) -> Iterator[Finding]:
+def _check_edges(episode: Episode, actions: ActionTrack, spec: CleanSpec) -> Iterator[Finding]:
     """A structured episode starts and ends at rest; one that does not was cut off, or reset while recording."""
     for arm in actions.state:
         speed = arm_speed(actions, arm)
         if speed is None or not np.any(np.isfinite(speed)):
             continue
-        limit = max(_EDGE_M_S, _EDGE_SHARE * float(np.nanpercentile(speed, 90)))
+        limit = max(spec.max_edge_speed_m_s, _EDGE_SHARE * float(np.nanpercentile(speed, 90)))
         since_start = actions.times_ns - actions.times_ns[0]
         until_end = actions.times_ns[-1] - actions.times_ns
         for check, distance, what in (
-            ("truncated_start", since_start, "already moves when it starts"),
-            ("truncated_goal", until_end, "still moves when it ends"),
+            ("truncated_start", since_start, "already moves when the episode starts ({:.2f} m/s); its beginning"),
+            ("truncated_goal", until_end, "still moves when the episode ends ({:.2f} m/s); its goal"),
         ):
             edge = speed[(distance <= _EDGE_S * NS_PER_S) & np.isfinite(speed)]
             if len(edge) and float(np.median(edge)) > limit:
-                message = (
-                    f"the {arm.arm.value} arm {what} ({np.median(edge):.2f} m/s); its beginning or goal is missing"
-                )
+                message = f"the {arm.arm.value} arm {what.format(np.median(edge))} may be missing"
                 yield episode_finding(
                     episode, check, Verdict.KEEP, message, value=float(np.median(edge)), threshold=round(limit, 6)
                 )

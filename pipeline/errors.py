@@ -2,7 +2,13 @@
 
 
 class JoineryError(Exception):
-    """An error whose message a user can act on; the CLI prints it without a traceback."""
+    """An error whose message a user can act on; the CLI prints it without a traceback.
+
+    What cannot be written as UTF-8, such as half of a character out of a damaged file, is a question mark in it.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message.encode("utf-8", "replace").decode())
 
 
 class SourceError(JoineryError):

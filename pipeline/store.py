@@ -35,6 +35,7 @@ from schemas.plan import Draw, SamplingPlan
 from schemas.run import FileDigest, Run, WorkDone
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardSet, ShardStatistics
 from schemas.source import EpisodeRef
+from schemas.sync import LagCurve, SourceLag
 
 R = TypeVar("R")
 
@@ -44,6 +45,8 @@ TABLES: Mapping[type, str] = {
     Filmstrip: "filmstrips",
     Thumbnail: "thumbnails",
     Finding: "findings",
+    LagCurve: "lag_curves",
+    SourceLag: "source_lags",
     Alignment: "alignments",
     Calibration: "calibrations",
     Event: "events",

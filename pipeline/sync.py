@@ -6,10 +6,12 @@ smoothed and freed of slow trends. For every lag and every visual signal the arm
 weights that cannot be negative; the correlation of the fit is the evidence for that lag. A resting arm gets weight
 zero by itself, an occluded camera is one curve of several whose median decides, and every lag is judged on the same
 action samples. The uncertainty of the best lag is a jackknife over eight stretches of the episode: a peak that one
-single grasp makes falls apart when that grasp is left out.
+single grasp makes falls apart when that grasp is left out. The same jackknife says of every other lag how certainly
+it is worse than the best one, which is what a source's vote is held against. The two halves are read on their own,
+too: where they disagree clearly, a clock drifts and no lag is right.
 
 Arithmetic is float64 in a fixed order. Sums over samples avoid BLAS, whose order depends on the thread count, and
-the results are rounded to whole milliseconds and four digits.
+the results are rounded to whole milliseconds and three or four digits.
 """
 
 from collections.abc import Sequence
@@ -25,6 +27,7 @@ from pipeline.motion import MotionChannel
 from schemas.array import Bools, Floats, Ints
 from schemas.episode import Camera
 from schemas.filmstrip import Filmstrip, FrameFlag
+from schemas.sync import LagEstimate, LagPeak
 from schemas.time import NS_PER_S
 
 GRID_NS = 20_000_000
@@ -43,6 +46,8 @@ _MAX_GAP_S = 0.25
 _BLOCKS = 8
 _RIDGE = 1e-3
 """Added to the variances (which are 1) so that joints moving as one do not make the fit singular."""
+_MAX_SAMPLES = 500_000
+"""2.8 h: a corrupt clock must not fill the memory, and nobody needs more to find a lag."""
 MIN_OVERLAP_S = 3.0
 """Less common time than this and no lag is estimated."""
 
@@ -56,19 +61,14 @@ class Signal:
     values: Floats
 
 
-@dataclass(frozen=True)
-class LagEstimate:
-    """What the sweep found. ``lag_ns`` is what must be added to action times; whole milliseconds."""
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Correlation at every lag, in steps of `GRID_NS` around 0, and what can be read from it (`LagCurve`)."""
 
-    lag_ns: int
-    sigma_ns: int
-    """Jackknife standard error of the lag."""
-    correlation: float
-    """Of the median curve at its peak, rounded to 4 digits."""
-    margin: float
-    """Correlation minus the best one more than 0.15 s away from the peak, rounded to 4 digits."""
-    inside: bool
-    """Whether the peak is a real maximum within ``max_lag_s``."""
+    correlation: Floats
+    doubt: Floats
+    estimate: LagEstimate
+    halves: tuple[LagPeak, LagPeak]
 
 
 def visual_signals(camera: Camera, strip: Filmstrip) -> list[Signal]:
@@ -98,8 +98,8 @@ def motion_signals(times_ns: Ints, channels: Sequence[MotionChannel]) -> list[Si
     ]
 
 
-def estimate_lag(visual: Sequence[Signal], motion: Sequence[Signal], max_lag_s: float) -> LagEstimate | None:
-    """The lag at which recorded motion explains seen motion best.
+def sweep_lags(visual: Sequence[Signal], motion: Sequence[Signal], max_lag_s: float) -> Sweep | None:
+    """How well recorded motion explains seen motion, lag by lag, and the best lag.
 
     None when there is nothing to compare: no signals, less than 3 s in common at the largest lag, or nothing moves.
     """
@@ -114,7 +114,14 @@ def estimate_lag(visual: Sequence[Signal], motion: Sequence[Signal], max_lag_s: 
         return None
     action_TM = np.stack(moved, axis=1)
     curves_BVL = np.stack([_block_curves(series, action_TM, sampled, reach) for series in seen], axis=1)
-    return _read_peak(np.median(curves_BVL, axis=1), reach, max_lag_s)
+    whole_L, *left_out, early_L, late_L = np.median(curves_BVL, axis=1)
+    left_out_BL = np.stack(left_out)
+    return Sweep(
+        correlation=np.round(whole_L, 3).astype(np.float32),
+        doubt=np.round(_doubt(whole_L, left_out_BL), 3).astype(np.float32),
+        estimate=LagEstimate(**vars(_peak(whole_L, max_lag_s)), sigma_ns=_sigma_ns(left_out_BL)),
+        halves=(_peak(early_L, max_lag_s), _peak(late_L, max_lag_s)),
+    )
 
 
 def _common_grid(signals: Sequence[Signal]) -> Ints | None:
@@ -123,6 +130,7 @@ def _common_grid(signals: Sequence[Signal]) -> Ints | None:
         return None
     start = max(int(signal.times_ns[0]) for signal in signals)
     end = min(int(signal.times_ns[-1]) for signal in signals)
+    end = min(end, start + _MAX_SAMPLES * GRID_NS)
     return np.arange(start, end + 1, GRID_NS, dtype=np.int64) if end > start else None
 
 
@@ -158,13 +166,15 @@ class _Moments(NamedTuple):
 
 
 def _block_curves(seen_T: Floats, action_TM: Floats, sampled: Bools, reach: int) -> Floats:
-    """Correlation per lag, float64 [1 + blocks, lags]: row 0 from all samples, row b without stretch b."""
+    """Correlation per lag, float64 [1 + blocks + 2, lags]: from all samples, without each stretch, from each half."""
     edges = np.linspace(0, len(seen_T), _BLOCKS + 1).astype(int)
     weight = sampled.astype(np.float64)
     blocks = [_moments(seen_T, action_TM, weight, (int(a), int(b)), reach) for a, b in pairwise(edges)]
     total = _Moments(*(np.sum(parts, axis=0) for parts in zip(*blocks, strict=True)))
     left_out = [_Moments(*(whole - part for whole, part in zip(total, block, strict=True))) for block in blocks]
-    return np.stack([_correlations(sums) for sums in [total, *left_out]])
+    early = _Moments(*(np.sum(parts, axis=0) for parts in zip(*blocks[: _BLOCKS // 2], strict=True)))
+    late = _Moments(*(whole - part for whole, part in zip(total, early, strict=True)))
+    return np.stack([_correlations(sums) for sums in [total, *left_out, early, late]])
 
 
 def _moments(seen_T: Floats, action_TM: Floats, weight_T: Floats, block: tuple[int, int], reach: int) -> _Moments:
@@ -211,24 +221,39 @@ def _correlations(sums: _Moments) -> Floats:
     return curve
 
 
-def _read_peak(curves_BL: Floats, reach: int, max_lag_s: float) -> LagEstimate:
-    """Peak, margin and jackknife error of the median curves."""
-    lags = np.array([_peak_lag(curve) - reach for curve in curves_BL])
-    best = int(np.argmax(curves_BL[0]))
-    far = np.abs(np.arange(curves_BL.shape[1]) - best) * GRID_NS > _PEAK_S * NS_PER_S
-    peak, left_out = float(curves_BL[0, best]), lags[1:]
-    sigma = np.sqrt((_BLOCKS - 1) / _BLOCKS * np.sum(np.square(left_out - np.mean(left_out))))
-    lag_s = float(lags[0]) * GRID_NS / NS_PER_S
-    return LagEstimate(
+def _doubt(whole_L: Floats, left_out_BL: Floats) -> Floats:
+    """Jackknife standard error of (correlation at the peak − correlation at each lag), float64 [lags]."""
+    best = int(np.argmax(whole_L))
+    return _jackknife(left_out_BL[:, best : best + 1] - left_out_BL)
+
+
+def _sigma_ns(left_out_BL: Floats) -> int:
+    """Jackknife standard error of the best lag."""
+    lags = np.array([[peak_position(curve)] for curve in left_out_BL])
+    return round(float(_jackknife(lags)[0]) * GRID_NS / 1e6) * 1_000_000
+
+
+def _jackknife(values_BX: Floats) -> Floats:
+    """Standard error of each column of what is found when one stretch is left out."""
+    off_BX = values_BX - np.mean(values_BX, axis=0)
+    error: Floats = np.sqrt((_BLOCKS - 1) / _BLOCKS * np.sum(off_BX * off_BX, axis=0))
+    return error
+
+
+def _peak(curve: Floats, max_lag_s: float) -> LagPeak:
+    """The best lag of a curve whose middle is lag 0."""
+    best = int(np.argmax(curve))
+    far = np.abs(np.arange(len(curve)) - best) * GRID_NS > _PEAK_S * NS_PER_S
+    lag_s = (peak_position(curve) - len(curve) // 2) * GRID_NS / NS_PER_S
+    return LagPeak(
         lag_ns=round(lag_s * 1e3) * 1_000_000,
-        sigma_ns=round(float(sigma) * GRID_NS / 1e6) * 1_000_000,
-        correlation=round(peak, 4),
-        margin=round(peak - float(np.max(curves_BL[0, far])), 4),
-        inside=0 < best < curves_BL.shape[1] - 1 and abs(lag_s) <= max_lag_s,
+        correlation=round(float(curve[best]), 4),
+        margin=round(float(curve[best] - np.max(curve[far])), 4),
+        inside=0 < best < len(curve) - 1 and abs(lag_s) <= max_lag_s,
     )
 
 
-def _peak_lag(curve: Floats) -> float:
+def peak_position(curve: Floats) -> float:
     """Position of the maximum, refined by the parabola through it and its neighbours."""
     best = int(np.argmax(curve))
     if not 0 < best < len(curve) - 1:

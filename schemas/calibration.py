@@ -29,14 +29,34 @@ class OpeningScale:
 
 
 @dataclass(frozen=True, eq=False)
+class HomePose:
+    """A pose that many structured episodes of a group start from, or end at."""
+
+    signal: str
+    """``left`` or ``right``: the tool's position; ``joints``: all measured joints of robots without poses."""
+    at_end: bool
+    centre: Annotated[Floats, ArraySpec("float32", "D")]
+    """Median of the group's values times ``weights``."""
+    weights: Annotated[Floats, ArraySpec("float32", "D")]
+    """1 for metres; one over its range for a joint, 0 for a joint that says nothing."""
+    limit: float
+    """Values farther from ``centre`` in any coordinate belong elsewhere."""
+
+
+@dataclass(frozen=True, eq=False)
 class Calibration:
-    """Per (dataset, embodiment): opening scales; no counts, which every added episode would change, and keys too."""
+    """Per (dataset, embodiment): opening scales and home poses.
+
+    No counts, which every added episode would change, and keys too.
+    """
 
     group: str
     """``calibration_group(dataset, embodiment)``."""
     dataset: str
     embodiment: str
     openings: tuple[OpeningScale, ...]
+    homes: tuple[HomePose, ...] = ()
+    """Empty when the group has too few structured episodes, or starts anywhere."""
 
     def opening(self, arm: Arm) -> OpeningScale | None:
         return next((scale for scale in self.openings if scale.arm is arm), None)

@@ -220,10 +220,14 @@ class SyncVerdict(StrEnum):
     """A clear peak at (nearly) zero lag."""
     CORRECTED = "corrected"
     """A clear peak elsewhere; ``offset_ns`` moves the actions onto the video clock."""
+    BY_SOURCE = "by_source"
+    """No clear peak, but the source's other episodes agree on a lag that this one allows; ``offset_ns`` is theirs."""
     UNVERIFIED = "unverified"
-    """No clear peak: the clocks are taken as given and every consumer can see it."""
+    """Nothing is proven: the clocks are taken as given and every consumer can see it."""
+    REJECTED = "rejected"
+    """The evidence denies every lag there is to use, or its peak is outside the window: for a person to look at."""
     NOT_APPLICABLE = "not_applicable"
-    """No actions."""
+    """No actions, or actions made from the pictures themselves."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from schemas.event import Level
+from schemas.recipe_clean import CleanSpec
 from schemas.recipe_section import Count, Fraction, Positive, Section, Text, impossible
 from schemas.recipe_sources import SourceSpec
 from schemas.time import MIN_EVENT_FRAMES
@@ -40,36 +41,35 @@ class IngestSpec(Section):
     hard_cut_difference: Positive = 30.0
 
 
-class AlignSpec(Section):
-    """Synchronise, then clean (wall_wm.md §2.2, §2.3)."""
+class AlignSpec(CleanSpec):
+    """Synchronise, then clean (wall_wm.md §2.2, §2.3); what cleaning measures by stands in `schemas.recipe_clean`."""
 
-    max_lag_s: Positive = 0.5
-    tolerance_s: Positive = Field(default=0.06, description="A smaller lag counts as none; estimates are not better.")
-    min_correlation: Fraction = 0.35
-    min_margin: Fraction = 0.05
+    max_lag_s: Annotated[float, Field(ge=0.1, le=5.0)] = Field(
+        default=0.75, description="Lags are looked for up to here; ± 0.5 s fits with room."
+    )
+    tolerance_s: Positive = Field(default=0.03, description="A smaller lag counts as none; estimates are not better.")
+    min_correlation: Fraction = Field(default=0.35, description="Weaker evidence proves nothing.")
+    min_margin: Fraction = Field(default=0.05, description="How much better the best lag must be than any other.")
     max_sigma_s: Positive = Field(default=0.05, description="A lag that is less certain than this verifies nothing.")
+    max_drift_s: Positive = Field(
+        default=0.12, description="An episode whose halves differ by more has no one lag, and is rejected."
+    )
     min_correlation_to_move: Fraction = Field(default=0.6, description="Correcting needs more than confirming.")
     correct: bool = Field(default=True, description="Move the actions when the evidence is clear; else only report.")
-    min_fps: Positive = 10.0
-    max_fps: Positive = 240.0
-    max_speed_m_s: Positive = Field(default=3.0, description="A faster end effector is a kinematic discontinuity.")
-    max_turn_rad_s: Positive = Field(default=20.0, description="A wrist that turns faster is a discontinuity.")
-    max_idle_s: Positive = Field(default=5.0, description="Longer stretches in which nothing moves are trimmed.")
-    max_action_gap_s: Positive = Field(default=0.5, description="Longer stretches without valid actions are trimmed.")
-    max_invalid_share: Fraction = Field(default=0.2, description="More bad action rows, and the episode is dropped.")
-    min_sharpness: Positive = Field(default=20.0, description="Variance of the Laplacian below which nothing is seen.")
-    frozen_s: Positive = 0.5
-    trim_black: bool = True
-
-    @model_validator(mode="after")
-    def _some_rate_is_allowed(self) -> "AlignSpec":
-        if self.max_fps < self.min_fps:
-            raise impossible("max_fps", f"found {self.max_fps}, expected at least min_fps ({self.min_fps})")
-        return self
+    min_voters: Count = Field(default=4, description="Episodes that must agree before a source speaks for others.")
+    min_agreement: Fraction = Field(default=0.75, description="Share of a source's episodes that must not contradict.")
+    max_source_sigma_s: Positive = Field(default=0.02, description="A less certain common lag speaks for nobody.")
+    joints_may_correct: bool = Field(default=False, description="Whether a vote by joints alone may move actions.")
+    on_rejected: Literal["drop", "keep"] = Field(
+        default="drop", description="What becomes of episodes whose evidence denies every lag there is to use."
+    )
+    on_unverified: Literal["keep", "drop_own_clock", "drop"] = Field(
+        default="keep", description="What becomes of those that nothing proves, or of those whose rows have own times."
+    )
 
 
 class CalibrateSpec(Section):
-    """The range of each gripper signal, per dataset and embodiment (events.md K2)."""
+    """The range of each gripper signal and the home poses, per dataset and embodiment (events.md K2)."""
 
     low_percentile: Annotated[float, Field(ge=0, lt=50)] = 0.5
     high_percentile: Annotated[float, Field(gt=50, le=100)] = 99.5
@@ -79,6 +79,15 @@ class CalibrateSpec(Section):
     )
     fingers_open: dict[str, Literal["larger", "smaller"]] = Field(
         default_factory=dict, description="Per embodiment: do larger finger joint values mean a more open hand?"
+    )
+    min_reset_episodes: Annotated[int, Field(ge=3)] = Field(
+        default=10, description="With fewer structured episodes nothing is said about failed resets."
+    )
+    reset_distance_m: Positive = Field(
+        default=0.1, description="A tool that starts nearer to a home pose along each axis was reset."
+    )
+    reset_distance_ranges: Positive = Field(
+        default=0.25, description="The same for robots without poses, in shares of each joint's range."
     )
 
 
@@ -102,6 +111,9 @@ class SegmentSpec(Section):
         default=0.01, description="m/s (or normalised joint units) below which nothing moves."
     )
     visual_cut_z: Positive = Field(default=2.5, description="Two-window change score that proposes a visual boundary.")
+    on_failed_reset: Literal["keep", "drop"] = Field(
+        default="keep", description="Structured episodes that start away from their group's home poses."
+    )
 
     @model_validator(mode="after")
     def _windows_fit(self) -> "SegmentSpec":

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -16,6 +17,7 @@ from schemas.recipe_columns import ArmColumns
 from schemas.recipe_commands import Commands
 from schemas.recipe_file import RecipeErrors, load_recipe
 from schemas.recipe_source import SourceSection
+from tests.emitted_checks import emitted
 from tests.test_repository import ROOT, texts
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -65,6 +67,7 @@ def test_every_page_cited_in_the_code_is_there() -> None:
     """``events.md K3`` in a comment must lead a newcomer somewhere."""
     there = {Path(name).name for name in pages()} | {
         "card.md",
+        "rollout.md",
         *(path.name for path in (ROOT / "data_cards").glob("*.md")),
     }
     cited = {
@@ -112,10 +115,7 @@ def test_every_make_target_named_exists() -> None:
 def test_every_joinery_command_and_option_named_exists() -> None:
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    options = {
-        name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        for name, command in group.commands.items()
-    }
+    options = {name: _options(command) for name, command in group.commands.items()}
     unknown = []
     for name, line in code():
         for command, rest in re.findall(r"(?:^|/bin/|&& )joinery ([a-z_-]+)([^&|]*)", line):
@@ -123,6 +123,13 @@ def test_every_joinery_command_and_option_named_exists() -> None:
             if command not in options or not set(flags) <= options[command] | {"--help"}:
                 unknown.append(f"{name}: joinery {command}{rest}")
     assert unknown == []
+
+
+def _options(command: Any) -> set[str]:
+    """Of a command and of those below it."""
+    below = command.commands.values() if isinstance(command, TyperGroup) else ()
+    own = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    return own.union(*map(_options, below))
 
 
 def test_every_joinery_command_is_documented() -> None:
@@ -201,3 +208,27 @@ def test_every_key_of_a_source_is_documented_with_its_default() -> None:
     for key, field in SourceSection.model_fields.items():
         if field.default is not PydanticUndefined and table[key] != "by format":
             assert table[key] == said(field.default), key
+
+
+# -- checks ------------------------------------------------------------------------------------------------------------
+
+CHECK_TABLE = re.compile(r"^\| check \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", re.MULTILINE)
+
+
+def documented_checks() -> set[str]:
+    """Names in the first column of every table of checks."""
+    rows = [
+        row for text in pages().values() for table in CHECK_TABLE.findall(text + "\n") for row in table.splitlines()
+    ]
+    return {name for row in rows for name in re.findall(r"`([a-z][a-z0-9_]+)`", row.split("|")[1])}
+
+
+def test_every_check_is_documented() -> None:
+    """Whoever reads `joinery why` finds each name on a page."""
+    found = emitted()
+    missing = {check: sorted(found[check]) for check in set(found) - documented_checks()}
+    assert missing == {}, "add a row to a table of checks: docs/ingest.md for readers, docs/align.md for cleaning"
+
+
+def test_every_documented_check_is_there() -> None:
+    assert documented_checks() - set(emitted()) - {"known_defects"} == set()

@@ -40,7 +40,6 @@ WITHOUT_OWN_TEST = {
     "jobs/plan.py": "tests/jobs/test_cli.py drives it as a user does",
     "jobs/show.py": "tests/jobs/test_cli.py drives it as a user does",
     "jobs/trace.py": "tests/jobs/test_cli.py drives it as a user does",
-    "jobs/why.py": "tests/jobs/test_cli.py drives it as a user does",
 }
 """Modules with logic and no test file of their own, and why."""
 

@@ -78,7 +78,7 @@ def test_moving_the_sources_reruns_nothing(load: Load, corpus: Path, tmp_path: P
 def test_another_caption_template_reruns_caption_and_what_stands_on_it(load: Load) -> None:
     assert run_recipe(load(), Silent()).succeeded
     changed = done(run_recipe(load("caption.by.with_duration=true"), Silent()))
-    untouched = {"ingest", "align", "calibrate", "segment", "cut"}
+    untouched = {"ingest", "lag", "vote", "align", "calibrate", "segment", "cut"}
     assert {stage for stage, count in changed.items() if count == 0} >= untouched
     assert changed["caption"] > 0
     assert changed["embed"] == changed["caption"]
@@ -92,7 +92,7 @@ def test_another_template_text_reruns_caption_and_what_stands_on_it(
     edited = replace(caption, revision=lambda _spec: "digest of an edited template")
     monkeypatch.setattr("jobs.run.RIVER", tuple(edited if stage is caption else stage for stage in RIVER))
     changed = done(run_recipe(load(), Silent()))
-    untouched = {"ingest", "align", "calibrate", "segment", "cut"}
+    untouched = {"ingest", "lag", "vote", "align", "calibrate", "segment", "cut"}
     assert {stage for stage, count in changed.items() if count == 0} >= untouched
     assert changed["caption"] == changed["embed"] > 0
 
@@ -112,7 +112,7 @@ def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None
     second = run_recipe(load_recipe(recipe, overrides), Silent())
     grown = second.episodes - first.episodes
     assert grown >= 1
-    for stage in ("ingest", "align", "segment", "caption", "embed", "cut"):
+    for stage in ("ingest", "lag", "align", "segment", "caption", "embed", "cut"):
         assert done(second)[stage] == grown, stage
 
 
@@ -250,3 +250,21 @@ def test_a_workspace_that_cannot_be_written_ends_a_run_with_one_clear_error(load
     with pytest.raises(StoreError, match=r"^stage shard, .*storage or memory failed"):
         run_recipe(loaded, Silent())
     assert not (workspace / "shards").exists()
+
+
+def test_another_cleaning_threshold_decodes_nothing_changes_no_recording_and_is_taken_back(
+    load: Load, corpus: Path
+) -> None:
+    """One episode begins black. Kept this time, it is cut again; all others come out of align as they were."""
+    before = _contents(corpus)
+    first = run_recipe(load(), Silent())
+    changed = done(run_recipe(load("align.trim_black=false"), Silent()))
+    assert changed["ingest"] == changed["lag"] == changed["vote"] == 0
+    assert changed["align"] == first.episodes - first.quarantined
+    assert 1 <= changed["segment"] < changed["align"]
+    assert set(done(run_recipe(load(), Silent())).values()) == {0}
+    assert _contents(corpus) == before
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

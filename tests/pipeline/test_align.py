@@ -5,16 +5,18 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.align import STAGE, Evidence, align, evidence_of, judge
+from pipeline.align import STAGE, align, case_of
 from pipeline.aligned import aligned_actions, kept_frames
+from pipeline.lag import lag_curve
 from pipeline.stage import Bundle
-from pipeline.sync import LagEstimate
 from schemas.arrow import from_row, to_row
 from schemas.episode import ActionKind, ActionTrack, Alignment, Episode, KeptRange, SyncVerdict
 from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict
 from schemas.recipe import AlignSpec
+from schemas.sync import LagCurve, SourceLag
 from schemas.time import NS_PER_S
+from tests.pipeline.lag_curves import source_lag
 from tests.pipeline.made_up import (
     delayed,
     even_times,
@@ -24,19 +26,34 @@ from tests.pipeline.made_up import (
     make_episode,
     make_strip,
     moving_actions,
+    path_at,
     seen_motion,
     simulated,
 )
 
 SPEC = AlignSpec()
 CAMERA = make_camera()
-CLEAR = LagEstimate(lag_ns=-100_000_000, sigma_ns=10_000_000, correlation=0.9, margin=0.2, inside=True)
+EPISODE = make_episode(CAMERA)
 
 
-def run(actions: ActionTrack | None, spec: AlignSpec = SPEC, seed: int = 0) -> tuple[Alignment, dict[str, Finding]]:
-    episode, strip = make_episode(CAMERA), make_strip(CAMERA, seen_motion(CAMERA, seed, noise=0.5))
-    alignment, *findings = align(episode, actions, [strip], [], spec)
-    return alignment, {finding.check: finding for finding in findings}
+def aligned(
+    episode: Episode,
+    actions: ActionTrack | None,
+    strips: list[Filmstrip],
+    votes: list[SourceLag] | None = None,
+    spec: AlignSpec = SPEC,
+) -> tuple[Alignment, dict[str, Finding]]:
+    """Stages lag and align, with the vote given."""
+    curve = lag_curve(episode, actions, strips, spec.max_lag_s)
+    alignment, *findings = align(case_of(episode, actions, curve, votes or [], spec), actions, strips, [])
+    assert isinstance(alignment, Alignment)
+    return alignment, {finding.check: finding for finding in findings if isinstance(finding, Finding)}
+
+
+def run(
+    actions: ActionTrack | None, votes: list[SourceLag] | None = None, spec: AlignSpec = SPEC, seed: int = 0
+) -> tuple[Alignment, dict[str, Finding]]:
+    return aligned(EPISODE, actions, [make_strip(CAMERA, seen_motion(CAMERA, seed, noise=0.5))], votes, spec)
 
 
 def test_clocks_that_agree_are_confirmed_and_nothing_moves():
@@ -59,8 +76,56 @@ def test_a_clear_lag_is_corrected_and_the_edges_it_uncovers_are_trimmed(lag_s):
     assert findings["no_actions_at_end"].value == pytest.approx(abs(lag_s), abs=0.03)
 
 
+@pytest.mark.parametrize("lag_s", [0.1, -0.25])
+def test_a_shift_changes_times_and_no_value_so_that_resampling_after_it_is_exact(lag_s):
+    actions = moving_actions(lag_s, noise_m=0.0)
+    alignment, _ = run(actions)
+    moved = aligned_actions(actions, alignment)
+    assert moved is not None
+    assert moved.state is actions.state
+    at = np.concatenate([CAMERA.times_ns[slice(*frames)] for frames in kept_frames(alignment, CAMERA.clock)])
+    seen = path_at(at / NS_PER_S)
+
+    def off_m(track: ActionTrack) -> float:
+        position = track.state[0].position
+        sampled = np.stack([np.interp(at, track.times_ns, position[:, i]) for i in range(3)], axis=1)
+        return float(np.median(np.linalg.norm(sampled - seen, axis=1)))
+
+    assert off_m(moved) < 0.1 * off_m(actions)
+
+
+def test_frames_without_actions_are_trimmed_for_every_way_to_be_moved():
+    actions = moving_actions(0.2)
+    silent = make_strip(CAMERA, np.zeros(CAMERA.n_frames))
+    alignment, findings = aligned(EPISODE, actions, [silent], [source_lag(-0.2)])
+    assert (alignment.verdict, alignment.offset_ns) == (SyncVerdict.BY_SOURCE, -200_000_000)
+    assert findings["no_actions_at_end"].verdict is Verdict.TRIM
+    ((first, last),) = kept_frames(alignment, CAMERA.clock)
+    assert (first, last) == (0, CAMERA.n_frames - 4)  # 0.2 s of 20 frames per second
+
+
+def test_an_episode_that_contradicts_its_source_is_dropped_and_keeps_nothing():
+    alignment, findings = run(moving_actions(0.3), [source_lag(0.0)])
+    assert (alignment.verdict, alignment.offset_ns, alignment.kept) == (SyncVerdict.REJECTED, 0, ())
+    assert findings["sync_rejected"].verdict is Verdict.DROP
+    spec = AlignSpec(on_rejected="keep")
+    alignment, findings = run(moving_actions(0.3), [source_lag(0.0)], spec)
+    assert (alignment.verdict, alignment.offset_ns) == (SyncVerdict.REJECTED, 0)
+    assert alignment.kept
+
+
+def test_rows_that_carry_the_frames_times_have_no_clock_of_their_own():
+    on_frames = make_actions(CAMERA.times_ns, make_arm(path_at(CAMERA.times_ns / NS_PER_S)))
+    assert not case_of(EPISODE, on_frames, None, [], SPEC).own_clock
+    assert case_of(EPISODE, moving_actions(), None, [], SPEC).own_clock
+    assert case_of(make_episode(), on_frames, None, [], SPEC).own_clock
+    silent, strict = make_strip(CAMERA, np.zeros(CAMERA.n_frames)), AlignSpec(on_unverified="drop_own_clock")
+    assert aligned(EPISODE, on_frames, [silent], spec=strict)[0].kept
+    assert aligned(EPISODE, moving_actions(), [silent], spec=strict)[0].kept == ()
+
+
 def test_a_lag_smaller_than_the_methods_own_error_moves_nothing():
-    alignment, _ = run(moving_actions(0.03))
+    alignment, _ = run(moving_actions(0.015))
     assert (alignment.verdict, alignment.offset_ns) == (SyncVerdict.CONFIRMED, 0)
 
 
@@ -72,47 +137,6 @@ def test_unrelated_motion_moves_nothing_and_is_a_finding():
         assert findings or alignment.verdict is SyncVerdict.CONFIRMED
 
 
-@pytest.mark.parametrize(
-    ("doubt", "told"),
-    [
-        ({"inside": False}, "outside the window"),
-        ({"correlation": 0.3}, "hardly agree"),
-        ({"margin": 0.04}, "almost as well"),
-        ({"sigma_ns": 60_000_000}, "disagree"),
-    ],
-)
-def test_every_doubt_leaves_the_clocks_as_given_and_is_named(doubt, told):
-    verdict, findings = judge(make_episode(CAMERA), dataclasses.replace(CLEAR, **doubt), Evidence.POSITIONS, SPEC)
-    assert verdict is SyncVerdict.UNVERIFIED
-    assert told in findings[0].message
-    assert findings[0].check == "sync_unverified"
-
-
-@pytest.mark.parametrize(
-    ("estimate", "evidence", "spec"),
-    [
-        (CLEAR, Evidence.JOINTS, SPEC),
-        (CLEAR, Evidence.COMMANDS, SPEC),
-        (CLEAR, Evidence.POSITIONS, AlignSpec(correct=False)),
-        (dataclasses.replace(CLEAR, correlation=0.5), Evidence.POSITIONS, SPEC),
-    ],
-)
-def test_a_lag_that_may_not_be_corrected_is_told(estimate, evidence, spec):
-    verdict, findings = judge(make_episode(CAMERA), estimate, evidence, spec)
-    assert verdict is SyncVerdict.UNVERIFIED
-    assert findings[0].check == "sync_offset_suspected"
-    assert findings[0].value == -0.1
-
-
-def test_measured_positions_are_better_evidence_than_joints_and_joints_than_commands():
-    times = even_times(1000, 50.0)
-    arm = moving_actions().state[0]
-    joints = np.sin(times / NS_PER_S)[:, None]
-    assert evidence_of(make_actions(times, arm, joints=joints))[0] is Evidence.POSITIONS
-    assert evidence_of(make_actions(times, target=(arm,), joints=joints))[0] is Evidence.JOINTS
-    assert evidence_of(make_actions(times, target=(arm,)))[0] is Evidence.COMMANDS
-
-
 def test_commands_never_move_even_when_they_lead_clearly():
     arm = moving_actions().state[0]
     alignment, findings = run(make_actions(even_times(1000, 50.0) - 200_000_000, target=(arm,)))
@@ -121,8 +145,9 @@ def test_commands_never_move_even_when_they_lead_clearly():
 
 
 def test_without_actions_there_is_nothing_to_align():
-    for actions in (None, dataclasses.replace(moving_actions(), kind=ActionKind.NONE)):
-        alignment, _ = run(actions)
+    by_kind = [dataclasses.replace(moving_actions(), kind=kind) for kind in (ActionKind.NONE, ActionKind.PSEUDO)]
+    for actions in (None, *by_kind):
+        alignment, _ = run(actions, [source_lag(0.1)])
         assert (alignment.verdict, alignment.offset_ns) == (SyncVerdict.NOT_APPLICABLE, 0)
         assert alignment.kept == (KeptRange(0, CAMERA.end_ns),)
 
@@ -130,7 +155,7 @@ def test_without_actions_there_is_nothing_to_align():
 def test_an_arm_that_rests_is_unverified():
     alignment, findings = run(make_actions(even_times(1000, 50.0), make_arm(np.zeros((1000, 3)))))
     assert alignment.verdict is SyncVerdict.UNVERIFIED
-    assert "no motion to compare" in findings["sync_unverified"].message
+    assert "nothing moves" in findings["sync_unverified"].message
 
 
 def test_the_stage_writes_exactly_one_alignment_whatever_comes():
@@ -144,7 +169,9 @@ def test_the_stage_writes_exactly_one_alignment_whatever_comes():
         (make_episode(CAMERA), [make_actions(np.zeros(3, np.int64), make_arm(np.full((3, 3), np.nan)))], []),
     ]
     for episode, actions, strips in cases:
+        curve = lag_curve(episode, actions[0] if actions else None, strips, SPEC.max_lag_s)
         records = {Episode: [episode], ActionTrack: actions, Filmstrip: strips, Finding: []}
+        records |= {LagCurve: [] if curve is None else [curve], SourceLag: [source_lag(0.0)]}
         written = list(STAGE.run(Bundle(item=episode.episode_id, records=records), SPEC))
         assert [type(record) for record in written].count(Alignment) == 1
         assert {type(record) for record in written} <= set(STAGE.writes)
@@ -163,9 +190,9 @@ def test_a_dropped_episode_keeps_nothing_and_says_why():
 
 def test_a_rendered_recording_is_confirmed_and_a_delayed_one_corrected(real):
     episode, strips, actions = simulated(real, "robosuite_pickplacecan_seed0_normal")
-    alignment, *findings = align(episode, actions, strips, [], SPEC)
+    alignment, findings = aligned(episode, actions, strips)
     assert alignment.verdict is SyncVerdict.CONFIRMED
-    assert findings == []
-    alignment, *_ = align(episode, delayed(actions, 0.15), strips, [], SPEC)
+    assert findings == {}
+    alignment, _ = aligned(episode, delayed(actions, 0.15), strips)
     assert alignment.verdict is SyncVerdict.CORRECTED
     assert alignment.offset_ns == pytest.approx(-150_000_000, abs=20_000_000)

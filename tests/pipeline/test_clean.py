@@ -96,6 +96,13 @@ def test_an_abnormal_frame_rate_is_told_and_kept(hz, check):
     assert findings[check].value == pytest.approx(hz)
 
 
+def test_views_of_one_rate_are_told_once_and_another_rate_is_told_too():
+    slow, wrist, slower = make_camera(n=40, hz=5.0), make_camera("wrist", 40, 5.0), make_camera("top", 8, 1.0)
+    episode = make_episode(slow, wrist, slower)
+    _, findings = clean(episode, None, [make_strip(camera) for camera in episode.cameras], (), SPEC)
+    assert [finding.value for finding in findings if finding.check == "low_frame_rate"] == [5.0, 1.0]
+
+
 def test_four_frames_are_no_episode_and_five_are():
     assert cleaned(episode=make_episode(make_camera(n=4)))[1]["too_short"].value == 4
     assert cleaned(episode=make_episode(make_camera(n=5)))[0] != ()

@@ -77,6 +77,32 @@ def test_a_joint_that_leaps_away_and_back_is_told_by_name() -> None:
     assert "joint_spikes" not in found(joints_only(spiky=False))[1]
 
 
+def test_joints_that_leap_all_the_time_drop_the_episode() -> None:
+    actions = joints_only(spiky=False)
+    assert actions.joint_state is not None
+    joints = actions.joint_state.reshape(-1, 2).copy()
+    joints[2::8, 0] += 3.0
+    joints[6::8, 1] += 3.0
+    kept, findings = found(dataclasses.replace(actions, joint_state=joints.reshape(-1)))
+    assert kept == ()
+    assert findings["joint_spikes"].verdict is Verdict.DROP
+
+
+def test_a_sharp_turn_is_no_spike() -> None:
+    """As on the GR-1, whose joints settle in a few rows: there and back, but over more than one row."""
+    actions = joints_only(spiky=False)
+    assert actions.joint_state is not None
+    joints = actions.joint_state.reshape(-1, 2).copy()
+    joints[:, 1] = 0.0
+    joints[3:8, 1] = [-0.003, -0.006, -0.010, -0.0065, -0.003]
+    assert "joint_spikes" not in found(dataclasses.replace(actions, joint_state=joints.reshape(-1)))[1]
+
+
+def test_a_velocity_that_leaps_is_a_contact_and_no_spike() -> None:
+    spiky = dataclasses.replace(joints_only(spiky=True), joint_names=("qvel.0", "qvel.1"))
+    assert "joint_spikes" not in found(spiky)[1]
+
+
 def test_a_gripper_joint_that_snaps_shut_is_no_spike() -> None:
     actions = joints_only(spiky=False)
     assert actions.joint_state is not None

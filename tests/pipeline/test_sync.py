@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.motion import arm_channels, joint_channels
-from pipeline.sync import MOTION_WINDOW_S, LagEstimate, Signal, estimate_lag, motion_signals, visual_signals
+from pipeline.sync import MOTION_WINDOW_S, Signal, Sweep, motion_signals, sweep_lags, visual_signals
 from schemas.episode import ActionTrack, Arm, Camera
 from schemas.filmstrip import FrameFlag
+from schemas.sync import LagEstimate
 from schemas.time import NS_PER_S
 from tests.pipeline.made_up import (
     delayed,
@@ -26,11 +27,15 @@ from tests.pipeline.made_up import (
 LAGS_S = [0.0, 0.05, -0.05, 0.1, -0.1, 0.25, -0.25]
 
 
-def lag_of(visual: list[Signal], actions: ActionTrack) -> LagEstimate:
+def sweep_of(visual: list[Signal], actions: ActionTrack) -> Sweep:
     channels = arm_channels(actions, actions.state, MOTION_WINDOW_S)
-    estimate = estimate_lag(visual, motion_signals(actions.times_ns, channels), 0.5)
-    assert estimate is not None
-    return estimate
+    sweep = sweep_lags(visual, motion_signals(actions.times_ns, channels), 0.5)
+    assert sweep is not None
+    return sweep
+
+
+def lag_of(visual: list[Signal], actions: ActionTrack) -> LagEstimate:
+    return sweep_of(visual, actions).estimate
 
 
 def views(*cameras: Camera, seed: int = 0, noise: float = 0.5) -> list[Signal]:
@@ -96,15 +101,34 @@ def test_a_lag_beyond_the_window_is_not_inside():
     assert not lag_of(views(make_camera(), noise=0.1), moving_actions(0.56)).inside
 
 
+def test_the_curve_peaks_at_the_estimate_and_doubts_it_there_least():
+    sweep = sweep_of(views(make_camera()), moving_actions(0.1))
+    best, middle = int(np.argmax(sweep.correlation)), len(sweep.correlation) // 2
+    assert len(sweep.correlation) == len(sweep.doubt) == 2 * 30 + 1  # 0.5 s and 0.1 s beyond it, every 20 ms
+    assert abs((best - middle) * 20_000_000 - sweep.estimate.lag_ns) <= 10_000_000
+    assert sweep.doubt[best] == 0.0
+    assert np.all(sweep.doubt[[0, -1]] > 0.0)
+
+
+def test_the_halves_agree_on_one_lag_and_part_where_a_clock_drifts():
+    actions = moving_actions(0.1)
+    middle = actions.times_ns[len(actions.times_ns) // 2]
+    early, late = sweep_of(views(make_camera()), actions).halves
+    assert abs(early.lag_ns - late.lag_ns) <= 40_000_000
+    slow = np.round((actions.times_ns - middle) * 1.03).astype(np.int64) + middle
+    early, late = sweep_of(views(make_camera()), dataclasses.replace(actions, times_ns=slow)).halves
+    assert early.lag_ns - late.lag_ns == pytest.approx(300_000_000, abs=60_000_000)  # 3 % of the 10 s between them
+
+
 def test_nothing_to_compare_is_no_estimate():
     camera, still = make_camera(), make_actions(even_times(1000, 50.0), make_arm(np.zeros((1000, 3))))
     signals = motion_signals(still.times_ns, arm_channels(still, still.state))
-    assert estimate_lag(views(camera), signals, 0.5) is None
-    assert estimate_lag(views(camera), [], 0.5) is None
+    assert sweep_lags(views(camera), signals, 0.5) is None
+    assert sweep_lags(views(camera), [], 0.5) is None
     moving = moving_actions()
     signals = motion_signals(moving.times_ns, arm_channels(moving, moving.state))
-    assert estimate_lag([], signals, 0.5) is None
-    assert estimate_lag(views(make_camera(n=60)), signals, 0.5) is None  # 3 s leave no 3 s at a lag of 0.6 s
+    assert sweep_lags([], signals, 0.5) is None
+    assert sweep_lags(views(make_camera(n=60)), signals, 0.5) is None  # 3 s leave no 3 s at a lag of 0.6 s
 
 
 def test_a_hole_in_the_actions_is_left_out():
@@ -144,5 +168,6 @@ def test_joints_alone_also_find_the_rendered_recordings_lag(real):
     episode, strips, actions = simulated(real, "robosuite_pickplacecan_seed1_recover")
     channels = joint_channels(actions, actions.joint_state, MOTION_WINDOW_S)
     visual = visual_signals(episode.master, strips[0])
-    estimate = estimate_lag(visual, motion_signals(actions.times_ns, channels), 0.5)
-    assert abs(estimate.lag_ns) <= 50_000_000
+    sweep = sweep_lags(visual, motion_signals(actions.times_ns, channels), 0.5)
+    assert sweep is not None
+    assert abs(sweep.estimate.lag_ns) <= 50_000_000
