@@ -6,7 +6,7 @@ DEMO   := demo
 # One thread per process: results never depend on it, and on few cores it is faster.
 export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-slow lint format bench real clean help
+.PHONY: demo test test-slow lint format bench real sim clean help
 
 help:            ## Show this list.
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -25,10 +25,12 @@ real: $(VENV)/.installed   ## The main job on the real recordings in ../shared/r
 	$(BIN)/joinery run recipes/real.yaml
 	$(BIN)/joinery verify recipes/real.yaml
 
+sim: $(VENV)-sim/.installed   ## Make .venv-sim, in which `recover rollout --simulator robosuite` runs.
+
 test: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests.
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests that take minutes.
+test-slow: $(VENV)/.installed-dev $(VENV)-s3/.installed $(VENV)-sim/.installed   ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow --timeout=3600
 
 lint: $(VENV)/.installed-dev   ## Check style and types.
@@ -45,9 +47,10 @@ bench: $(VENV)/.installed-dev   ## Print the ratios the documentation claims.
 	$(BIN)/python -m benchmarks.shard_reading
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.balance
+	$(BIN)/python -m benchmarks.sync
 
 clean:           ## Remove what the targets above made.
-	rm -rf $(VENV) $(VENV)-s3 $(DEMO) workspace *.egg-info
+	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(DEMO) workspace *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -64,4 +67,12 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)-s3/.installed:
 	$(PYTHON) -m venv $(VENV)-s3
 	$(VENV)-s3/bin/pip install --quiet 'moto[server]>=5.2,<6'
+	@touch $@
+
+# robosuite (through mink) needs NumPy 1, zarr and others of ours NumPy 2; a newer pyarrow refuses NumPy 1 at import only.
+# With mujoco 3.17 robosuite 1.5.2 stops at an assertion on joint types. What a rollout imports of Joinery runs with both.
+$(VENV)-sim/.installed:
+	$(PYTHON) -m venv $(VENV)-sim
+	$(VENV)-sim/bin/pip install --quiet 'robosuite>=1.5.2,<2' 'mujoco>=3.3,<3.4' 'numpy<2' 'scipy<1.16' \
+	  'opencv-python-headless<4.12' 'pyarrow<22' av h5py pydantic pyyaml rich typer
 	@touch $@

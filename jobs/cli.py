@@ -1,4 +1,4 @@
-"""The ``joinery`` command: plan | run | status | trace | why | verify | train.
+"""The ``joinery`` command: plan | run | status | trace | why | recover | verify | train.
 
 Every command takes the recipe: it names the workspace and decides which results are current. Errors a user can
 act on are printed as one line each and end with status 1 (2 for a recipe that is not valid); anything else is a
@@ -159,6 +159,43 @@ def why(
         workspace, ledger = _opened(loaded)
         ledger.refresh_all()
         show.reasons(OUT, reasons(workspace, ledger, loaded.recipe, subject), as_json)
+
+
+recover = typer.Typer(no_args_is_help=True, help="Starts near contacts: plan them, and roll them out in a simulator.")
+app.add_typer(recover, name="recover")
+
+
+@recover.command("plan")
+def recover_plan(
+    recipe: RecipePath,
+    out: Annotated[Path, typer.Option(help="Folder for the plan.")],
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a collection plan: where to start so that an arm has to recover, from the contact events of a run."""
+    from jobs.recover import make_recovery_plan
+
+    with _teaching_errors():
+        loaded = _load(recipe, override)
+        workspace, ledger = _opened(loaded)
+        ledger.refresh_all()
+        show.recovery_plan(OUT, make_recovery_plan(workspace, ledger, loaded.recipe, out), out, as_json)
+
+
+@recover.command("rollout")
+def recover_rollout(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A collection plan: its folder or plan.json.")],
+    simulator: Annotated[str, typer.Option(help="Name of a registered simulator, e.g. synthetic or robosuite.")],
+    out: Annotated[Path, typer.Option(help="Folder for the recordings.")],
+    as_json: AsJson = False,
+) -> None:
+    """Roll the starts of a plan out in a simulator: perturb, recover, repeat the demonstration, record."""
+    from jobs.rollout import roll_out_plan
+
+    with _teaching_errors():
+        lines = show.RolloutLines(OUT, as_json)
+        results = roll_out_plan(plan, simulator, out, lines)
+        show.rolled_out(OUT, results, out, as_json)
 
 
 @app.command()

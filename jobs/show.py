@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from pipeline.shards.verify import VerifyReport
 from schemas.finding import Finding, Verdict
 from schemas.recipe import Recipe
 from schemas.recipe_file import LoadedRecipe
+from schemas.recovery_plan import PAGE, PLAN, RECIPE, ROLLOUT_PAGE, CollectionPlan, RolloutResult, RolloutStatus
 from schemas.run import Run
 from schemas.time import NS_PER_S
 
@@ -164,6 +164,60 @@ def _numbers(finding: Finding) -> str:
         return ""
     threshold = "" if finding.threshold is None else f", threshold {finding.threshold:.4g}"
     return f" (value {finding.value:.4g}{threshold})"
+
+
+def recovery_plan(out: Console, made: CollectionPlan, folder: Path, as_json: bool) -> None:
+    """How much there is to collect, what cannot be used and why."""
+    if as_json:
+        print(made.model_dump_json(), flush=True)
+        return
+    table = _table("contact", "events", "starts", "not usable")
+    for verb in sorted({event.verb for event in made.events}):
+        events = [event for event in made.events if event.verb is verb]
+        starts = sum(len(event.usable) for event in events)
+        unusable = sum(not event.usable for event in events)
+        table.add_row(str(verb), str(len(events)), str(starts), str(unusable), style="yellow" if unusable else None)
+    out.print(table)
+    for why, n in Counter(event.problem for event in made.events if event.problem).most_common():
+        out.print(f"not usable: {n} × {why}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    beyond = made.n_contacts - len(made.events)
+    if beyond:
+        out.print(f"{beyond} more contacts are not in the plan (recover.max_events)", highlight=False, soft_wrap=True)
+    out.print(f"plan  {folder / PLAN}", highlight=False, soft_wrap=True)
+    out.print(f"page  {folder / PAGE}", highlight=False, soft_wrap=True)
+
+
+class RolloutLines:
+    """Prints one line per start: the callback of ``joinery recover rollout``."""
+
+    def __init__(self, out: Console, as_json: bool) -> None:
+        self._out, self._as_json, self._n = out, as_json, 0
+
+    def __call__(self, result: RolloutResult) -> None:
+        if self._as_json:
+            print(result.model_dump_json(), flush=True)
+            return
+        self._n += 1
+        became = {True: "success", False: "failure", None: "outcome unknown"}[result.success]
+        said = became if result.status is RolloutStatus.RECORDED else str(result.status)
+        why = f": {result.reason}" if result.reason else ""
+        what = f"{result.source} {result.verb} {result.kind or ''}".rstrip()
+        line = f"{self._n:>5} {what} {result.start_id[:11]}  {said}{why}"
+        self._out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def rolled_out(out: Console, results: Sequence[RolloutResult], folder: Path, as_json: bool) -> None:
+    """How many were recorded, how they ended, and what to do next."""
+    if as_json:
+        return
+    recorded = [result for result in results if result.recording]
+    done = sum(result.success is True for result in recorded)
+    failed = sum(result.success is False for result in recorded)
+    said = f"{len(recorded)} recorded: {done} successes, {failed} failures, {len(recorded) - done - failed} unknown"
+    out.print(f"{len(results)} starts; {said}", highlight=False, soft_wrap=True)
+    out.print(f"page    {folder / ROLLOUT_PAGE}", highlight=False, soft_wrap=True)
+    if recorded:
+        out.print(f"next    joinery run {folder / RECIPE}", highlight=False, soft_wrap=True)
 
 
 def verified(out: Console, report: VerifyReport, as_json: bool) -> None:

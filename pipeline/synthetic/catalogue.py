@@ -67,12 +67,21 @@ class RobotSource:
 
     def recorded(self, trajectory: Trajectory, seed: tuple[int, ...], index: int) -> RecordedEpisode:
         """The episode as the dataset holds it; pictures are drawn when asked for."""
-        rng = np.random.default_rng([*seed, index, 1])
-        pictures = {}
-        for number, (camera, arm) in enumerate(self.cameras.items()):
-            look = Look(self.manipulator, self.table, seed=1000 * index + number)
-            pictures[camera] = partial(render, trajectory, _view(rng, trajectory, arm), look)
+        views, looks = self.views(trajectory, seed, index), self.looks(index)
+        pictures = {camera: partial(render, trajectory, views[camera], looks[camera]) for camera in self.cameras}
         return RecordedEpisode(trajectory.instruction, self.layout.features(trajectory), pictures)
+
+    def looks(self, index: int) -> dict[str, Look]:
+        """How an episode looks in each camera."""
+        return {
+            camera: Look(self.manipulator, self.table, seed=1000 * index + number)
+            for number, camera in enumerate(self.cameras)
+        }
+
+    def views(self, trajectory: Trajectory, seed: tuple[int, ...], index: int) -> dict[str, View]:
+        """Where the cameras of an episode are. Still ones do not depend on the trajectory but for its length."""
+        rng = np.random.default_rng([*seed, index, 1])
+        return {camera: _view(rng, trajectory, arm) for camera, arm in self.cameras.items()}
 
 
 def _view(rng: np.random.Generator, trajectory: Trajectory, arm: Arm | None) -> View:

@@ -43,7 +43,7 @@ class HandHistory:
 
 
 @dataclass
-class _Body:
+class Body:
     """An item's state while time runs."""
 
     item: Item
@@ -82,7 +82,7 @@ class _Body:
 
 
 @dataclass
-class _Grip:
+class Grip:
     """The item in the hand and where it sits in it."""
 
     index: int
@@ -92,13 +92,13 @@ class _Grip:
     dyaw: float
 
 
-class _Hand:
+class Hand:
     """Steps one hand through time; `step` is called with the commanded pose and opening."""
 
     def __init__(self, items: tuple[Item, ...], supports: tuple[Support, ...]) -> None:
-        self.bodies = [_Body(item, *item.start, item.yaw) for item in items]
+        self.bodies = [Body(item, *item.start, item.yaw) for item in items]
         self.supports = supports
-        self.grip: _Grip | None = None
+        self.grip: Grip | None = None
         self.opening = np.inf
         """At the step before: only pads that close past an item's width take hold of it."""
         self.floor = -np.inf
@@ -126,10 +126,10 @@ class _Hand:
     def _close_on(self, x: float, y: float, z: float, yaw: float, opening: float) -> None:
         for index, body in enumerate(self.bodies):
             if opening <= body.item.opening < self.opening and body.between_pads(x, y, z):
-                self.grip = _Grip(index, body.x - x, body.y - y, body.z - z, body.yaw - yaw)
+                self.grip = Grip(index, body.x - x, body.y - y, body.z - z, body.yaw - yaw)
                 return
 
-    def _carry(self, grip: _Grip, x: float, y: float, z: float, yaw: float) -> tuple[float, bool]:
+    def _carry(self, grip: Grip, x: float, y: float, z: float, yaw: float) -> tuple[float, bool]:
         body = self.bodies[grip.index]
         body.x, body.y, body.yaw, body.falling_m_s = x + grip.dx, y + grip.dy, yaw + grip.dyaw, 0.0
         rest = body.rest(self.supports)
@@ -151,7 +151,7 @@ def live_through(
     times_s = np.arange(n_samples) / FINE_HZ
     position, yaw = hand_path(script, times_s)
     command = commanded_opening(script, times_s)
-    hand = _Hand(items, supports)
+    hand = Hand(items, supports)
     steps = zip(*position.T.tolist(), yaw.tolist(), command.tolist(), strict=True)
     outcome = []
     bodies = np.empty((n_samples, len(items), 4))

@@ -30,7 +30,7 @@ from pipeline.synthetic.wild import EGO_HZ, INTERNET_HZ, cut_frames, edited_clip
 
 GENERATOR = 1
 """Goes up whenever the same parameters would give other bytes."""
-_STAMP = "made-with.json"
+STAMP = "made-with.json"
 TRUTH = "truth.json"
 
 
@@ -66,7 +66,7 @@ def make_corpus(out: Path, parameters: CorpusParameters) -> bool:
     truths += [*_internet(building, parameters), *_egocentric(building, parameters)]
     kinds = {source.name: source.kind.value for source in (*ROBOT_SOURCES, *VIDEO_SOURCES)}
     write_truth(building / TRUTH, parameters.stamp, kinds, truths)
-    (building / _STAMP).write_text(json.dumps(parameters.stamp, indent=1) + "\n", encoding="utf-8")
+    (building / STAMP).write_text(json.dumps(parameters.stamp, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     building.replace(out)
     return True
@@ -75,10 +75,10 @@ def make_corpus(out: Path, parameters: CorpusParameters) -> bool:
 def _is_there(out: Path, parameters: CorpusParameters) -> bool:
     if not out.exists() or not any(out.iterdir()):
         return False
-    stamp = out / _STAMP
+    stamp = out / STAMP
     if not stamp.is_file():
         raise SourceError(
-            f"{out}: the folder is not empty and has no {_STAMP}, so it was not made here; "
+            f"{out}: the folder is not empty and has no {STAMP}, so it was not made here; "
             "name another folder, or remove this one yourself"
         )
     return bool(json.loads(stamp.read_text(encoding="utf-8")) == parameters.stamp)

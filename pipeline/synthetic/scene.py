@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.synthetic.solids import Box, Colour, Manipulator, Stroke, boxes_of, strokes_of
 from pipeline.synthetic.trajectory import Trajectory
-from pipeline.synthetic.view import View
+from pipeline.synthetic.view import PictureSize, View
 from schemas.array import Bools, Floats
 
 Picture = NDArray[np.uint8]
@@ -43,22 +43,27 @@ class Look:
 
 def render(trajectory: Trajectory, view: View, look: Look, frames: range | None = None) -> Iterator[Picture]:
     """The frames of an episode (or only some of them) as ``view`` sees them; frame i is at ``times_ns[i]``."""
-    rng = np.random.default_rng([look.seed, 3])
-    texture = table_texture(rng, look.table)
-    boxes = [_seen_box(box, view) for box in boxes_of(trajectory, look.manipulator)]
-    strokes = [_seen_stroke(stroke, view) for stroke in strokes_of(trajectory, look.manipulator)]
-    shadows = [_seen_box(_shadow(motion.true.position), view) for motion in trajectory.arms]
-    supports = len(trajectory.supports)
-    things: list[_SeenBox | _SeenStroke] = [*boxes[supports:], *strokes]
-    sensor = _Sensor(rng, look.noise, (view.size.height, view.size.width))
-    still = _table(texture, view, 0) if view.still else None
+    painter = Painter(view.size, look)
+    things = _things(trajectory, view, look)
+    still = _table(painter.texture, view, 0) if view.still else None
     for frame in range(trajectory.n_frames) if frames is None else frames:
-        picture = _table(texture, view, frame) if still is None else still.copy()
-        for flat in boxes[:supports] + shadows:
-            flat.draw(picture, frame)
-        for thing in sorted(things, key=lambda thing: -float(thing.depth[frame])):
-            thing.draw(picture, frame)
-        yield sensor.expose(picture)
+        picture = _table(painter.texture, view, frame) if still is None else still.copy()
+        yield painter.sensor.expose(things.draw(picture, frame))
+
+
+class Painter:
+    """Draws what is not known in advance, moment by moment: a table and a sensor that stay the same."""
+
+    def __init__(self, size: PictureSize, look: Look) -> None:
+        rng = np.random.default_rng([look.seed, 3])
+        self.look = look
+        self.texture = table_texture(rng, look.table)
+        self.sensor = _Sensor(rng, look.noise, (size.height, size.width))
+
+    def paint(self, moment: Trajectory, view: View) -> Picture:
+        """The only frame of a trajectory of one frame."""
+        things = _things(moment, view, self.look)
+        return self.sensor.expose(things.draw(_table(self.texture, view, 0), 0))
 
 
 def table_texture(rng: np.random.Generator, colour: Colour) -> Picture:
@@ -145,6 +150,29 @@ def _seen_stroke(stroke: Stroke, view: View) -> _SeenStroke:
     nearest, middle = np.min(depth, axis=1), np.mean(depth, axis=1)
     thickness = np.where(nearest > _NEAR_M, np.rint(view.focal_px * stroke.thickness_m / np.maximum(middle, 0.05)), 0)
     return _SeenStroke(_subpixels(pixels), np.clip(thickness, 0, 200).astype(np.int64), stroke.colour, middle)
+
+
+@dataclass(frozen=True, eq=False)
+class _Things:
+    """Everything on a table: what lies flat, and what stands in front of what."""
+
+    flat: "list[_SeenBox]"
+    upright: "list[_SeenBox | _SeenStroke]"
+
+    def draw(self, picture: Picture, frame: int) -> Picture:
+        for box in self.flat:
+            box.draw(picture, frame)
+        for thing in sorted(self.upright, key=lambda thing: -float(thing.depth[frame])):
+            thing.draw(picture, frame)
+        return picture
+
+
+def _things(trajectory: Trajectory, view: View, look: Look) -> _Things:
+    boxes = [_seen_box(box, view) for box in boxes_of(trajectory, look.manipulator)]
+    strokes = [_seen_stroke(stroke, view) for stroke in strokes_of(trajectory, look.manipulator)]
+    shadows = [_seen_box(_shadow(motion.true.position), view) for motion in trajectory.arms]
+    supports = len(trajectory.supports)
+    return _Things([*boxes[:supports], *shadows], [*boxes[supports:], *strokes])
 
 
 class _Sensor:

@@ -65,6 +65,8 @@ class ArmMotion:
     true: Reading
     state: Reading
     target: Reading
+    held: Ints
+    """int64 [T] index of what is in the hand among the items of this arm, -1 for nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,8 @@ class ItemMotion:
     item: Item
     position: Floats
     yaw: Floats
+    arm: Arm
+    """In whose region it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +159,8 @@ def make_trajectory(
         phases += phases_of(hand, plan.script, found, plan.arm)
         arms.append(_record(rng, plan, hand, rows, noise))
         items += [
-            ItemMotion(item, hand.item_position[i][rows], hand.item_yaw[i][rows]) for i, item in enumerate(plan.items)
+            ItemMotion(item, hand.item_position[i][rows], hand.item_yaw[i][rows], plan.arm)
+            for i, item in enumerate(plan.items)
         ]
         reached += _goals_reached(plan, hand)
     return Trajectory(
@@ -241,7 +246,7 @@ def _record(rng: np.random.Generator, plan: _Plan, hand: HandHistory, rows: Ints
     ahead_s = rows / FINE_HZ + TARGET_LEAD_S
     position, yaw = hand_path(plan.script, ahead_s)
     target = Reading(position, tool_down(yaw, np.zeros(n)), opening_request(plan.script, rows / FINE_HZ))
-    return ArmMotion(plan.arm, true, state, target)
+    return ArmMotion(plan.arm, true, state, target, hand.held[rows])
 
 
 def _rebound(opening: Floats) -> Floats:
