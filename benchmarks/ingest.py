@@ -27,7 +27,7 @@ from schemas.source import EpisodeRef
 from schemas.source_card import SourceCard
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
-FLOOR = 0.6
+FLOOR = 0.75
 """Ingest must keep at least this share of bare decoding speed."""
 
 
