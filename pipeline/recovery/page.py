@@ -20,13 +20,14 @@ from schemas.recovery_plan import (
 from schemas.time import NS_PER_S
 
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c1c1c }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #1c1c1c }
 h2 { margin: 2.2rem 0 .2rem; font-size: 1.1rem } .id { color: #666; font-size: .8rem; font-family: monospace }
 figure { float: right; margin: 0 0 1rem 1rem } figure img { width: 16rem; border-radius: 4px }
 figcaption { font-size: .8rem; color: #666 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .15rem .7rem; text-align: right }
-th { font-weight: 600; border-bottom: 1px solid #bbb } td:nth-child(2) { text-align: left }
+table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabular-nums }
+th, td { padding: .15rem .5rem; text-align: right; white-space: nowrap }
+th { font-weight: 600; border-bottom: 1px solid #bbb }
+th:nth-child(2), td:nth-child(2) { text-align: left; white-space: normal }
 .off { color: #a33 } .control { color: #667 }
 section { clear: both } .wide { overflow-x: auto }
 """
