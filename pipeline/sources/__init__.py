@@ -1,7 +1,7 @@
-"""Where recordings come from. One file per format, each with two functions (docs/add_a_source.md):
+"""Where recordings come from. One file or folder per format (docs/add_a_source.md), each offering
 
-``discover(spec, files) -> Iterator[EpisodeRef | Finding]`` is cheap, ordered and stable: it lists episodes, hashes
-their files and reports what is wrong with the listing. ``read(ref, files) -> RawEpisode`` reads one episode's
-tables and metadata, canonicalised; pixels are decoded by `pipeline.ingest`, the same way for every format.
-Everything a format knows about units and polarity stays in its file. `pipeline.sources.formats` names them all.
+``FACTS``, what its numbers mean; ``discover``, which lists episodes, hashes their files and reports what is wrong
+with the listing; ``read``, one episode's tables and metadata, canonicalised; and, where pictures are no plain video
+files, ``pictures``. Everything a format knows about units and polarity stays there. `pipeline.sources.formats` names
+them all. What several formats share lies directly in this folder, how bytes become arrays in ``storage``.
 """

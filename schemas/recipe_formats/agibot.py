@@ -24,8 +24,14 @@ class AgiBotSource(SourceSection):
         default=120.0, description="The same when open. A guess: calibration scales what is really reached."
     )
 
+    gripper_command_closed: float = Field(default=1.0, description="What `action/effector/position` is to close.")
+    gripper_command_open: float = Field(default=0.0, description="The same to open.")
+
     @model_validator(mode="after")
     def _gripper_has_range(self) -> "AgiBotSource":
         if self.gripper_closed_mm == self.gripper_open_mm:
             raise impossible("gripper_open_mm", f"found {self.gripper_open_mm}, the same as gripper_closed_mm")
+        if self.gripper_command_closed == self.gripper_command_open:
+            value = self.gripper_command_open
+            raise impossible("gripper_command_open", f"found {value}, the same as gripper_command_closed")
         return self

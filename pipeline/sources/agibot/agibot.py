@@ -52,7 +52,8 @@ FACTS = FormatFacts(
     clock="`/timestamp` of row i for frame i of every view, ns by its documentation, told where not; about 30 Hz",
     pose="`state/end`, flange of both arms, metres in the robot's base frame",
     rotation="quaternion xyzw",
-    gripper="measured in mm, more is more open, range by `gripper_*_mm`; commanded 0 open … 1 closed, turned round",
+    gripper="measured in mm, more is more open, range by `gripper_*_mm`; commanded 0 open … 1 closed, turned round, "
+    "or as `gripper_command_*` says",
     commands="`action/end`, absolute, base frame, held until the next one sent; `action/joint` and the others natively",
     language="`task_name`; `init_scene_text` as a span",
     spans="`action_config`: action, its `skill`; `key_frame`: recovery where it says so",

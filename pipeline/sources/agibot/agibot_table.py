@@ -148,7 +148,7 @@ def view_times(rows: Proprio, unit: int | None, n_frames: int | None) -> tuple[I
 
 def action_track(rows: Proprio, times_ns: Ints, spec: AgiBotSource) -> tuple[ActionTrack | None, list[Finding]]:
     """Both arms as measured and commanded, in the robot's base frame, and all joints."""
-    target, findings = _target(rows)
+    target, findings = _target(rows, spec)
     native = _native(rows, "/action")
     posed = any(arm.position is not None for arm in target)
     commands = Commands(
@@ -171,7 +171,7 @@ def action_track(rows: Proprio, times_ns: Ints, spec: AgiBotSource) -> tuple[Act
         commands=commands if target or native.names else None,
         frame="base",
     )
-    return track, [*findings, *odd, *_sent(rows), *_polarity(rows)]
+    return track, [*findings, *odd, *_sent(rows), *_polarity(rows, spec)]
 
 
 def _arms(rows: Proprio, side: str, closed: float, opened: float) -> list[ArmColumns]:
@@ -198,9 +198,9 @@ def _arms(rows: Proprio, side: str, closed: float, opened: float) -> list[ArmCol
     ]
 
 
-def _target(rows: Proprio) -> tuple[list[ArmColumns], list[Finding]]:
+def _target(rows: Proprio, spec: AgiBotSource) -> tuple[list[ArmColumns], list[Finding]]:
     """The commanded arms. Poses that are mostly zero were never commanded and are left out."""
-    arms = _arms(rows, "/action", closed=1.0, opened=0.0)
+    arms = _arms(rows, "/action", spec.gripper_command_closed, spec.gripper_command_open)
     if not any(arm.rotation is not None for arm in arms):
         return arms, []
     path = _ORIENTATION.format("/action")
@@ -240,22 +240,24 @@ def _sent(rows: Proprio) -> Iterator[Finding]:
             yield about_episode(rows.ref, "commands_not_in_every_row", message, share, 1.0)
 
 
-def _polarity(rows: Proprio) -> Iterator[Finding]:
-    """A gripper that measures more the more it is told to close is not as the dataset's card says."""
+def _polarity(rows: Proprio, spec: AgiBotSource) -> Iterator[Finding]:
+    """A gripper that closes the more it is told to open is not as the recipe (by default the dataset's card) says."""
     paths = [_EFFECTOR.format(side) for side in ("/state", "/action")]
     if any(rows.width(path) != 2 for path in paths):
         return
-    measured, closing = (rows.column(path) for path in paths)
+    measured = (rows.column(paths[0]) - spec.gripper_closed_mm) / (spec.gripper_open_mm - spec.gripper_closed_mm)
+    span = spec.gripper_command_open - spec.gripper_command_closed
+    commanded = (rows.column(paths[1]) - spec.gripper_command_closed) / span
     for i, arm in enumerate((Arm.LEFT, Arm.RIGHT)):
-        known = np.isfinite(measured[:, i]) & np.isfinite(closing[:, i])
-        x, y = measured[known, i], closing[known, i]
+        known = np.isfinite(measured[:, i]) & np.isfinite(commanded[:, i])
+        x, y = measured[known, i], commanded[known, i]
         if known.sum() < 3 or not np.ptp(x) > 0 or not np.ptp(y) > 0:
             continue
         with np.errstate(all="ignore"):
             correlation = float(np.corrcoef(x, y)[0, 1])
-        if correlation > _CONTRADICTS:
+        if correlation < -_CONTRADICTS:
             message = (
-                f"{paths[0]} grows when the {arm} gripper is told to close (correlation {correlation:.2f}), the "
-                "dataset's card says that more is more open; swap gripper_closed_mm and gripper_open_mm"
+                f"the {arm} gripper closes when it is told to open (correlation {correlation:.2f}) as the recipe reads "
+                f"{paths[0]} and {paths[1]}; swap closed and open of gripper_*_mm or of gripper_command_*"
             )
-            yield about_episode(rows.ref, "gripper_polarity_contradicts", message, correlation, _CONTRADICTS)
+            yield about_episode(rows.ref, "gripper_polarity_contradicts", message, correlation, -_CONTRADICTS)

@@ -15,8 +15,6 @@ from schemas.episode import Arm
 from schemas.pose import RotationEncoding
 from schemas.recipe_formats.robomimic import RobomimicSource
 
-POSE = "eef_pose"
-"""IsaacLab Mimic and MimicGen keep poses as matrices, which leave nothing to interpret."""
 _POSITION = re.compile(r"(?:(robot\d+)_)?(?:(right|left)_)?eef_pos")
 _KNOWN_TRAVEL = {"panda": (0.0, 0.04), "franka": (0.0, 0.04)}
 """Travel of one finger in metres, closed and open, by a word in the robot's or the environment's name."""

@@ -19,7 +19,6 @@ from pipeline.sources.storage.json_file import dict_of, number_of
 from pipeline.video import Picture
 from schemas.array import Floats, Ints
 
-TAGS_PER_GRIPPER = 6
 _DEPTH_M = (0.064, 0.080)
 """How far in front of the lens the finger tags slide, by UMI's construction (0.072 ± 0.008 m); others are mistaken."""
 _RANGE_PERCENTILES = (1.0, 99.0)

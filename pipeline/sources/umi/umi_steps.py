@@ -41,10 +41,6 @@ class Stretch:
     diagonal: float
     """The distance of diagonal entries from 1 was multiplied by this."""
 
-    @property
-    def is_none(self) -> bool:
-        return self.beside == 1.0 and self.diagonal == 1.0
-
 
 PLAIN = Stretch(1.0, 1.0)
 

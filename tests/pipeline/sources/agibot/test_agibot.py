@@ -117,6 +117,18 @@ def test_the_recipe_states_the_range_of_the_gripper(tmp_path: Path, rec: Recordi
 def test_a_gripper_that_grows_when_told_to_close_is_told(tmp_path: Path, rec: Recording) -> None:
     raw = written(tmp_path, rec.with_(state__effector__position=120 - rec["state/effector/position"]))
     assert "gripper_polarity_contradicts" in checks(raw)
+    swapped = {"gripper_closed_mm": 120.0, "gripper_open_mm": 0.0}
+    assert "gripper_polarity_contradicts" not in checks(only(tmp_path, **swapped)[1])
+
+
+def test_the_recipe_states_the_polarity_of_the_command(tmp_path: Path, rec: Recording) -> None:
+    raw = written(tmp_path, rec.with_(action__effector__position=1 - rec["action/effector/position"]))
+    assert "gripper_polarity_contradicts" in checks(raw)
+    turned = only(tmp_path, gripper_command_closed=0.0, gripper_command_open=1.0)[1]
+    assert "gripper_polarity_contradicts" not in checks(turned)
+    opening = track_of(turned).target[0].opening
+    assert opening is not None
+    np.testing.assert_allclose(opening, 1 - rec["action/effector/position"][:, 0], atol=1e-6)
 
 
 def test_hands_of_six_joints_are_fingers(tmp_path: Path, rec: Recording) -> None:
