@@ -151,14 +151,14 @@ def why(
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """List every reason something was dropped, trimmed, doubted or quarantined."""
+    """List every reason something was dropped, trimmed, doubted or quarantined; without SUBJECT some of each kind."""
     from jobs.why import why as reasons
 
     with _teaching_errors():
         loaded = _load(recipe, override)
         workspace, ledger = _opened(loaded)
         ledger.refresh_all()
-        show.reasons(OUT, reasons(workspace, ledger, loaded.recipe, subject), as_json)
+        show.reasons(OUT, reasons(workspace, ledger, loaded.recipe, subject), as_json, everything=subject is None)
 
 
 recover = typer.Typer(no_args_is_help=True, help="Starts near contacts: plan them, and roll them out in a simulator.")

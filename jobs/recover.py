@@ -103,7 +103,7 @@ def _planned(
 
 def _picture(workspace: Workspace, ingested: Sequence[str], episode: Episode, t_ns: int) -> bytes:
     """The thumbnail of the master view that is nearest in time; empty without one."""
-    near = f"camera = '{episode.master.name}' AND t_ns >= {t_ns - NS_PER_S} AND t_ns <= {t_ns + NS_PER_S}"
+    near = f"{one_of('camera', [episode.master.name])} AND t_ns >= {t_ns - NS_PER_S} AND t_ns <= {t_ns + NS_PER_S}"
     thumbnails = [row for rows in workspace.read(Thumbnail, ingested, near).values() for row in rows]
     return min(thumbnails, key=lambda row: abs(row.t_ns - t_ns)).jpeg if thumbnails else b""
 

@@ -6,6 +6,7 @@ is recorded is not done again: a rollout that was stopped goes on, and one of a 
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -17,6 +18,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.errors import JoineryError
+from pipeline.recovery.demonstration import Demonstration, to_npz
 from pipeline.recovery.folder import load_demonstration, load_plan, write
 from pipeline.recovery.page import rollout_page
 from pipeline.recovery.rollout import UnreachableStartError, roll_out
@@ -63,27 +65,38 @@ class _Rollout:
 
 
 def roll_out_plan(
-    path: Path, simulator: str, out: Path, on_result: Callable[[RolloutResult], None] | None = None
+    path: Path, simulator: str, out: Path, on_result: Callable[[RolloutResult, int], None] | None = None
 ) -> list[RolloutResult]:
     """Every start of a plan, recorded below ``out``, with results, a page and a recipe; one result per start.
+
+    ``on_result`` hears each result and how many there will be. What is done when it is interrupted is written as well.
 
     Raises JoineryError when there is no such plan or simulator, or ``out`` holds recordings of another simulator.
     """
     plan, folder = load_plan(path)
     rollout = _Rollout(plan, folder, out, simulator, simulator_named(simulator))
-    results: list[RolloutResult] = []
+    _check_no_strangers(rollout)
+    todo: list[tuple[PlannedEvent, Start | None]] = []
     for event in plan.events:
-        starts: Sequence[Start | None] = event.starts or [None]
-        for start in starts:
+        todo += [(event, start) for start in event.starts] or [(event, None)]
+    results: list[RolloutResult] = []
+    try:
+        for event, start in todo:
             results.append(_result_of(rollout, event, start))
             if on_result is not None:
-                on_result(results[-1])
+                on_result(results[-1], len(todo))
+    finally:
+        _write_results(rollout, results)
+    return results
+
+
+def _write_results(rollout: _Rollout, results: Sequence[RolloutResult]) -> None:
+    plan, out = rollout.plan, rollout.out
     lines = "".join(f"{result.model_dump_json()}\n" for result in results)
     write(out / RESULTS, lines.encode())
-    write(out / ROLLOUT_PAGE, rollout_page(plan.plan_id, f"{simulator} ({rollout.version})", results).encode())
+    write(out / ROLLOUT_PAGE, rollout_page(plan.plan_id, f"{rollout.name} ({rollout.version})", results).encode())
     if any(result.recording for result in results):
         write(out / RECIPE, recipe_text(plan, results).encode())
-    return results
 
 
 def _result_of(rollout: _Rollout, event: PlannedEvent, start: Start | None) -> RolloutResult:
@@ -92,12 +105,17 @@ def _result_of(rollout: _Rollout, event: PlannedEvent, start: Start | None) -> R
     if start is None or problem:
         return _result(event, start, RolloutStatus.UNUSABLE, problem)
     below = f"{RECORDINGS}/{event.source}/{start.kind}/{start.start_id}"
-    known = _known(rollout, below)
+    try:
+        demonstration = load_demonstration(rollout.folder, event)
+    except JoineryError as error:
+        return _result(event, start, RolloutStatus.UNUSABLE, str(error))
+    repeated = _repeated(event, demonstration)
+    known = _known(rollout, below, repeated)
     if known is not None:
         return known
     try:
         with closing(rollout.simulator.scene(event)) as scene:
-            outcome = roll_out(event, start, load_demonstration(rollout.folder, event), scene, rollout.out / below)
+            outcome = roll_out(event, start, demonstration, scene, rollout.out / below)
     except SceneError as error:
         return _result(event, start, RolloutStatus.NO_SCENE, str(error))
     except UnreachableStartError as error:
@@ -109,6 +127,7 @@ def _result_of(rollout: _Rollout, event: PlannedEvent, start: Start | None) -> R
         simulator=rollout.name,
         simulator_version=rollout.version,
         start_seed=start.seed,
+        repeated=repeated,
         result=result,
     )
     write(rollout.out / below / PROVENANCE, (provenance.model_dump_json(indent=1) + "\n").encode())
@@ -130,8 +149,16 @@ def _result(event: PlannedEvent, start: Start | None, status: RolloutStatus, rea
     )
 
 
-def _known(rollout: _Rollout, below: str) -> RolloutResult | None:
-    """The result of a start that is recorded; what a rollout that was killed left of one is removed."""
+def _repeated(event: PlannedEvent, demonstration: Demonstration) -> str:
+    """What a rollout depends on besides its start: another scene or demonstration makes another recording."""
+    scene = f"{event.scene_ns}:{event.opening}:{event.scene.locator}:{event.scene.row}".encode()
+    return hashlib.sha256(scene + to_npz(demonstration)).hexdigest()
+
+
+def _known(rollout: _Rollout, below: str, repeated: str) -> RolloutResult | None:
+    """The result of a start that is recorded; one that a rollout was killed in, or that is of another scene or
+    demonstration, is removed and recorded again.
+    """
     folder = rollout.out / below
     if not (folder / PROVENANCE).is_file() or not (folder / RECORDING).is_file():
         shutil.rmtree(folder, ignore_errors=True)
@@ -145,7 +172,22 @@ def _known(rollout: _Rollout, below: str) -> RolloutResult | None:
         raise JoineryError(
             f"{folder}: was recorded in {found}, not {rollout.name} ({rollout.version}); name another --out"
         )
+    if known.repeated != repeated:
+        shutil.rmtree(folder)
+        return None
     return known.result
+
+
+def _check_no_strangers(rollout: _Rollout) -> None:
+    """Raises JoineryError when the folder holds recordings of starts this plan does not have: they would be used."""
+    planned = {(event.source, start.start_id) for event in rollout.plan.events for start in event.usable}
+    below = rollout.out / RECORDINGS
+    for folder in sorted(path.parent for path in below.glob(f"*/*/*/{RECORDING}")):
+        if (folder.parts[-3], folder.name) not in planned:
+            raise JoineryError(
+                f"{folder}: is of a start that this plan does not have, and the recipe would use it; "
+                "name another --out, or remove it"
+            )
 
 
 # -- the recipe ------------------------------------------------------------------------------------------------------
@@ -176,5 +218,6 @@ def _source(parent: ParentSource, kind: StartKind) -> dict[str, Any]:
         "name": f"{parent.name[: _LONGEST_NAME - len(called) - 1]}_{called}",
         "path": f"{RECORDINGS}/{parent.name}/{kind}",
         "kind": source_kind.value,
+        "protocol": parent.protocol.value,
         "card": card,
     }

@@ -20,12 +20,14 @@ from jobs.listing import commit_listing_findings, list_sources
 from jobs.progress import Reporter, StageProgress
 from jobs.river import RIVER
 from jobs.worker import Batch
+from pipeline import align
 from pipeline.errors import JoineryError
 from pipeline.ledger import Ledger, StageState, WorkItem
 from pipeline.shards import publish
 from pipeline.shards.latest import point_at
 from pipeline.stage import Scope, Stage
-from pipeline.store import LEDGERS, TABLES, Attempt, Workspace
+from pipeline.store import LEDGERS, TABLES, Attempt, Workspace, stream_rows
+from schemas.episode import Alignment
 from schemas.recipe import ExecutorName, Recipe, RunSpec
 from schemas.recipe_file import LoadedRecipe
 from schemas.run import Run, StageCount
@@ -33,6 +35,8 @@ from schemas.shard import ShardSet
 
 COMMIT_EVERY_S = 2.0
 """A commit costs some 30 ms and a few small files; two seconds of work is all a kill can lose."""
+_CHUNK = 4096
+"""Attempts whose records are looked at together."""
 LIGHT_STAGE_FACTOR = 8
 """Stages that open no source take this many times ``run.batch_items`` at once: their items are cheap."""
 
@@ -93,7 +97,10 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
                 if stage.scope in WHOLE and (state.quarantined or state.left or state.waiting):
                     raise JoineryError(f"stage {stage.name} failed, and all that follows needs it; see `joinery why`")
         quarantined, episodes = ledger.quarantined_share()
-        run = _finished(run, counts, *_outcome(ledger, quarantined, episodes, recipe.run.error_budget))
+        outcome, said = _outcome(ledger, quarantined, episodes, recipe.run.error_budget)
+        if dropped := _n_dropped(workspace, ledger):
+            said += f"; cleaning dropped {dropped} of the others"
+        run = _finished(run, counts, outcome, said)
         if run.outcome == "succeeded":
             _point_at_present_set(workspace, ledger)
         return RunResult(run, quarantined, episodes)
@@ -213,6 +220,13 @@ def _new_run(loaded: LoadedRecipe) -> Run:
 def _finished(run: Run, counts: list[StageCount], outcome: str, message: str) -> Run:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return replace(run, finished_at=now, outcome=outcome, message=message, stages=tuple(counts))
+
+
+def _n_dropped(workspace: Workspace, ledger: Ledger) -> int:
+    """Episodes of which cleaning kept nothing."""
+    attempts = [attempt for _, attempt in ledger.done_attempts(align.STAGE.name)]
+    chunks = (attempts[i : i + _CHUNK] for i in range(0, len(attempts), _CHUNK))
+    return sum(not alignment.kept for rows in stream_rows(workspace, Alignment, chunks) for alignment in rows)
 
 
 def _outcome(ledger: Ledger, quarantined: int, episodes: int, budget: float) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from schemas.event import Level
 from schemas.finding import Finding, Verdict
 from schemas.recipe import Recipe
 from schemas.recipe_file import LoadedRecipe
@@ -31,6 +32,8 @@ if TYPE_CHECKING:  # what is shown is made elsewhere; importing its makers here 
     from trainer.loop import StepLog
     from trainer.run import TrainReport
 
+_LEVELS = [str(level) for level in Level]
+_SHOWN_OF_EACH = 3
 _STYLES = {Verdict.DROP: "red", Verdict.TRIM: "yellow", Verdict.KEEP: "dim"}
 
 
@@ -109,7 +112,7 @@ def traced(out: Console, episodes: Sequence[TracedEpisode], as_json: bool) -> No
         for file in episode.files:
             tree.add(f"[dim]{episode.root}/{file}[/dim]")
         nodes: dict[str, Tree] = {}
-        for event in episode.events:
+        for event in sorted(episode.events, key=lambda event: (_LEVELS.index(event.level), event.start_s)):
             nodes[event.event_id] = nodes.get(event.parent_id, tree).add(_event_label(event))
         out.print(tree, no_wrap=True, overflow="ignore", crop=False)
 
@@ -121,19 +124,36 @@ def _event_label(event: TracedEvent) -> str:
     return f"{event.level} [cyan]{event.event_id}[/cyan] {times}  {event.caption}[green]{cell}{samples}[/green]"
 
 
-def reasons(out: Console, found: Reasons, as_json: bool) -> None:
-    """Failures first, then findings by verdict."""
+def reasons(out: Console, found: Reasons, as_json: bool, everything: bool) -> None:
+    """Failures first, then findings by verdict; of ``everything`` only the first few of each kind and source."""
     if as_json:
-        _json({"failures": found.failures, "findings": found.findings})
+        _json({"failed_run": found.failed_run, "failures": found.failures, "findings": found.findings})
         return
+    if found.failed_run:
+        out.print("THE LAST RUN FAILED", style="bold red")
+        out.print(f"  {found.failed_run}", markup=False, highlight=False, soft_wrap=True)
     for failure in found.failures:
         where = found.locators.get(failure.item, failure.item)
         out.print(f"QUARANTINE {failure.stage}: {where}", style="bold red", highlight=False, soft_wrap=True)
         out.print(f"  {failure.error}: {failure.message}", markup=False, highlight=False, soft_wrap=True)
-    _finding_lines(out, found.findings, found.locators)
+    shown, more = _first_of_each(found.findings) if everything else (found.findings, Counter[tuple[str, str]]())
+    _finding_lines(out, shown, found.locators)
+    for (source, check), n in more.items():
+        out.print(f"… and {n} more of {source}: {check}; joinery why RECIPE {source}", highlight=False, soft_wrap=True)
     counts = Counter(finding.verdict for finding in found.findings)
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in (Verdict.DROP, Verdict.TRIM, Verdict.KEEP))
     out.print(f"{len(found.failures)} quarantined; findings: {said}", highlight=False)
+
+
+def _first_of_each(findings: Sequence[Finding]) -> tuple[list[Finding], Counter[tuple[str, str]]]:
+    """The first findings of each source and check, and how many more there are."""
+    seen, shown = Counter[tuple[str, str]](), []
+    for finding in findings:
+        kind = (finding.source, finding.check)
+        seen[kind] += 1
+        if seen[kind] <= _SHOWN_OF_EACH:
+            shown.append(finding)
+    return shown, Counter({kind: n - _SHOWN_OF_EACH for kind, n in seen.items() if n > _SHOWN_OF_EACH})
 
 
 def _finding_lines(out: Console, findings: Sequence[Finding], locators: dict[str, str]) -> None:
@@ -193,7 +213,7 @@ class RolloutLines:
     def __init__(self, out: Console, as_json: bool) -> None:
         self._out, self._as_json, self._n = out, as_json, 0
 
-    def __call__(self, result: RolloutResult) -> None:
+    def __call__(self, result: RolloutResult, total: int) -> None:
         if self._as_json:
             print(result.model_dump_json(), flush=True)
             return
@@ -202,7 +222,8 @@ class RolloutLines:
         said = became if result.status is RolloutStatus.RECORDED else str(result.status)
         why = f": {result.reason}" if result.reason else ""
         what = f"{result.source} {result.verb} {result.kind or ''}".rstrip()
-        line = f"{self._n:>5} {what} {result.start_id[:11]}  {said}{why}"
+        which = result.start_id or result.event_id
+        line = f"{self._n:>5}/{total} {what} {which[:11]}  {said}{why}"
         self._out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

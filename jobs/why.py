@@ -26,6 +26,8 @@ class Reasons:
     failures: tuple[Failure, ...]
     locators: dict[str, str]
     """Episode id → ``source: locator`` of the copy that is used, for readable output."""
+    failed_run: str = ""
+    """Why the last run failed as a whole; empty unless it did."""
 
 
 def why(workspace: Workspace, ledger: Ledger, recipe: Recipe, subject: str | None) -> Reasons:
@@ -53,7 +55,13 @@ def why(workspace: Workspace, ledger: Ledger, recipe: Recipe, subject: str | Non
         for failure in current_failures(workspace, ledger)
         if wanted is None or failure.item in wanted or failure.source in wanted
     ]
-    return Reasons(tuple(findings), tuple(failures), locators)
+    return Reasons(tuple(findings), tuple(failures), locators, _failed_run(workspace))
+
+
+def _failed_run(workspace: Workspace) -> str:
+    ended = [run for run in workspace.rows(Run) if run.finished_at]
+    last = max(ended, key=lambda run: (run.started_at, run.run_id), default=None)
+    return last.message if last is not None and last.outcome == "failed" else ""
 
 
 def current_failures(workspace: Workspace, ledger: Ledger) -> list[Failure]:

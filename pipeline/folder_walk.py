@@ -40,7 +40,11 @@ def walk(root: str, folder: str, *, recursive: bool, follow_links: bool) -> Iter
         if real in seen:
             continue
         seen.add(real)
-        for name, entry in _entries(os.path.join(root, here)):
+        entries = _entries(os.path.join(root, here))
+        if isinstance(entries, PermissionError):
+            yield Found(here, 0, 0, f"it cannot be listed ({entries.strerror}); let this user read it or remove it")
+            continue
+        for name, entry in entries:
             path = f"{here}/{name}" if here else name
             if not _is_storable(path):
                 yield Found(ascii(path), 0, 0, "its name is no UTF-8 and could be stored nowhere; rename it")
@@ -65,12 +69,14 @@ def walk(root: str, folder: str, *, recursive: bool, follow_links: bool) -> Iter
                 linked.append(path)
 
 
-def _entries(folder: str) -> list[tuple[str, "os.DirEntry[str]"]]:
+def _entries(folder: str) -> 'list[tuple[str, "os.DirEntry[str]"]] | PermissionError':
     try:
         with os.scandir(folder) as entries:
             return sorted((entry.name, entry) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except PermissionError as error:
+        return error
 
 
 def _is_storable(path: str) -> bool:

@@ -35,6 +35,8 @@ from schemas.time import NS_PER_S
 
 _UNEVEN = 1.5
 """A longest frame interval beyond this multiple of the usual one is told as a variable frame rate."""
+_ENDS_TOGETHER = 0.9
+"""Views of one recording end within this share of the slower one's frame interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,15 +250,17 @@ def _clock_findings(ref: EpisodeRef, raw: RawCamera, path: str, times_ns: Ints) 
 
 
 def _uneven_views(ref: EpisodeRef, cameras: Sequence[Camera]) -> Iterator[Finding]:
-    """Views are taken to start together; different counts say that one of them was cut."""
+    """Views that end at other times than the master view: one of them was cut. Their clocks say when each began."""
     for camera in cameras[1:]:
         master = cameras[0]
-        if camera.n_frames != master.n_frames:
+        apart_ns = abs(camera.end_ns - master.end_ns)
+        allowed_ns = _ENDS_TOGETHER * max(_usual_interval(camera.times_ns), _usual_interval(master.times_ns))
+        if apart_ns > allowed_ns:
             message = (
-                f"view {camera.name} has {camera.n_frames} frames, the master view {master.name} {master.n_frames}; "
-                "both are taken to start at the same instant"
+                f"view {camera.name} has {camera.n_frames} frames and ends at {camera.end_ns / NS_PER_S:.3f} s, the "
+                f"master view {master.name} {master.n_frames} and at {master.end_ns / NS_PER_S:.3f} s"
             )
-            yield about_episode(ref, "view_length_disagrees", message, camera.n_frames, master.n_frames)
+            yield about_episode(ref, "view_length_disagrees", message, apart_ns / NS_PER_S, allowed_ns / NS_PER_S)
 
 
 def on_picture_clock(raw: RawEpisode, master: Camera) -> RawEpisode:

@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.episode_finding import episode_finding
+from pipeline.sync import BEYOND_S, MIN_OVERLAP_S
 from pipeline.vote import contradicts, drift_ns, is_clear
 from schemas.episode import Episode, SyncVerdict
 from schemas.finding import Finding, Verdict
@@ -40,6 +41,9 @@ _DISAGREES = 1.5
 _COMPARABLE = 0.7
 """Share of its source's correlation from which an episode's evidence counts as of the same kind. Pictures of other
 actions, or of nothing, mostly stay below it."""
+_SURE_S = 7.0
+"""A half of a shorter episode holds two or three motions, and what the arm does not tell of them (fingers, turns) moves
+its lag by 0.15 s with exact clocks: the halves may then differ by more, in inverse proportion (docs/align.md)."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,12 @@ class Case:
             return 0.0
         return float(np.median(np.diff(self.episode.master.times_ns)))
 
+    @property
+    def max_drift_s(self) -> float:
+        """By how much the halves of this episode may differ."""
+        lasting_s = (self.episode.master.end_ns - int(self.episode.master.times_ns[0])) / NS_PER_S
+        return round(self.spec.max_drift_s * max(1.0, _SURE_S / lasting_s), 3)
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -80,6 +90,18 @@ class _Doubt(NamedTuple):
     threshold: float | None = None
 
 
+def _nothing_to_compare(case: Case) -> _Doubt:
+    """Why an episode has no curve, as far as the episode itself tells."""
+    cameras = case.episode.cameras
+    if not cameras:
+        return _Doubt("there are no pictures")
+    needed_s = MIN_OVERLAP_S + case.spec.max_lag_s + BEYOND_S
+    lasts_s = min(camera.end_ns for camera in cameras) / NS_PER_S
+    if lasts_s < needed_s:
+        return _Doubt("the episode is too short for it, in seconds", lasts_s, needed_s)
+    return _Doubt("too few rows are valid, nothing moves, or nothing is seen to move")
+
+
 def constant_lag(votes: Sequence[SourceLag]) -> SourceLag | None:
     """The source's constant lag, by the best evidence that gives one; commands lead, so theirs is no clock's lag."""
     constant = {vote.evidence: vote for vote in votes if vote.clock is SourceClock.CONSTANT}
@@ -89,10 +111,10 @@ def constant_lag(votes: Sequence[SourceLag]) -> SourceLag | None:
 def judge(case: Case) -> Judgement:
     """Verdict, offset and finding of one episode that has actions."""
     curve, source = case.curve, case.source
-    if curve is not None and (doubt := _no_lag_is_right(curve, case.spec)) is not None:
+    if curve is not None and (doubt := _no_lag_is_right(case, curve)) is not None:
         return _rejected(case, doubt)
     if source is None:
-        return _unverified(case, _Doubt("nothing moves, or nothing is seen")) if curve is None else _alone(case, curve)
+        return _unverified(case, _nothing_to_compare(case)) if curve is None else _alone(case, curve)
     if curve is None or curve.evidence is Evidence.COMMANDS:
         return _with_source(case, source, SyncVerdict.BY_SOURCE, source.lag_ns)
     return _two_witnesses(case, curve, source)
@@ -209,14 +231,14 @@ def _measured(case: Case) -> str:
 # -- evidence ----------------------------------------------------------------------------------------------------------
 
 
-def _no_lag_is_right(curve: LagCurve, spec: AlignSpec) -> _Doubt | None:
+def _no_lag_is_right(case: Case, curve: LagCurve) -> _Doubt | None:
     """What is strong enough to hold an episode back, whatever its source says: a drift, a lag beyond the window."""
+    spec, estimate = case.spec, curve.estimate
     drift_s = drift_ns(curve, spec) / NS_PER_S
-    if abs(drift_s) > spec.max_drift_s:
+    if abs(drift_s) > case.max_drift_s:
         return _Doubt(
-            f"its second half by {drift_s:+.3f} s more than its first: a clock drifts", drift_s, spec.max_drift_s
+            f"its second half by {drift_s:+.3f} s more than its first: a clock drifts", drift_s, case.max_drift_s
         )
-    estimate = curve.estimate
     strong = (
         curve.evidence is Evidence.POSITIONS
         and estimate.correlation >= spec.min_correlation_to_move

@@ -60,13 +60,15 @@ class EpisodeRecorder:
     _frames: list[tuple[str, int]] = field(default_factory=list)
     _rows: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     _annotations: list[Annotation] = field(default_factory=list)
+    _latest: dict[str, int] = field(default_factory=dict)
     _recovery: RecoveryNote | None = None
 
     def __enter__(self) -> EpisodeRecorder:
-        """Begin. Raises FileExistsError when the folder already holds a recording."""
+        """Begin. Raises FileExistsError when the folder already holds a recording, finished or not."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if (self.folder / RECORDING).exists():
-            raise FileExistsError(f"{self.folder}: holds a finished recording; give the new one a folder of its own")
+        for name, state in ((RECORDING, "a finished"), (UNFINISHED, "an unfinished")):
+            if (self.folder / name).exists():
+                raise FileExistsError(f"{self.folder}: holds {state} recording; give the new one a folder of its own")
         (self.folder / UNFINISHED).write_text(self.recording.model_dump_json(indent=1), encoding="utf-8")
         return self
 
@@ -80,7 +82,9 @@ class EpisodeRecorder:
             self._end_films()
 
     def picture(self, camera: str, rgb: NDArray[np.uint8], t_ns: int) -> None:
-        """One picture [H, W, 3] of a camera; even sides. Times of one camera must increase."""
+        """One picture [H, W, 3] of a camera; even sides. Raises ValueError unless the camera's times increase."""
+        self._check_later(f"picture of {camera}", self._latest.get(camera), t_ns)
+        self._latest[camera] = int(t_ns)
         film = self._films.get(camera) or self._open(camera, rgb)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").reformat(format="yuv420p")
         frame.pts = max(film.last_pts + 1, round((t_ns - self._origin(camera, t_ns)) * 9 / 100_000))
@@ -89,12 +93,22 @@ class EpisodeRecorder:
         self._frames.append((camera, int(t_ns)))
 
     def row(self, t_ns: int, **values: float | str | bool | Sequence[float] | NDArray[np.floating]) -> None:
-        """One row of numbers. Every row must have the same columns; a value that is not known is NaN."""
+        """One row of numbers. Every row must have the same columns; a value that is not known is NaN.
+
+        Raises ValueError when the columns differ or the time is not after the last row's.
+        """
+        self._check_later("row", self._rows[TIME][-1] if self._rows else None, t_ns)
         if self._rows and set(values) | {TIME} != set(self._rows):
             raise ValueError(f"row at {t_ns} has the columns {sorted(values)}, earlier ones {sorted(self._rows)}")
         self._rows[TIME].append(int(t_ns))
         for name, value in values.items():
             self._rows[name].append(np.asarray(value).tolist() if not isinstance(value, str) else value)
+
+    @staticmethod
+    def _check_later(what: str, last_ns: int | None, t_ns: int) -> None:
+        """A clock that steps back is found out while the robot still stands there, not when the recording is read."""
+        if last_ns is not None and int(t_ns) <= last_ns:
+            raise ValueError(f"{what} at {t_ns} ns comes after one at {last_ns} ns; stamp with a monotonic clock")
 
     def annotate(self, annotation: Annotation) -> None:
         """A span somebody or something said."""

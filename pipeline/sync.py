@@ -39,7 +39,7 @@ _TREND_S = 1.5
 """Slower changes (how close the arm is to the lens) are taken out: they correlate at any lag."""
 _PEAK_S = 0.15
 """Lags nearer to the best one than this belong to its peak."""
-_BEYOND_S = 0.1
+BEYOND_S = 0.1
 """The sweep goes this far past ``max_lag_s`` so that a peak at the limit can be told from a slope."""
 _MAX_GAP_S = 0.25
 """Longer holes in the action clock are left out of the comparison."""
@@ -103,7 +103,7 @@ def sweep_lags(visual: Sequence[Signal], motion: Sequence[Signal], max_lag_s: fl
 
     None when there is nothing to compare: no signals, less than 3 s in common at the largest lag, or nothing moves.
     """
-    reach = int(np.ceil((max_lag_s + _BEYOND_S) * NS_PER_S / GRID_NS))
+    reach = int(np.ceil((max_lag_s + BEYOND_S) * NS_PER_S / GRID_NS))
     grid = _common_grid([*visual, *motion]) if visual and motion else None
     if grid is None or (len(grid) - reach) * GRID_NS < MIN_OVERLAP_S * NS_PER_S:
         return None

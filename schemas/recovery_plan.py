@@ -12,7 +12,7 @@ from pydantic import Field
 from schemas.episode import Arm, Protocol
 from schemas.event import BoundaryKind, Verb
 from schemas.recipe_recover import Point, RecoverSpec
-from schemas.recipe_section import Section, Text
+from schemas.recipe_section import Name, Section, Text
 from schemas.source import SourceKind
 from schemas.source_card import SourceCard
 
@@ -43,7 +43,7 @@ class StartKind(StrEnum):
 class Start(Section):
     """One start to collect a recording from."""
 
-    start_id: Text
+    start_id: Name
     index: Annotated[int, Field(ge=0)]
     kind: StartKind
     pose: PlannedPose
@@ -70,7 +70,7 @@ class PlannedEvent(Section):
 
     event_id: Text
     episode_id: Text
-    source: Text
+    source: Name
     embodiment: str
     instruction: str
     verb: Verb
@@ -100,7 +100,7 @@ class PlannedEvent(Section):
 class ParentSource(Section):
     """A source that contacts are from; its rights hold for the recoveries too."""
 
-    name: Text
+    name: Name
     kind: SourceKind
     protocol: Protocol
     card: SourceCard
@@ -154,4 +154,5 @@ class RolloutProvenance(Section):
     simulator: Text
     simulator_version: str
     start_seed: int
+    repeated: Text = Field(description="Digest of the scene and of the demonstration that was repeated in it.")
     result: RolloutResult

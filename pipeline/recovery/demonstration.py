@@ -20,6 +20,9 @@ from schemas.episode import ActionTrack, Arm, ArmTrack
 from schemas.pose import matrix_of, orthonormalise
 from schemas.time import NS_PER_S
 
+_LONGEST_NS = 3600 * NS_PER_S
+"""Longer than any plan's `recover.max_replay_s` needs to be; a damaged clock must not run for ever."""
+
 SQUEEZE = 0.1
 """Of the whole opening."""
 
@@ -137,4 +140,9 @@ def from_npz(data: bytes) -> Demonstration:
     shapes = [(path.position.shape, path.rotation.shape, path.opening.shape) for path in arms.values()]
     if n < 2 or not arms or any(shape != ((n, 3), (n, 6), (n,)) for shape in shapes):
         raise ValueError(f"a demonstration of {n} rows whose arrays do not fit: {shapes}; make the plan again")
+    finite = all(np.isfinite(part).all() for path in arms.values() for part in (path.position, path.rotation))
+    if times_ns.dtype != np.int64 or not np.all(np.diff(times_ns) > 0) or not finite:
+        raise ValueError("its times do not increase or its poses are not finite; make the plan again")
+    if times_ns[-1] - times_ns[0] > _LONGEST_NS:
+        raise ValueError(f"a demonstration of {(times_ns[-1] - times_ns[0]) / NS_PER_S:.0f} s; make the plan again")
     return Demonstration(times_ns, arms)

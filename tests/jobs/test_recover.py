@@ -1,6 +1,7 @@
 """``joinery recover``, from a run to a run of its recoveries."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,37 @@ def test_a_run_without_events_and_a_plan_that_is_none_say_what_to_do(place: Path
     assert "make one with `joinery recover plan`" in said.replace("\n", " ")
     said = call("recover", "rollout", place / "plan", "--simulator", "matrix", "--out", tmp_path / "x", status=1)
     assert "there are robosuite, synthetic" in said.replace("\n", " ")
+
+
+def changed(place: Path, folder: Path, old: str, new: str) -> Path:
+    """A copy of the plan with something else in it."""
+    shutil.copytree(place / "plan", folder)
+    (folder / "plan.json").write_text((folder / "plan.json").read_text().replace(old, new))
+    return folder
+
+
+def test_a_plan_can_name_no_folder_outside_of_its_rollout(place: Path, tmp_path: Path) -> None:
+    plan = json.loads((place / "plan" / "plan.json").read_text())
+    start = plan["events"][0]["starts"][0]["start_id"]
+    hostile = changed(place, tmp_path / "plan", start, "../../../../victim")
+    (tmp_path / "victim").mkdir()
+    said = call("recover", "rollout", hostile, "--simulator", "synthetic", "--out", tmp_path / "a/b/out", status=1)
+    assert "start_id" in said
+    assert (tmp_path / "victim").is_dir()
+
+
+def test_recordings_of_starts_that_a_plan_has_given_up_are_not_used(place: Path, tmp_path: Path) -> None:
+    start = next(path.name for path in sorted((place / "rolled/recordings/open_robot").glob("*/*")))
+    other = changed(place, tmp_path / "plan", start, f"{start[:-1]}{'0' if start[-1] != '0' else '1'}")
+    shutil.copytree(place / "rolled", tmp_path / "rolled")
+    said = call("recover", "rollout", other, "--simulator", "synthetic", "--out", tmp_path / "rolled", status=1)
+    assert "is of a start that this plan does not have" in said
+
+
+def test_another_demonstration_is_recorded_again(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "rolled", tmp_path / "rolled")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "rolled").rglob("recording.json")}
+    call("recover", "plan", place / "recipe.yaml", "--out", tmp_path / "plan", "--set", "recover.max_replay_s=0.5")
+    call("recover", "rollout", tmp_path / "plan", "--simulator", "synthetic", "--out", tmp_path / "rolled")
+    assert before
+    assert all(path.stat().st_mtime_ns != modified for path, modified in before.items())

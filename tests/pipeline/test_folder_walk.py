@@ -93,3 +93,19 @@ def test_a_source_says_what_it_passed_over_and_reads_the_rest(tmp_path: Path) ->
     (tmp_path / "source/a.mp4").unlink()
     with pytest.raises(SourceError, match=r"no video file below it.*besides, b\.mp4 is passed over.*follow_links"):
         list(discover(spec, SourceFiles(spec.path), MemoryDigests()))
+
+
+def test_a_folder_that_may_not_be_listed_hides_no_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``lost+found`` of a mounted disk, say. Tests may run as root, who may list everything."""
+    (root / "lost+found").mkdir()
+    scandir = os.scandir
+
+    def denied(folder: str) -> object:
+        if str(folder).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    assert listed(root) == ["b/1.txt"]
+    (said,) = told(root)
+    assert "cannot be listed (Permission denied)" in said

@@ -15,6 +15,7 @@ from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.fingerprint import MemoryDigests
 from pipeline.ingest import STAGE, decode_view, ingest, on_picture_clock
+from pipeline.recorder import EpisodeRecorder
 from pipeline.sources import views
 from pipeline.sources.formats import discover, read
 from pipeline.stage import Bundle
@@ -26,11 +27,13 @@ from schemas.finding import Finding, Verdict
 from schemas.recipe import IngestSpec
 from schemas.recipe_file import load_recipe
 from schemas.recipe_formats.lerobot import LeRobotSource
+from schemas.recipe_formats.self_collected import SelfCollectedSource
 from schemas.recipe_sources import SourceSpec
 from schemas.source import EpisodeRef
 from tests.pipeline.films import drifting, film
 from tests.pipeline.sources import datasets
 from tests.pipeline.sources.test_video_folder import spec_for as clips_for
+from tests.pipeline.sources.written.self_collected import recording
 from tests.pipeline.test_video import damaged_from
 
 R = TypeVar("R")
@@ -103,6 +106,18 @@ def test_unequal_counts_are_told_and_the_nominal_times_stand(tmp_path: Path) -> 
     assert (finding.check, finding.value, finding.threshold) == ("frame_count_disagrees", 18, 20)
     assert only(ActionTrack, records).n_rows == 20
     assert only(Episode, records).master.n_frames == 18
+
+
+def test_views_of_other_rates_that_end_together_are_no_finding(tmp_path: Path) -> None:
+    with EpisodeRecorder(tmp_path / "one", recording(state=[], joints=[])) as recorder:
+        for i, picture in enumerate(drifting(60)):
+            recorder.picture("front", picture, i * 33_333_333)
+            if i % 2 == 0:
+                recorder.picture("wrist", picture, i * 33_333_333 + 5_000_000)
+    spec = SelfCollectedSource.model_validate(
+        {"format": "self_collected", "name": "own", "path": str(tmp_path), "card": {"licence": "MIT"}}
+    )
+    assert "view_length_disagrees" not in checks(records_of(spec))
 
 
 def test_a_shorter_second_view_is_told(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The judge: which evidence confirms, moves, or holds back; nothing moves on weak evidence."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -149,6 +150,17 @@ def test_a_drifting_clock_is_rejected_whatever_its_source_says(source):
     assert judged(peaked(0.0, drift_s=0.1), source_lag(0.0)).verdict is SyncVerdict.CONFIRMED
 
 
+@pytest.mark.parametrize(("lasting_s", "rejected"), [(4.0, False), (5.5, False), (6.5, True), (20.0, True)])
+def test_the_halves_of_a_short_episode_may_differ_by_more(lasting_s, rejected):
+    """Rolled out in a simulator, 4 to 6 s, with exact clocks: halves 0.12 to 0.15 s apart."""
+    episode = make_episode(make_camera(n=round(lasting_s * 20.0), hz=20.0))
+    found = judge(Case(episode, peaked(0.0, drift_s=-0.15), None, own_clock=False, spec=SPEC))
+    assert (found.verdict is SyncVerdict.REJECTED) is rejected
+    certain = judge(Case(episode, peaked(0.0, drift_s=-0.3), None, own_clock=False, spec=SPEC))
+    assert certain.verdict is SyncVerdict.REJECTED
+    assert certain.finding.threshold == pytest.approx(0.12 * max(1.0, 7.0 / lasting_s), abs=1e-3)
+
+
 @pytest.mark.parametrize("source", [None, source_lag(0.0), source_lag(0.1)])
 def test_a_strong_lag_beyond_the_window_is_rejected_whatever_its_source_says(source):
     assert judged(peaked(0.8, inside=False), source).verdict is SyncVerdict.REJECTED
@@ -197,3 +209,14 @@ def test_correct_off_moves_nothing_at_all():
     for curve, source in ((peaked(0.1), None), (peaked(0.1), source_lag(0.1)), (None, source_lag(0.1))):
         found = judged(curve, source, spec)
         assert (found.verdict, found.offset_ns) == (SyncVerdict.UNVERIFIED, 0)
+
+
+def test_why_nothing_can_be_compared_is_said_of_the_episode_at_hand():
+    def said(n: int) -> str:
+        episode = make_episode(make_camera(n=n, hz=20.0))
+        return judge(Case(episode, None, None, own_clock=False, spec=SPEC)).finding.message
+
+    assert "too short for it" in said(36)
+    assert "nothing is seen to move" in said(200)
+    bare = dataclasses.replace(EPISODE, cameras=())
+    assert "there are no pictures" in judge(Case(bare, None, None, own_clock=False, spec=SPEC)).finding.message

@@ -55,3 +55,21 @@ def test_a_row_that_leaves_something_out_is_refused(tmp_path: Path) -> None:
 def test_a_camera_nobody_declared_is_refused(tmp_path: Path) -> None:
     with EpisodeRecorder(tmp_path, recording()) as recorder, pytest.raises(ValueError, match="no camera 'back'"):
         recorder.picture("back", np.zeros((16, 16, 3), np.uint8), 5)
+
+
+def test_a_dead_recording_lends_its_files_to_no_other(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), EpisodeRecorder(tmp_path, recording()):
+        raise KeyError("the robot stopped")
+    with pytest.raises(FileExistsError, match="holds an unfinished recording"):
+        EpisodeRecorder(tmp_path, recording()).__enter__()
+
+
+def test_a_clock_that_steps_back_is_found_out_at_once(tmp_path: Path) -> None:
+    black = np.zeros((16, 16, 3), np.uint8)
+    with EpisodeRecorder(tmp_path, recording()) as recorder:
+        recorder.picture("front", black, 10)
+        recorder.row(10, gripper=0.5)
+        with pytest.raises(ValueError, match="picture of front at 5 ns comes after one at 10 ns"):
+            recorder.picture("front", black, 5)
+        with pytest.raises(ValueError, match="row at 10 ns comes after one at 10 ns"):
+            recorder.row(10, gripper=0.5)

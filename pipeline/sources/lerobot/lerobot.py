@@ -196,7 +196,7 @@ def _reference(dataset: Dataset, listed: Listed, found: Mapping[str, FileStat]) 
         "length": listed.length,
         "tasks": listed.tasks,
         "views": [[name, key, windows[key]] for name, key in views],
-        "texts": dataset.vocabulary.needed(dataset.files, found[TABLE].path, listed, info),
+        "texts": _texts(dataset, listed, found[TABLE]),
         "notes": listed.notes,
     }
     return reference(
@@ -207,6 +207,14 @@ def _reference(dataset: Dataset, listed: Listed, found: Mapping[str, FileStat]) 
         files=source_files(dataset.files, dataset.digests, found.items()),
         metadata=metadata_of(spec, part),
     )
+
+
+def _texts(dataset: Dataset, listed: Listed, table: FileStat) -> dict[str, dict[str, str]]:
+    """The texts an episode's rows refer to; none of a damaged table, which reading refuses for its episode alone."""
+    try:
+        return dataset.vocabulary.needed(dataset.files, table.path, listed, dataset.info)
+    except SourceError:
+        return {}
 
 
 def read(ref: EpisodeRef, files: SourceFiles) -> RawEpisode:

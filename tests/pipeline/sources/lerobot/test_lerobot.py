@@ -360,6 +360,18 @@ def test_a_damaged_table_is_an_error_that_names_it(tmp_path: Path) -> None:
         episode(spec_for(tmp_path))
 
 
+def test_a_damaged_table_hides_no_other_episode_from_the_listing(tmp_path: Path) -> None:
+    """Even where the texts an episode needs are looked up in its rows while listing."""
+    write_v2(tmp_path, [12, 12, 12], extra={"subtask_index": lambda _, n: pa.array([0] * n)})
+    path = tmp_path / "data/chunk-000/episode_000001.parquet"
+    path.write_bytes(path.read_bytes()[:-40])
+    refs, _ = discovered(spec_for(tmp_path))
+    assert [ref.locator for ref in refs] == ["episode_index=0", "episode_index=1", "episode_index=2"]
+    lerobot.read(refs[0], SourceFiles(refs[0].root))
+    with pytest.raises(SourceError, match=r"episode_000001\.parquet: not a readable parquet file"):
+        lerobot.read(refs[1], SourceFiles(refs[1].root))
+
+
 def test_time_stamps_that_contradict_the_frame_rate_place_the_rows(tmp_path: Path) -> None:
     late = {"timestamp": lambda _, n: pa.array([i / FPS + (0.5 if i > 5 else 0.0) for i in range(n)])}
     write_v2(tmp_path, [10], extra=late)
