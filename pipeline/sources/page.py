@@ -5,7 +5,7 @@
 A test holds the page equal to this, so that a format's documentation cannot fall behind its code.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from types import UnionType
 from typing import Any, get_args
@@ -15,9 +15,11 @@ from pydantic_core import PydanticUndefined
 
 from pipeline.sources.facts import FormatFacts
 from pipeline.sources.formats import FORMATS
+from schemas.recipe_section import Section
 from schemas.recipe_source import SourceSection
 from schemas.recipe_sources import SourceSpec
 
+_OWN = "schemas.recipe_formats."
 _HEAD = """# Sources
 
 What Joinery reads. This page is generated from the readers (`python -m pipeline.sources.page > docs/sources.md`); each
@@ -60,11 +62,39 @@ def _format(name: str) -> Iterator[str]:
             yield f"| {fact.name.replace('_', ' ')} | {getattr(facts, fact.name)} |"
     keys = own_keys(name)
     if keys:
+        yield from _table(keys)
+    places: dict[type[Section], list[str]] = {}
+    for key, field in keys.items():
+        for place, section in _sections_in(key, field):
+            places.setdefault(section, []).append(place)
+    for section, where in places.items():
         yield ""
-        yield "| key | default | meaning |"
-        yield "|---|---|---|"
+        yield f"In {' and '.join(f'`{place}`' for place in where)}:"
+        yield from _table(section.model_fields)
+
+
+def _table(keys: Mapping[str, FieldInfo]) -> Iterator[str]:
+    yield ""
+    yield "| key | default | meaning |"
+    yield "|---|---|---|"
     for key, field in keys.items():
         yield f"| `{key}` | {_default(field)} | {field.description} |"
+
+
+def _sections_in(place: str, field: FieldInfo) -> Iterator[tuple[str, type[Section]]]:
+    """The sections that a key is made of, where only this format has them; others stand in the recipe's page."""
+    for kind in _kinds_in(field.annotation):
+        if isinstance(kind, type) and issubclass(kind, Section) and kind.__module__.startswith(_OWN):
+            yield place, kind
+            for key, inner in kind.model_fields.items():
+                yield from _sections_in(f"{place}.{key}", inner)
+
+
+def _kinds_in(annotation: Any) -> Iterator[Any]:
+    """A type and what it is made of: ``list[A] | None`` has A."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _kinds_in(part)
 
 
 def own_keys(name: str) -> dict[str, FieldInfo]:

@@ -17,7 +17,7 @@ Flag = Literal["intervention", "error", "recovery", "pause", "invalid"]
 class OpeningTopic(Section):
     """A gripper signal: one number of a topic's messages, and its polarity in the source's own units."""
 
-    topic: Text
+    topic: Text = Field(description="Where it is published.")
     joint: Text | None = Field(default=None, description="For JointState: the joint whose position is meant.")
     field: Text = Field(default="data", description="For other types: dotted path of the number, e.g. `position.0`.")
     closed: float = Field(default=0.0, description="The number when the gripper is closed.")
@@ -33,7 +33,7 @@ class OpeningTopic(Section):
 class ArmTopics(Section):
     """Where one arm's quantities are published. What is not named is not there."""
 
-    arm: Arm
+    arm: Arm = Field(description="`left` or `right`; each once.")
     pose_topic: Text | None = Field(
         default=None,
         description="PoseStamped, Odometry, TransformStamped, tf, Pose, PoseInFrame or planar x, y, theta.",
