@@ -49,6 +49,7 @@ def words_of(ref: EpisodeRef, files: SourceFiles, video: str, beside: list[str],
         words.spans += _chapters(info, listed)
         paths = _by_language(video, [rest for rest in beside if rest != INFO])
         _subtitles(ref, files, paths, info.automatic if info else frozenset(), words)
+        _within(ref, video, length_ns, words)
     else:
         words.findings.append(about_episode(ref, *fault))
     return words
@@ -118,19 +119,33 @@ def _by_language(video: str, beside: list[str]) -> dict[str, list[str]]:
 def _subtitles(
     ref: EpisodeRef, files: SourceFiles, paths: dict[str, list[str]], automatic: frozenset[str], words: Words
 ) -> None:
-    """One track per language, and one file per track."""
-    for language, (path, *others) in sorted(paths.items()):
-        if others:
-            message = f"{path} is read, not {', '.join(others)} of the same language"
-            words.findings.append(about_episode(ref, "subtitles_twice", message, 1 + len(others), 1))
+    """One track per language, from the first file of that language that says anything."""
+    for language, alike in sorted(paths.items()):
         track = "automatic_captions" if language in automatic else "subtitles"
-        try:
-            _read_subtitles(ref, files, path, f"{track}.{language}" if language else track, words)
-        except SourceError as error:
-            words.findings.append(about_episode(ref, "sidecar_damaged", f"is left out: {error}"))
+        for i, path in enumerate(alike):
+            try:
+                says = _read_subtitles(ref, files, path, f"{track}.{language}" if language else track, words)
+            except SourceError as error:
+                words.findings.append(about_episode(ref, "sidecar_damaged", f"{path} is left out: {error}"))
+                says = False
+            if says:
+                if others := alike[i + 1 :]:
+                    message = f"{path} is read, not {', '.join(others)} of the same language"
+                    words.findings.append(about_episode(ref, "subtitles_twice", message, 1 + len(others), 1))
+                break
 
 
-def _read_subtitles(ref: EpisodeRef, files: SourceFiles, path: str, track: str, words: Words) -> None:
+def _within(ref: EpisodeRef, video: str, length_ns: int, words: Words) -> None:
+    """Leave out what is said to begin after the video has ended."""
+    outside = sum(span.start_ns >= length_ns for span in words.spans) if length_ns > 0 else 0
+    if outside:
+        words.spans = [span for span in words.spans if span.start_ns < length_ns]
+        message = f"{outside} chapters or subtitles begin after {video} has ended; they are left out"
+        words.findings.append(about_episode(ref, "annotation_outside", message, outside, 0))
+
+
+def _read_subtitles(ref: EpisodeRef, files: SourceFiles, path: str, track: str, words: Words) -> bool:
+    """Whether the file says anything."""
     found = subtitles(files, path)
     speech = speech_of(found.cues)
     words.spans += (SourceSpan(track, *said, SpanMeaning.SPEECH) for said in speech.said)
@@ -148,3 +163,4 @@ def _read_subtitles(ref: EpisodeRef, files: SourceFiles, path: str, track: str, 
             "taken once"
         )
         words.findings.append(about_episode(ref, "captions_rolling", message, speech.repeated, 0))
+    return bool(speech.said)

@@ -51,8 +51,8 @@ def test_each_language_is_a_track_of_speech(tmp_path: Path) -> None:
 
 def test_captions_of_a_machine_are_called_so_and_taken_once_where_they_roll(tmp_path: Path) -> None:
     (tmp_path / "a.en.vtt").write_bytes(ROLLING)
-    info(tmp_path, automatic_captions={"en": []})
-    raw = episode(tmp_path)
+    info(tmp_path, automatic_captions={"en": []}, duration=10)
+    raw = episode(tmp_path, film(drifting(100), rate=10))
     said = [span.text for span in raw.annotations if span.track == "automatic_captions.en"]
     assert said == ["now pick it", "up slowly", "and turn"]
     (finding,) = raw.findings
@@ -139,6 +139,21 @@ def test_of_two_files_of_a_language_one_is_read(tmp_path: Path) -> None:
     assert checks(raw) == ["subtitles_twice"]
     assert "a.en.vtt is read, not a.en.srt" in raw.findings[0].message
     assert len(raw.annotations) == 1
+
+
+def test_a_second_file_stands_in_for_one_that_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.en.vtt").write_text("WEBVTT\n\n00:0x.000 --> 00:02.000\nlost\n")
+    (tmp_path / "a.en.srt").write_text("1\n00:00:00,500 --> 00:00:01,000\npick it up\n")
+    raw = episode(tmp_path)
+    assert checks(raw) == ["subtitle_unreadable"]
+    assert [span.text for span in raw.annotations] == ["pick it up"]
+
+
+def test_what_begins_after_the_end_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.vtt").write_text(VTT + "\n01:10.000 --> 01:12.000\nlong gone\n")
+    raw = episode(tmp_path)
+    assert [(finding.check, finding.value) for finding in raw.findings] == [("annotation_outside", 1)]
+    assert [span.text for span in raw.annotations] == ["pick it up"]
 
 
 @pytest.fixture(scope="module")
