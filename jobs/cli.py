@@ -40,6 +40,8 @@ Override = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
 
 OUT = Console()
+if not OUT.is_terminal:
+    OUT.width = 1000  # a file or a pipe has no edge at which names would have to be cut
 ERR = Console(stderr=True)
 
 

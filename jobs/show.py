@@ -72,7 +72,8 @@ def run_result(out: Console, loaded: LoadedRecipe, result: RunResult, as_json: b
     if result.quarantined:
         out.print(f"reasons: joinery why {loaded.path}", highlight=False, soft_wrap=True)
     if result.run.outcome != "failed":
-        out.print(f"shards:  {loaded.recipe.workspace.url}/shards", highlight=False, soft_wrap=True)
+        old = "" if result.succeeded else " (latest.json still names the last set that succeeded, if there is one)"
+        out.print(f"shards:  {loaded.recipe.workspace.url}/shards{old}", highlight=False, soft_wrap=True)
 
 
 def status(out: Console, workspace: Workspace, states: Sequence[StageState], as_json: bool) -> None:
