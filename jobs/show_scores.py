@@ -31,6 +31,7 @@ _SEGMENTS = {
 }
 _COMPARED = {f1_at(0.25): "F1 ±.25", segment_f1_at(0.75): "segment F1@.75", f1_at(0.1): "F1 ±.1"}
 _COMPARED_WIDE = {f1_at(0.5): "F1 ±.5", f1_at(1.0): "F1 ±1", segment_f1_at(0.5): "segment F1@.5"}
+_HEADLINES = {f1_at(0.25): "F1 ±.25", typed_f1_at(0.25): "of its kind", segment_f1_at(0.75): "segment F1@.75"}
 _WIDE = 140
 """Characters from which on all comparisons fit; ``--json`` has them always."""
 _SLICED = {
@@ -47,6 +48,7 @@ def scores(out: Console, report: ScoreReport, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
+    _say(out, f"events of `{report.stage}`, {report.level} level, against {report.truth}")
     for group in report.groups:
         _group(out, group, report)
     if report.unscored:
@@ -59,11 +61,14 @@ def scores(out: Console, report: ScoreReport, as_json: bool) -> None:
 def _group(out: Console, group: GroupScore, report: ScoreReport) -> None:
     out.print()
     title = f"{group.name}: {group.episodes} episodes, {group.true} true and {group.predicted} proposed boundaries"
-    _say(out, f"{title}, {report.level} level of `{report.stage}`", "bold")
+    _say(out, title, "bold")
     if group.left_out:
         _say(out, f"{group.left_out} more true boundaries lie in parts that cleaning trimmed; they are not scored")
-    for shown in (_boundaries(group), _segments(group), _differences(group, report, out.width), _kinds(group)):
-        out.print(shown)
+    out.print(_boundaries(group))
+    out.print(_segments(group))
+    _say(out, f"ours, 95 % intervals: {_ours(group)}")
+    out.print(_differences(group, report, out.width))
+    out.print(_kinds(group))
     _trust(out, group)
     out.print(_slices(group))
 
@@ -73,6 +78,11 @@ def _boundaries(group: GroupScore) -> Table:
     heads = [f"{'±' + edge if part == 'F1' else ''}\n{part}" for edge in _EDGES.values() for part in ("P", "R", "F1")]
     keys = [f"{part}@{edge}" for edge in _EDGES for part in ("precision", "recall", "f1")]
     return _by_system(group, "boundaries\nof any kind", dict(zip(keys, heads, strict=True)))
+
+
+def _ours(group: GroupScore) -> str:
+    ours = next(system for system in group.systems if system.name == OURS)
+    return ", ".join(f"{name} {with_interval(ours.metrics[metric])}" for metric, name in _HEADLINES.items())
 
 
 def _segments(group: GroupScore) -> Table:

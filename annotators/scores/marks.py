@@ -11,7 +11,7 @@ OURS = "joinery"
 """The name of the system under test among the baselines."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Mark:
     """One boundary, true or proposed."""
 

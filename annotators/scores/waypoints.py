@@ -38,12 +38,10 @@ def awe_waypoints(position: Floats, rate_hz: float, error_m: float) -> list[int]
 def chord_errors(path: Floats) -> Floats:
     """Largest distance of the points between to the chord from the first point to each other one, float64 [N - 1]."""
     way = path - path[0]
-    length = np.sum(way[1:] ** 2, axis=1)
-    share = np.divide(
-        way[1:] @ way.T, length[:, None], out=np.zeros((len(way) - 1, len(way))), where=length[:, None] > 0
-    )
-    share = np.clip(share, 0.0, 1.0)
-    distance = np.linalg.norm(way[None] - share[:, :, None] * way[1:, None], axis=2)
-    between = np.arange(len(way))[None] < np.arange(1, len(way))[:, None]
-    found: Floats = np.max(np.where(between, distance, 0.0), axis=1)
+    along = way[1:] @ way.T  # [chord, point]
+    square = np.sum(way**2, axis=1)
+    length = square[1:, None]
+    share = np.clip(np.divide(along, length, out=np.zeros_like(along), where=length > 0), 0.0, 1.0)
+    distance = square - share * (2.0 * along - share * length)  # squared, expanded: no [chord, point, 3] array
+    found: Floats = np.sqrt(np.maximum(np.max(np.tril(distance), axis=1), 0.0))
     return found

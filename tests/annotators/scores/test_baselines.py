@@ -125,6 +125,13 @@ def test_arms_are_united_and_what_is_known_of_a_cut_is_kept() -> None:
     assert {mark.arm for mark in flips} == {Arm.LEFT, Arm.RIGHT}
 
 
+def test_a_stop_to_grasp_is_one_cut_and_called_a_grasp() -> None:
+    opening = np.concatenate([np.ones(58), np.linspace(1, 0, 12), np.zeros(80)]).astype(np.float32)
+    track = make_track(even_times(150, 50.0), make_arm(two_moves().astype(np.float32), opening))
+    (cut,) = signal_baselines(track, calibration_of(), SegmentSpec(merge_s=0.4))["pause + gripper"]
+    assert cut.kind is BoundaryKind.GRASP
+
+
 def test_on_synthetic_grasps_every_baseline_finds_something_and_none_as_much_as_we_do() -> None:
     """The order of events.md: KernelCPD before pauses, uniform last or nearly so, ours far above."""
     scores: dict[str, Tally] = {}

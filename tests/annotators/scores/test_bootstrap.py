@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotators.scores.bootstrap import difference_interval, ratio_interval, ratios_of, resampled_sums
+from annotators.scores.bootstrap import (
+    Interval,
+    difference_interval,
+    interval,
+    ratio_interval,
+    ratios_of,
+    resampled_sums,
+)
 
 COUNTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12)
 
@@ -22,6 +29,11 @@ def test_an_interval_holds_its_estimate(pairs: list[tuple[int, int]], seed: int)
         assert found.low is not None
         assert found.high is not None
         assert 0 <= found.low <= found.estimate <= found.high <= 1
+
+
+def test_percentiles_that_miss_the_estimate_are_widened_to_it() -> None:
+    assert interval(0.5, np.full(10, 0.7)) == Interval(0.5, 0.5, 0.7)
+    assert interval(0.9, np.full(10, 0.7)) == Interval(0.9, 0.7, 0.9)
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
