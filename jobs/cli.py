@@ -1,4 +1,4 @@
-"""The ``joinery`` command: plan | run | status | trace | why | recover | verify | train.
+"""The ``joinery`` command: plan | run | status | trace | why | score | recover | verify | train.
 
 Every command takes the recipe: it names the workspace and decides which results are current. Errors a user can
 act on are printed as one line each and end with status 1 (2 for a recipe that is not valid); anything else is a
@@ -19,6 +19,7 @@ from rich.console import Console
 from data_cards.registry import bundled_cards
 from jobs import show
 from pipeline.errors import JoineryError
+from schemas.event import Level
 from schemas.recipe_file import LoadedRecipe, RecipeErrors, load_recipe
 
 if TYPE_CHECKING:
@@ -161,6 +162,26 @@ def why(
         workspace, ledger = _opened(loaded)
         ledger.refresh_all()
         show.reasons(OUT, reasons(workspace, ledger, loaded.recipe, subject), as_json, everything=subject is None)
+
+
+@app.command()
+def score(  # noqa: PLR0917 - typer reads options from parameters
+    recipe: RecipePath,
+    truth: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="What really happens (docs/score.md).")],
+    level: Annotated[Level, typer.Option(help="Which level of the event tree to score.")] = Level.ACTION,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the events of a run against the truth, with baselines beside and intervals for both."""
+    from jobs.score import score as score_run
+    from jobs.show_scores import scores
+
+    with _teaching_errors():
+        loaded = _load(recipe, override)
+        workspace, ledger = _opened(loaded)
+        ledger.refresh_all()
+        scores(OUT, score_run(workspace, ledger, loaded.recipe, truth, level=level, seed=seed), as_json)
 
 
 recover = typer.Typer(no_args_is_help=True, help="Starts near contacts: plan them, and roll them out in a simulator.")

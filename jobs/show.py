@@ -40,13 +40,13 @@ _STYLES = {Verdict.DROP: "red", Verdict.TRIM: "yellow", Verdict.KEEP: "dim"}
 def plan(out: Console, made: RunPlan, recipe: Recipe, as_json: bool) -> None:
     """Sources, then stages."""
     if as_json:
-        _json(made)
+        print_json(made)
         return
-    sources = _table("source", "episodes", "size")
+    sources = table("source", "episodes", "size")
     for source in made.sources:
         sources.add_row(source.source, str(source.episodes), size(source.n_bytes))
     out.print(sources)
-    stages = _table("stage", "items", "cached", "quarantined", "to do")
+    stages = table("stage", "items", "cached", "quarantined", "to do")
     for state in made.stages:
         open_end = state.waiting > 0
         todo = f"≤ {state.left + state.waiting}" if open_end else str(state.left)
@@ -80,13 +80,13 @@ def status(out: Console, workspace: Workspace, states: Sequence[StageState], as_
     """Stages and the last runs."""
     runs = last_runs(workspace)
     if as_json:
-        _json({"stages": list(states), "runs": [dataclasses.replace(run, recipe_yaml="") for run in runs]})
+        print_json({"stages": list(states), "runs": [dataclasses.replace(run, recipe_yaml="") for run in runs]})
         return
-    table = _table("stage", "items", "done", "left", "waiting", "quarantined")
+    rows = table("stage", "items", "done", "left", "waiting", "quarantined")
     for state in states:
         cells = (state.total, state.done, state.left, max(state.waiting, 0), state.quarantined)
-        table.add_row(state.stage, *map(str, cells), style="yellow" if state.quarantined else None)
-    out.print(table)
+        rows.add_row(state.stage, *map(str, cells), style="yellow" if state.quarantined else None)
+    out.print(rows)
     for run in runs[:5]:
         took = f"{sum(stage.seconds for stage in run.stages):.1f} s"
         out.print(
@@ -106,7 +106,7 @@ def last_runs(workspace: Workspace) -> list[Run]:
 def traced(out: Console, episodes: Sequence[TracedEpisode], as_json: bool) -> None:
     """One tree per episode: its source, its events, their cells and samples."""
     if as_json:
-        _json(list(episodes))
+        print_json(list(episodes))
         return
     for episode in episodes:
         tree = Tree(f"[bold]{episode.episode_id}[/bold]  source {episode.source}  {episode.locator}")
@@ -128,7 +128,7 @@ def _event_label(event: TracedEvent) -> str:
 def reasons(out: Console, found: Reasons, as_json: bool, everything: bool) -> None:
     """Failures first, then findings by verdict; of ``everything`` only the first few of each kind and source."""
     if as_json:
-        _json({"failed_run": found.failed_run, "failures": found.failures, "findings": found.findings})
+        print_json({"failed_run": found.failed_run, "failures": found.failures, "findings": found.findings})
         return
     if found.failed_run:
         out.print("THE LAST RUN FAILED", style="bold red")
@@ -192,13 +192,13 @@ def recovery_plan(out: Console, made: CollectionPlan, folder: Path, as_json: boo
     if as_json:
         print(made.model_dump_json(), flush=True)
         return
-    table = _table("contact", "events", "starts", "not usable")
+    rows = table("contact", "events", "starts", "not usable")
     for verb in sorted({event.verb for event in made.events}):
         events = [event for event in made.events if event.verb is verb]
         starts = sum(len(event.usable) for event in events)
         unusable = sum(not event.usable for event in events)
-        table.add_row(str(verb), str(len(events)), str(starts), str(unusable), style="yellow" if unusable else None)
-    out.print(table)
+        rows.add_row(str(verb), str(len(events)), str(starts), str(unusable), style="yellow" if unusable else None)
+    out.print(rows)
     for why, n in Counter(event.problem for event in made.events if event.problem).most_common():
         out.print(f"not usable: {n} × {why}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     beyond = made.n_contacts - len(made.events)
@@ -245,7 +245,7 @@ def rolled_out(out: Console, results: Sequence[RolloutResult], folder: Path, as_
 def verified(out: Console, report: VerifyReport, as_json: bool) -> None:
     """Problems, or what was found in order."""
     if as_json:
-        _json(report)
+        print_json(report)
         return
     for problem in report.problems:
         out.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
@@ -289,12 +289,13 @@ def trained(out: Console, report: TrainReport, as_json: bool) -> None:
     out.print(f"log        {report.log}", highlight=False, soft_wrap=True)
 
 
-def _table(first: str, *rest: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first)
+def table(first: str, *rest: str) -> Table:
+    """Plain columns; all but the first hold numbers."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    made.add_column(first)
     for name in rest:
-        table.add_column(name, justify="right")
-    return table
+        made.add_column(name, justify="right")
+    return made
 
 
 def size(n_bytes: int) -> str:
@@ -317,7 +318,8 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """One indented document on stdout."""
     print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
 
 

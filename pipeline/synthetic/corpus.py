@@ -24,9 +24,10 @@ from pipeline.errors import SourceError
 from pipeline.synthetic.catalogue import ROBOT_SOURCES, VIDEO_SOURCES, WILD, RobotSource
 from pipeline.synthetic.defects import damage_files, damage_recording
 from pipeline.synthetic.lerobot_writer import RecordedEpisode, write_dataset
-from pipeline.synthetic.truth_file import EpisodeTruth, edited_truth, egocentric_truth, robot_truth, write_truth
+from pipeline.synthetic.truth_file import edited_truth, egocentric_truth, robot_truth, write_truth
 from pipeline.synthetic.video_folder import write_video
 from pipeline.synthetic.wild import EGO_HZ, INTERNET_HZ, cut_frames, edited_clip, egocentric, play
+from schemas.truth import TruthEpisode
 
 GENERATOR = 1
 """Goes up whenever the same parameters would give other bytes."""
@@ -88,12 +89,12 @@ def _count(parameters: CorpusParameters, share: float) -> int:
     return math.ceil(parameters.episodes_per_source * share)
 
 
-def _robot_source(root: Path, parameters: CorpusParameters, number: int) -> list[EpisodeTruth]:
+def _robot_source(root: Path, parameters: CorpusParameters, number: int) -> list[TruthEpisode]:
     """One LeRobot dataset; with defects its last episode is the broken one."""
     source = ROBOT_SOURCES[number]
     seed = (parameters.seed, number)
     n_sound = _count(parameters, source.share)
-    truths: list[EpisodeTruth] = []
+    truths: list[TruthEpisode] = []
     n_episodes = n_sound + parameters.with_defects
     folder = root / source.name
     write_dataset(folder, source.dataset(), _recordings(source, seed, n_sound, n_episodes, truths))
@@ -103,7 +104,7 @@ def _robot_source(root: Path, parameters: CorpusParameters, number: int) -> list
 
 
 def _recordings(
-    source: RobotSource, seed: tuple[int, ...], n_sound: int, n_episodes: int, truths: list[EpisodeTruth]
+    source: RobotSource, seed: tuple[int, ...], n_sound: int, n_episodes: int, truths: list[TruthEpisode]
 ) -> Iterator[RecordedEpisode]:
     """The episodes to write, one at a time; appends each one's truth to ``truths``."""
     for index in range(n_episodes):
@@ -113,7 +114,7 @@ def _recordings(
         yield damage_recording(source.recorded(trajectory, seed, index), defect, source.fps)
 
 
-def _internet(root: Path, parameters: CorpusParameters) -> Iterator[EpisodeTruth]:
+def _internet(root: Path, parameters: CorpusParameters) -> Iterator[TruthEpisode]:
     source = VIDEO_SOURCES[0]
     for index in range(_count(parameters, source.share)):
         shots = edited_clip((parameters.seed, 100, index), WILD)
@@ -122,7 +123,7 @@ def _internet(root: Path, parameters: CorpusParameters) -> Iterator[EpisodeTruth
         yield edited_truth(source.name, name, n_frames, cut_frames(shots), INTERNET_HZ)
 
 
-def _egocentric(root: Path, parameters: CorpusParameters) -> Iterator[EpisodeTruth]:
+def _egocentric(root: Path, parameters: CorpusParameters) -> Iterator[TruthEpisode]:
     source = VIDEO_SOURCES[1]
     for index in range(_count(parameters, source.share)):
         trajectory, pictures = egocentric((parameters.seed, 200, index), index, WILD)

@@ -34,16 +34,6 @@ from schemas.time import NS_PER_S
 
 EPISODE_ID = "ep-test"
 NOTHING = np.zeros(0, np.float32)
-PHYSICAL = (
-    BoundaryKind.GRASP,
-    BoundaryKind.LIFT,
-    BoundaryKind.TRANSPORT,
-    BoundaryKind.SUPPORT,
-    BoundaryKind.RELEASE,
-    BoundaryKind.RETREAT,
-    BoundaryKind.MISS,
-    BoundaryKind.SLIP,
-)
 
 
 def even_times(n: int, fps: float) -> Ints:

@@ -1,5 +1,6 @@
 """The segment stage: scores against exact truth, robustness, and the stage's contract."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotators.ranges import usable_ranges
+from annotators.scores.boundaries import Tally, pooled, tolerance_ns, typed, untyped
+from annotators.scores.marks import marks_of
+from annotators.scores.matching import matched_times
 from annotators.segment import STAGE, segment
 from pipeline.errors import SourceError
 from pipeline.stage import Bundle
@@ -24,9 +28,9 @@ from schemas.pose import RotationEncoding, rotation_6d
 from schemas.recipe import SegmentSpec
 from schemas.time import NS_PER_S
 from schemas.tree import violations
+from schemas.truth import PHYSICAL_KINDS
 from tests.annotators.recordings import (
     EPISODE_ID,
-    PHYSICAL,
     Recording,
     all_kept,
     blank_strip,
@@ -39,15 +43,21 @@ from tests.annotators.recordings import (
     simulated,
     synthetic,
 )
-from tests.annotators.scoring import Tally, matches, typed, untyped
 from tests.annotators.sim_truth import true_boundaries
 
 SPEC = SegmentSpec()
+Seconds = Sequence[tuple[BoundaryKind, float]]
 GRASPING = (Variant.PLAIN, Variant.PAUSE, Variant.MISS, Variant.SLIP, Variant.DROP, Variant.ABANDON)
 SIM_NAMES = ("robosuite_pickplacecan_seed0_normal", "robosuite_pickplacecan_seed1_recover")
 
 
 # -- scores ----------------------------------------------------------------------------------------------------
+
+
+def of_their_kind(
+    found: Seconds, true: Seconds, tolerance_s: float, kinds: Sequence[BoundaryKind] = PHYSICAL_KINDS
+) -> Tally:
+    return pooled(typed(marks_of(found), marks_of(true), tolerance_ns(tolerance_s), kinds).values())
 
 
 @pytest.mark.parametrize("rate_hz", [20, 30])
@@ -59,8 +69,8 @@ def test_synthetic_grasps_misses_and_slips_are_found_within_a_tenth_of_a_second(
             trajectory = make_trajectory([seed, 3], {Arm.RIGHT: tasks}, rate_hz=rate_hz)
             true = [(boundary.kind, boundary.t_ns / NS_PER_S) for boundary in trajectory.boundaries]
             found = boundaries(synthetic(trajectory).tree())
-            total += typed(found, true, 0.1, PHYSICAL)
-            lost += typed(found, true, 0.1, (BoundaryKind.MISS, BoundaryKind.SLIP))
+            total += of_their_kind(found, true, 0.1)
+            lost += of_their_kind(found, true, 0.1, (BoundaryKind.MISS, BoundaryKind.SLIP))
     assert total.f1 >= 0.98
     assert lost.f1 >= 0.9
 
@@ -69,8 +79,8 @@ def test_two_arms_at_once_are_found_apart() -> None:
     total = Tally()
     for seed in range(4):
         trajectory = make_trajectory([seed, 4], {Arm.LEFT: (Variant.PLAIN,), Arm.RIGHT: (Variant.SLIP,)})
-        true = [boundary.t_ns / NS_PER_S for boundary in trajectory.boundaries]
-        total += untyped([t for _, t in boundaries(synthetic(trajectory).tree())], true, 0.25)
+        true = marks_of([(boundary.kind, boundary.t_ns / NS_PER_S) for boundary in trajectory.boundaries])
+        total += untyped(marks_of(boundaries(synthetic(trajectory).tree())), true, tolerance_ns(0.25))
     assert total.f1 >= 0.85  # cuts of the two arms that fall within five frames are one
 
 
@@ -78,11 +88,8 @@ def test_real_physics_is_found_too(real: Path) -> None:
     scores = {
         tolerance: sum(
             (
-                typed(
-                    boundaries(simulated(real / "sim", name).tree()),
-                    true_boundaries(real / "sim", name),
-                    tolerance,
-                    PHYSICAL,
+                of_their_kind(
+                    boundaries(simulated(real / "sim", name).tree()), true_boundaries(real / "sim", name), tolerance
                 )
                 for name in SIM_NAMES
             ),
@@ -96,7 +103,7 @@ def test_real_physics_is_found_too(real: Path) -> None:
 
 def test_the_injected_drop_is_a_slip_and_the_object_is_fetched(real: Path) -> None:
     found = boundaries(simulated(real / "sim", SIM_NAMES[1]).tree())
-    kinds = [kind for kind, _ in found if kind in PHYSICAL]
+    kinds = [kind for kind, _ in found if kind in PHYSICAL_KINDS]
     assert kinds.count(BoundaryKind.GRASP) == 2
     (slip,) = [t for kind, t in found if kind is BoundaryKind.SLIP]
     assert slip == pytest.approx(85 / 20, abs=0.1)
@@ -121,7 +128,7 @@ def test_every_gripper_edge_of_a_real_droid_episode_is_a_grasp_or_a_release(real
     found = boundaries(droid(real / "open_robot" / "droid_slice_lerobot_v30").tree())
     grips = [(kind, t * 15) for kind, t in found if kind in (BoundaryKind.GRASP, BoundaryKind.RELEASE)]
     assert len(grips) == len(edges)
-    assert len(matches([frame for _, frame in grips], edges, 9)) == len(edges)  # a ramp takes 13 frames
+    assert len(matched_times([round(frame) for _, frame in grips], edges, 9)) == len(edges)  # a ramp takes 13 frames
     assert [kind for kind, _ in grips] == [BoundaryKind.GRASP, BoundaryKind.RELEASE] * 5
 
 
@@ -154,8 +161,8 @@ def test_the_alignment_moves_the_cuts_with_the_actions() -> None:
         recording.calibration,
         spec=SPEC,
     )
-    before = [t for kind, t in boundaries(recording.tree()) if kind in PHYSICAL]
-    after = [t for kind, t in boundaries(moved) if kind in PHYSICAL]
+    before = [t for kind, t in boundaries(recording.tree()) if kind in PHYSICAL_KINDS]
+    after = [t for kind, t in boundaries(moved) if kind in PHYSICAL_KINDS]
     np.testing.assert_allclose(np.array(after) - np.array(before), offset / NS_PER_S, atol=0.04)
 
 

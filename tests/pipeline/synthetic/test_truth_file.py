@@ -5,7 +5,13 @@ from pathlib import Path
 from pipeline.synthetic.catalogue import ROBOT_SOURCES
 from pipeline.synthetic.defects import Defect
 from schemas.event import BoundaryKind
+from schemas.truth import Truth
 from tests.pipeline.synthetic.reading import truth_of
+
+
+def test_what_is_written_is_read_back_and_nothing_is_added(corpus: Path) -> None:
+    raw = truth_of(corpus)
+    assert Truth.model_validate(raw).model_dump(mode="json", exclude_unset=True) == raw
 
 
 def test_every_boundary_lies_inside_its_episode_and_says_what_it_is(corpus: Path) -> None:
