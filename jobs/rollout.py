@@ -199,12 +199,13 @@ def recipe_text(plan: CollectionPlan, results: Sequence[RolloutResult]) -> str:
     sources = [
         _source(parent, kind) for parent in plan.sources for kind in StartKind if (parent.name, kind) in recorded
     ]
-    document = {"joinery": 1, "workspace": {"url": "workspace"}, "sources": sources}
+    exact = {"correct": False, "on_rejected": "keep"}
+    document = {"joinery": 1, "workspace": {"url": "workspace"}, "sources": sources, "align": exact}
     said = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
     return (
         f"# Recoveries of collection plan {plan.plan_id}, made by `joinery recover rollout`.\n"
         "# To train on them beside their parents, copy the sources into the parents' recipe. Rights and consent are\n"
-        f"# those of the parents.\n{said}"
+        f"# those of the parents. A simulator's clock is exact: sync tells, but moves nothing (`align`).\n{said}"
     )
 
 

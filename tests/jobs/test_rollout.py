@@ -19,6 +19,8 @@ def result(kind: StartKind, recording: str) -> RolloutResult:
 def test_only_what_was_recorded_becomes_a_source() -> None:
     plan = collection_plan(RecoverSpec(), [ParentSource.model_validate(PARENT)], [], 0)
     recorded = [result(StartKind.PERTURBED, "recordings/lab/perturbed/st-1"), result(StartKind.NOMINAL, "")]
-    (source,) = yaml.safe_load(recipe_text(plan, recorded))["sources"]
+    recipe = yaml.safe_load(recipe_text(plan, recorded))
+    (source,) = recipe["sources"]
+    assert recipe["align"] == {"correct": False, "on_rejected": "keep"}, "a simulator's clock is exact"
     assert (source["name"], source["kind"], source["path"]) == ("lab_recovery", "recovery", "recordings/lab/perturbed")
     assert source["card"]["licence"] == "CC-BY-4.0"
