@@ -45,6 +45,7 @@ class _Stage:
         env._partially_observable = False  # experts want to know the goal
         env.__dict__.pop("sawyer_observation_space", None)
         env._freeze_rand_vec, env._set_task_called, env.max_path_length = False, True, 10 * MOST_STEPS
+        env.seeded_rand_vec = True  # or the scene is drawn from NumPy's global state, whatever the seed
         env.seed(seed)
         self.env, self.seen = env, env.reset()[0]
         self.model, self.data = env.model, env.data
