@@ -73,7 +73,7 @@ class Trace:
         return round(frame * NS_PER_S / self.rate_hz)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Mark:
     """A boundary at a frame."""
 
@@ -112,9 +112,10 @@ def boundaries_of(trace: Trace) -> list[Mark]:
     for _, end, item in _pushes(trace):
         away = _retreat(trace, end - 1, _next_contact(trace, end))
         found += [] if away is None else [Mark(away, BoundaryKind.RETREAT, item.label)]
-    return sorted(found)
+    return sorted(found, key=lambda mark: (mark.frame, _ORDER.index(mark.kind), mark.item))
 
 
+_ORDER = list(BoundaryKind)
 _Hold = tuple[int, int, ItemTrace]
 
 

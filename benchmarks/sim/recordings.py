@@ -28,7 +28,7 @@ LAGS_MS = (0, 50, -50, 100, -100, 250, -250)
 NOISE_M, NOISE_OPENING = 0.001, 0.005
 TRUTH, RECIPE = "truth.json", "recipe.yaml"
 ARM = Arm.RIGHT
-_DRAWN = 64
+_DRAWN, _GRAIN = 64, 12
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,10 @@ def _recording(performance: Performance) -> Recording:
 
 
 def drawing(trace: Trace, frame: int) -> NDArray[np.uint8]:
-    """Tool and objects seen from the side, uint8 [64, 64, 3]: something that moves when the robot does."""
+    """Tool and objects seen from the side, uint8 [64, 64, 3]: something that moves when the robot does.
+
+    Grainy like a sensor's, or cleaning would take a resting arm for a frozen camera.
+    """
     picture = np.full((_DRAWN, _DRAWN, 3), 150, np.uint8)
     picture[::8, :] = picture[:, ::8] = 120
     item = trace.items[0]
@@ -157,7 +160,8 @@ def drawing(trace: Trace, frame: int) -> NDArray[np.uint8]:
         x, _, z = (8 + (_DRAWN - 16) * (where - low) / span).round().astype(int)
         for offset in offsets:
             picture[max(0, _DRAWN - z - 3) : _DRAWN - z + 3, max(0, x + offset - 2) : x + offset + 2] = colour
-    return picture
+    grain = np.random.default_rng(frame).integers(-_GRAIN, _GRAIN + 1, picture.shape)
+    return (picture + grain).clip(0, 255).astype(np.uint8)
 
 
 def write_index(out: Path, measurement: Measurement, truths: Iterable[EpisodeTruth]) -> None:

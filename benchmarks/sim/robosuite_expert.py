@@ -29,12 +29,15 @@ MOST_STEPS = 600
 OPEN, CLOSED = -1.0, 1.0
 DROP_AFTER, NOTICES_AFTER = (12, 45), 6
 SPEED_M_S, NOISE_M = 0.25, 0.02
-MISS_SHARE, MISS_ABOVE_M = 0.25, 0.08
+MISS_SHARE, MISS_STEPS = 0.25, 20
+MISS_ABOVE_M = {"Lift": 0.08, "PickPlaceCan": 0.12, "PickPlaceMilk": 0.17}
+"""Above the object's middle, with air between; the fingers take 15 steps to their hard stop."""
 TRIES = 3
 TOWARDS_ARM_M, PRESSES_M = 0.04, 0.04
 """The middle of the far bin is at the end of the arm's reach, where it comes down only half-way."""
 CAMERA, COLLISION_GROUP = "agentview", 0
-OPEN_M = 0.08
+CLOSED_M, OPEN_M = 0.0018, 0.08
+"""Between the fingers; measured with nothing between them, 20 steps after the command."""
 _UP = np.array([0.0, 0.0, 1.0])
 _GRASP_ABOVE_M = {"Lift": 0.0, "PickPlaceCan": 0.01, "PickPlaceMilk": 0.02}
 
@@ -77,7 +80,7 @@ class _Stage:
         """Steps since the fingers lost what they held; None while they have held nothing."""
         versions = f"robosuite {robosuite.__version__}, mujoco {mujoco.__version__}"
         self.performance = Performance(
-            task, seed, RATE_HZ, "panda", 0.0, OPEN_M, Debounce(fill=3, shortest=3), versions
+            task, seed, RATE_HZ, "panda", CLOSED_M, OPEN_M, Debounce(fill=3, shortest=3), versions
         )
         self.at, self.turn = self.data.site_xpos[self.site].copy(), self._rotation()
         self.started = self.goal = self.turn
@@ -122,7 +125,7 @@ class _Stage:
                 touched=self.contacts.touched(self.model, self.data),
                 supported=self.contacts.supported(self.data),
                 target=self._local(told),
-                target_width_m=OPEN_M if fingers == OPEN else 0.0,
+                target_width_m=OPEN_M if fingers == OPEN else CLOSED_M,
                 picture=None if self.eye is None else self.eye.look(self.data),
             )
         )
@@ -197,8 +200,8 @@ def _pick(stage: _Stage, misses: bool) -> None:
     stage.face()
     stage.go(np.append(stage.item[:2], max(stage.at[2], stage.item[2] + 0.15)), OPEN)
     if misses:
-        stage.go(stage.item + MISS_ABOVE_M * _UP, OPEN)
-        stage.stay(14, CLOSED)
+        stage.go(stage.item + MISS_ABOVE_M[stage.performance.task.name] * _UP, OPEN)
+        stage.stay(MISS_STEPS, CLOSED)
         stage.stay(12, OPEN)
     stage.go(stage.item + _GRASP_ABOVE_M[stage.performance.task.name] * _UP, OPEN, 0.15)
     stage.stay(4, OPEN)

@@ -96,6 +96,12 @@ def test_a_grazed_wall_is_no_place() -> None:
     assert Kind.SUPPORT not in kinds(marks)
 
 
+def test_touching_down_comes_before_letting_go_in_the_same_frame() -> None:
+    maker = pick(reached()).move(5, held=True).move(1, held=True, supported=True).move(10, supported=True)
+    marks = boundaries_of(maker.trace())
+    assert [(mark.frame, mark.kind) for mark in marks[-2:]] == [(36, Kind.SUPPORT), (36, Kind.RELEASE)]
+
+
 def test_the_last_contact_run_before_the_release_is_the_one() -> None:
     maker = pick(reached()).move(5, held=True, supported=True).move(5, held=True)
     marks = boundaries_of(maker.move(6, held=True, supported=True).move(10, supported=True).trace())
