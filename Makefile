@@ -25,7 +25,7 @@ real: $(VENV)/.installed   ## The main job on the real recordings in ../shared/r
 	$(BIN)/joinery run recipes/real.yaml
 	$(BIN)/joinery verify recipes/real.yaml
 
-sim: $(VENV)-sim/.installed   ## Make .venv-sim, in which `recover rollout --simulator robosuite` runs.
+sim: $(VENV)-sim/.installed   ## Make .venv-sim, for `recover rollout --simulator robosuite` and `benchmarks.sim`.
 
 test: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests.
 	$(BIN)/python -m pytest -m "not slow"
@@ -70,9 +70,10 @@ $(VENV)-s3/.installed:
 	@touch $@
 
 # robosuite (through mink) needs NumPy 1, zarr and others of ours NumPy 2; a newer pyarrow refuses NumPy 1 at import only.
-# With mujoco 3.17 robosuite 1.5.2 stops at an assertion on joint types. What a rollout imports of Joinery runs with both.
+# With mujoco 3.17 robosuite 1.5.2 stops at an assertion on joint types; metaworld 3.1 pins 3.3.0, with which it works.
+# What a rollout imports of Joinery runs with both NumPys.
 $(VENV)-sim/.installed:
 	$(PYTHON) -m venv $(VENV)-sim
-	$(VENV)-sim/bin/pip install --quiet 'robosuite>=1.5.2,<2' 'mujoco>=3.3,<3.4' 'numpy<2' 'scipy<1.16' \
-	  'opencv-python-headless<4.12' 'pyarrow<22' av h5py pydantic pyyaml rich typer
+	$(VENV)-sim/bin/pip install --quiet 'robosuite>=1.5.2,<2' 'metaworld>=3.1,<4' 'mujoco>=3.3,<3.4' 'numpy<2' 'scipy<1.16' \
+	  'opencv-python-headless<4.12' 'pyarrow<22' av h5py packaging pydantic pyyaml rich typer
 	@touch $@
