@@ -35,7 +35,6 @@ MOST_LINES, MOST_LINES_OF_TESTS = 450, 650
 WITHOUT_OWN_TEST = {
     "pipeline/sources/natural_order.py": "tests of aloha and robomimic have an episode 10 after episode 9",
     "jobs/inline.py": "the reference executor of tests/jobs/test_run.py",
-    "jobs/ray_executor.py": "held equal to the inline executor by tests/jobs/test_run.py",
     "jobs/listing.py": "tests/jobs/test_run.py lists, moves, doubles and grows sources",
     "jobs/plan.py": "tests/jobs/test_cli.py drives it as a user does",
     "jobs/show.py": "tests/jobs/test_cli.py drives it as a user does",
