@@ -7,8 +7,8 @@ ids: captions do not change who an event is. What a person or the source has alr
 
 from collections.abc import Sequence
 
-from annotators.template import load_templates
-from annotators.wording import template_captions
+from annotators.words.captions import template_captions
+from annotators.words.template import load_templates
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.episode import Episode
 from schemas.event import Event

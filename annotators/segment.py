@@ -7,11 +7,11 @@ detectors behind it. docs/segment.md has the rules and the measured scores.
 
 from collections.abc import Sequence
 
-from annotators.evidence import Evidence
-from annotators.kinematic import kinematic_evidence
-from annotators.ranges import fits_event, left_out, usable_ranges
-from annotators.tree import TreeBuilder
-from annotators.visual import VisualEvidence, visual_signals
+from annotators.kinematic.evidence import kinematic_evidence
+from annotators.tree.build import TreeBuilder
+from annotators.tree.evidence import Evidence
+from annotators.tree.ranges import fits_event, left_out, usable_ranges
+from annotators.visual.evidence import VisualEvidence, visual_signals
 from pipeline.aligned import aligned_actions
 from pipeline.clean_reset import check_reset
 from pipeline.errors import SourceError

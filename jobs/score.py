@@ -13,11 +13,11 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from annotators.ranges import usable_ranges
 from annotators.scores.baselines import SAME_COUNT, UNIFORM, same_count, signal_baselines, uniform
 from annotators.scores.bootstrap import RESAMPLES
 from annotators.scores.marks import OURS, Case, Mark, Part, inside
 from annotators.scores.report import GroupScore, group_score
+from annotators.tree.ranges import usable_ranges
 from jobs.river import RIVER
 from pipeline.aligned import aligned_actions
 from pipeline.errors import JoineryError

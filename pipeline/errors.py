@@ -17,3 +17,7 @@ class SourceError(JoineryError):
 
 class StoreError(JoineryError):
     """The workspace cannot be read or written as it stands."""
+
+
+class ServiceError(JoineryError):
+    """A service the run depends on is down or refuses us: no item's fault, so the run ends, nothing is quarantined."""

@@ -1,7 +1,7 @@
 """What a detector has to beat, always printed beside it (events.md "Scores").
 
-Each baseline reads the same smoothed signals as ours (`annotators.signals`), so that rules are compared and not
-filters. Those of several arms are united as ours are: proposals within ``merge_s`` are one. None knows what its cut
+Each baseline reads the same smoothed signals as ours (`annotators.kinematic.signals`), so that rules are compared and
+not filters. Those of several arms are united as ours are: proposals within ``merge_s`` are one. None knows what its cut
 means, except that fingers which close grasp and which open release; everything else is MOTION.
 """
 
@@ -11,9 +11,9 @@ from types import MappingProxyType
 import numpy as np
 import ruptures
 
+from annotators.kinematic.signals import ArmSignals, Grid, arm_signals
 from annotators.scores.marks import Mark, inside
 from annotators.scores.waypoints import awe_waypoints
-from annotators.signals import ArmSignals, Grid, arm_signals
 from pipeline.mask_runs import runs_of
 from schemas.array import Floats
 from schemas.calibration import Calibration

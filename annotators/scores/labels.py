@@ -6,7 +6,7 @@ Each true phase of an arm asks the event of that arm, or of no arm, that covers 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annotators.kinematic import VERB_OF
+from annotators.kinematic.evidence import VERB_OF
 from annotators.scores.marks import Case, Part
 from schemas.event import Verb
 

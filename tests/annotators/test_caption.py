@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from annotators.caption import STAGE, caption, revision_of
-from annotators.template import load_templates
+from annotators.words.template import load_templates
 from pipeline.stage import Bundle
 from pipeline.synthetic.trajectory import Variant, make_trajectory
 from schemas.episode import ActionKind, Arm, Episode
@@ -33,7 +33,7 @@ def test_no_events_no_captions() -> None:
 
 
 def test_the_revision_is_the_digest_of_the_template_file() -> None:
-    file = Path(__file__).parents[2] / "annotators" / "templates" / "en.txt"
+    file = Path(__file__).parents[2] / "annotators" / "words" / "templates" / "en.txt"
     assert STAGE.revision(SPEC) == digest(file.read_text(encoding="utf-8"))
     assert revision_of(SPEC) == load_templates("en").digest
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotators.ranges import usable_ranges
 from annotators.scores.boundaries import Tally, pooled, tolerance_ns, typed, untyped
 from annotators.scores.marks import marks_of
 from annotators.scores.matching import matched_times
 from annotators.segment import STAGE, segment
+from annotators.tree.ranges import usable_ranges
 from pipeline.errors import SourceError
 from pipeline.stage import Bundle
 from pipeline.synthetic.trajectory import Variant, make_trajectory

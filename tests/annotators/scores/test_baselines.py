@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from annotators.kinematic.signals import ArmSignals, arm_signals
 from annotators.scores.baselines import (
     GRIPPER,
     SIGNAL_RULES,
@@ -19,7 +20,6 @@ from annotators.scores.baselines import (
 )
 from annotators.scores.boundaries import Tally, tolerance_ns, untyped
 from annotators.scores.marks import Mark, marks_of
-from annotators.signals import ArmSignals, arm_signals
 from pipeline.synthetic.trajectory import Variant, make_trajectory
 from schemas.array import Floats
 from schemas.episode import Arm

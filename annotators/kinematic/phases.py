@@ -1,0 +1,203 @@
+"""What an arm is doing between its contacts: phases that tile its track, and the cuts that stand between them.
+
+`contacts_of` measures, this module names. Every phase knows its goal (pick, place or plain motion), because one
+object-goal is one subtask (events.md, "Levels"), and what went wrong before or in it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from annotators.kinematic.contact import HARD_STOP, Contact
+from annotators.kinematic.primitives import dips
+from annotators.kinematic.signals import ArmSignals
+from annotators.tree.claim import Cut, make_cut
+from annotators.tree.evidence import Goal, Phase
+from schemas.event import BoundaryKind, RecoveryKind
+
+
+@dataclass(frozen=True)
+class PhaseSpan:
+    """One phase from a sample to the start of the next."""
+
+    start: int
+    phase: Phase
+    goal: Goal
+    recovery: RecoveryKind = RecoveryKind.NONE
+
+
+@dataclass(frozen=True, eq=False)
+class ArmTimeline:
+    """One arm's cuts and phases; phases tile the grid, the last one runs to its end."""
+
+    signals: ArmSignals
+    cuts: tuple[Cut, ...]
+    phases: tuple[PhaseSpan, ...]
+
+    @property
+    def has_contacts(self) -> bool:
+        return any(span.phase is not Phase.MOTION for span in self.phases)
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """First sample of each phase."""
+        return tuple(span.start for span in self.phases)
+
+
+_DEEP = 0.5
+"""Fingers whose tool is unseen are trusted fully from this depth of the opening on: hands fidget, grasps are deep."""
+
+
+class _Writer:
+    """Collects cuts and phases of one arm in time order."""
+
+    def __init__(self, signals: ArmSignals) -> None:
+        self.signals = signals
+        self.cuts: list[Cut] = []
+        self.phases: list[PhaseSpan] = []
+
+    def cut(self, sample: int, kind: BoundaryKind, detector: str, trust: float = 1.0) -> None:
+        grid = self.signals.grid
+        known = bool(self.signals.known[min(sample, grid.n - 1)])
+        trust *= 1.0 if known else 0.5
+        self.cuts.append(make_cut(grid.time_ns(sample), kind, detector, trust=trust, arm=self.signals.arm))
+
+    def phase(self, start: int, phase: Phase, goal: Goal, recovery: RecoveryKind = RecoveryKind.NONE) -> None:
+        """Open a phase; one that starts no later than the phase before replaces it."""
+        while self.phases and self.phases[-1].start >= start:
+            self.phases.pop()
+        self.phases.append(PhaseSpan(start, phase, goal, recovery))
+
+
+def arm_timeline(signals: ArmSignals, contacts: list[Contact]) -> ArmTimeline:
+    """Name what happened; without contacts the whole track is one MOTION phase and has no cuts."""
+    writer = _Writer(signals)
+    if not contacts:
+        writer.phase(0, Phase.MOTION, Goal.MOVE)
+    before: Contact | None = None
+    for k, contact in enumerate(contacts):
+        following = contacts[k + 1] if k + 1 < len(contacts) else None
+        if contact.closed is not None and before is None:
+            writer.phase(0, Phase.REACH, Goal.PICK)
+        _write_hold(writer, contact, before)
+        if contact.opened is not None:
+            _write_after(writer, contact, following)
+        before = contact
+    return ArmTimeline(signals, tuple(writer.cuts), tuple(writer.phases))
+
+
+def _trust(signals: ArmSignals, contact: Contact) -> float:
+    """How far the fingers' evidence goes: less for commands, without poses, at the hard stop, at the track's start."""
+    trust = 0.75 if signals.commanded else 1.0
+    trust *= 1.0 if signals.position is not None else 0.8 * min(1.0, max(0.4, contact.depth / _DEEP))
+    trust *= 0.8 if contact.plateau <= HARD_STOP and not signals.commanded else 1.0
+    return trust * (0.6 if contact.closed is None else 1.0)
+
+
+def _again(before: Contact | None) -> RecoveryKind:
+    """What a new attempt is, given the contact before it."""
+    if before is None:
+        return RecoveryKind.NONE
+    if before.missed:
+        return RecoveryKind.RETRY
+    return RecoveryKind.REGRASP if before.slipped else RecoveryKind.NONE
+
+
+def _write_hold(writer: _Writer, contact: Contact, before: Contact | None) -> None:
+    start = contact.closed or 0
+    trust = _trust(writer.signals, contact)
+    fingers = "gripper_command" if writer.signals.commanded else "gripper_plateau"
+    if contact.missed:
+        writer.cut(start, BoundaryKind.MOTION, fingers)
+        writer.phase(start, Phase.MISS, Goal.PICK, RecoveryKind.MISS)
+        return
+    if contact.closed is not None:
+        writer.cut(start, BoundaryKind.GRASP, fingers, trust)
+    if writer.signals.position is None:
+        _write_blind_hold(writer, contact, _again(before))
+        return
+    if contact.closed is None:
+        writer.phase(start, Phase.TRANSPORT, Goal.PLACE)
+    else:
+        writer.phase(start, Phase.GRASP, Goal.PICK, _again(before))
+    if contact.lifted is not None:
+        writer.cut(contact.lifted, BoundaryKind.LIFT, "sideways" if contact.sideways else "height", trust)
+        lifting = (Phase.TRANSPORT, Goal.PLACE) if contact.sideways else (Phase.LIFT, Goal.PICK)
+        writer.phase(contact.lifted, *lifting)
+    if contact.levelled is not None:
+        writer.cut(contact.levelled, BoundaryKind.TRANSPORT, "vertical_share", trust)
+        writer.phase(contact.levelled, Phase.TRANSPORT, Goal.PLACE)
+    if contact.touched_down is not None:
+        writer.cut(contact.touched_down, BoundaryKind.SUPPORT, "descent", trust)
+        writer.phase(contact.touched_down, Phase.PLACE, Goal.PLACE)
+
+
+def _write_blind_hold(writer: _Writer, contact: Contact, recovery: RecoveryKind) -> None:
+    """Fingers closed, tool unseen: taking and bringing are told apart by the deepest dip of the joints' speed."""
+    grid = writer.signals.grid
+    start, end = contact.closed or 0, grid.n if contact.opened is None else contact.opened
+    if contact.opened is None:
+        writer.phase(start, Phase.TAKE, Goal.PICK, recovery)
+        return
+    found = (
+        dips(writer.signals, start + grid.samples(0.4), end - grid.samples(0.4)) if contact.closed is not None else []
+    )
+    if not found:
+        writer.phase(start, Phase.BRING, Goal.PLACE, recovery)
+        return
+    writer.phase(start, Phase.TAKE, Goal.PICK, recovery)
+    dip = max(found, key=lambda dip: (dip.strength, -dip.sample))
+    writer.cut(dip.sample, BoundaryKind.MOTION, dip.detector)
+    writer.phase(dip.sample, Phase.BRING, Goal.PLACE)
+
+
+def _write_after(writer: _Writer, contact: Contact, following: Contact | None) -> None:
+    """From the moment the fingers open to the next grasp."""
+    opened = contact.opened
+    assert opened is not None
+    trust = _trust(writer.signals, contact)
+    fingers = "gripper_command" if writer.signals.commanded else "gripper_plateau"
+    if contact.missed:
+        writer.cut(opened, BoundaryKind.MISS, fingers, trust)
+        again = following is not None
+        writer.phase(
+            opened, Phase.REACH if again else Phase.RETREAT, Goal.PICK, _again(contact) if again else RecoveryKind.NONE
+        )
+        return
+    if contact.slipped:
+        writer.cut(opened, BoundaryKind.SLIP, fingers, trust)
+        goal = writer.phases[-1].goal
+        writer.phase(opened, Phase.DROP, goal, RecoveryKind.SLIP)
+        if contact.left is not None:
+            writer.cut(contact.left, BoundaryKind.MOTION, "release_distance")
+        writer.phase(opened + 1 if contact.left is None else contact.left, Phase.REACH, Goal.PICK, RecoveryKind.REGRASP)
+        return
+    writer.cut(opened, BoundaryKind.RELEASE, fingers, trust)
+    writer.phase(opened, Phase.RELEASE, Goal.PLACE)
+    if contact.left is not None:
+        seen = writer.signals.position is not None
+        kind, detector = (BoundaryKind.RETREAT, "release_distance") if seen else (BoundaryKind.MOTION, "fingers_end")
+        writer.cut(contact.left, kind, detector, trust)
+        writer.phase(contact.left, Phase.RETREAT, Goal.PLACE)
+    if following is not None and following.closed is not None:
+        turn, detector = _turning_point(
+            writer.signals, opened if contact.left is None else contact.left, following.closed
+        )
+        writer.cut(turn, BoundaryKind.MOTION, detector)
+        writer.phase(turn, Phase.REACH, Goal.PICK)
+
+
+def _turning_point(signals: ArmSignals, left: int, closed: int) -> tuple[int, str]:
+    """Where retreating ends and reaching begins: the deepest dip between, else where the next grasp becomes nearer."""
+    found = dips(signals, left, closed - signals.grid.samples(0.3))
+    if found:
+        best = max(found, key=lambda dip: (dip.strength, -dip.sample))
+        return best.sample, best.detector
+    if signals.position is None:
+        return (left + closed) // 2, "halfway"
+    way = signals.position[left:closed]
+    to_go = np.linalg.norm(way - signals.position[min(closed, len(signals.position) - 1)], axis=1)
+    come = np.linalg.norm(way - signals.position[left], axis=1)
+    nearer = np.flatnonzero(to_go < come)
+    return (left + int(nearer[0]) if nearer.size else (left + closed) // 2), "nearer_to_next"

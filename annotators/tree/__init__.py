@@ -1,0 +1,1 @@
+"""From cuts of any detector to a valid event tree: claims, frames, levels."""

@@ -1,0 +1,89 @@
+"""Putting cuts on frames so that every piece can be an event, and dividing pieces that are too long.
+
+Cuts that would leave a piece too short (five frames, or no control row) lose against the more confident neighbour.
+A piece longer than its cap is divided where it does least harm: at the calmest frame of its middle half, again and
+again until no piece is too long or none can be divided.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from annotators.tree.claim import PRIORS, Cut, survivors
+from annotators.tree.ranges import Fits
+from schemas.array import Floats
+from schemas.event import Boundary, BoundaryKind
+from schemas.time import NS_PER_S, FrameClock
+
+
+def on_frames(cuts: Iterable[Cut], clock: FrameClock) -> list[Boundary]:
+    """Every cut moved to the nearest frame edge (ties: the earlier), in time order."""
+    cuts = sorted(cuts, key=lambda cut: cut.t_ns)
+    times = np.array([cut.t_ns for cut in cuts], np.int64)
+    edges = np.append(clock.times_ns, clock.end_ns)
+    after = np.clip(np.searchsorted(edges, times, side="left"), 1, len(edges) - 1)
+    frames = np.where(edges[after] - times < times - edges[after - 1], after, after - 1).tolist()
+    return [
+        Boundary(cut.kind, frame, int(edges[frame]), cut.confidence, cut.sigma_s, cut.detectors, cut.arm)
+        for cut, frame in zip(cuts, frames, strict=True)
+    ]
+
+
+def range_edge(frame: int, clock: FrameClock) -> Boundary:
+    """Where a kept range starts or ends: certain, because align decided it."""
+    prior = PRIORS[BoundaryKind.RANGE_EDGE]
+    return Boundary(BoundaryKind.RANGE_EDGE, frame, clock.edge_ns(frame), prior.confidence, prior.sigma_s, ("align",))
+
+
+def pieces_between(
+    start: Boundary, end: Boundary, inner: Iterable[Boundary], fits: Fits, least_ns: int = 0
+) -> list[Boundary]:
+    """The boundaries of a tiling of ``[start, end)``: both ends and those of ``inner`` that leave only valid pieces.
+
+    A piece is valid when it ``fits`` and lasts at least ``least_ns``. Raises ValueError if the whole does not fit.
+    """
+    if not fits(start.frame, end.frame):
+        raise ValueError(f"frames [{start.frame}, {end.frame}) cannot be one event; leave the range out first")
+
+    def too_close(a: Boundary, b: Boundary) -> bool:
+        return b.t_ns - a.t_ns < least_ns or not fits(a.frame, b.frame)
+
+    inside = (b for b in inner if start.frame < b.frame < end.frame and not too_close(start, b))
+    kept = [b for b in survivors(inside, too_close) if not too_close(b, end)]
+    return [start, *kept, end]
+
+
+def divide_long(
+    edges: list[Boundary], longest_s: float, unrest: tuple[Floats, str], clock: FrameClock, fits: Fits
+) -> list[Boundary]:
+    """``edges`` with DURATION_CAP boundaries added wherever two neighbours are more than ``longest_s`` apart."""
+    longest_ns = int(longest_s * NS_PER_S)
+    done = [edges[0]]
+    open_ends = list(reversed(edges[1:]))
+    while open_ends:
+        start, end = done[-1], open_ends[-1]
+        middle = _calmest(start, end, unrest, clock, fits) if end.t_ns - start.t_ns > longest_ns else None
+        if middle is None:
+            done.append(open_ends.pop())
+        else:
+            open_ends.append(middle)
+    return done
+
+
+def _calmest(
+    start: Boundary, end: Boundary, unrest: tuple[Floats, str], clock: FrameClock, fits: Fits
+) -> Boundary | None:
+    """The best frame of the middle half (half-way where all are alike), or None if no division leaves valid pieces."""
+    values, detector = unrest
+    quarter = (end.frame - start.frame) // 4
+    first, last = start.frame + quarter, end.frame - quarter
+    half_way = (start.frame + end.frame) // 2
+    options = [half_way]
+    if last > first and np.ptp(values[first:last]) > 0:
+        options.insert(0, first + int(np.argmin(values[first:last])))
+    for frame, name in zip(options, [detector, "even"][-len(options) :], strict=True):
+        if fits(start.frame, frame) and fits(frame, end.frame):
+            prior = PRIORS[BoundaryKind.DURATION_CAP]
+            t_ns = clock.edge_ns(frame)
+            return Boundary(BoundaryKind.DURATION_CAP, frame, t_ns, prior.confidence, prior.sigma_s, (name,))
+    return None

@@ -1,0 +1,1 @@
+"""Tests of what fingers and tools say."""

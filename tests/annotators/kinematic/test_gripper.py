@@ -1,0 +1,81 @@
+"""Holds read off the opening (K3)."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotators.kinematic.gripper import find_holds, pivots
+from schemas.array import Floats
+from schemas.recipe import SegmentSpec
+
+RATE = 50.0
+SPEC = SegmentSpec()
+
+
+def ramps(*points: tuple[float, float], end: float) -> Floats:
+    """Linear between (second, opening) points, sampled at RATE up to ``end``."""
+    t = np.arange(round(end * RATE)) / RATE
+    return np.interp(t, [p[0] for p in points], [p[1] for p in points])
+
+
+def test_a_grasp_begins_where_the_fingers_stop_and_ends_where_they_start() -> None:
+    opening = ramps((0, 1), (1, 1), (1.5, 0.4), (4, 0.4), (4.3, 1), end=6)
+    (hold,) = find_holds(opening, RATE, SPEC)
+    assert hold.closed is not None
+    assert hold.opened is not None
+    assert hold.closed / RATE == pytest.approx(1.5, abs=0.05)
+    assert hold.opened / RATE == pytest.approx(4.0, abs=0.05)
+    assert hold.plateau == pytest.approx(0.4, abs=0.02)
+    assert hold.depth == pytest.approx(0.6, abs=0.02)
+
+
+@pytest.mark.parametrize("plateau", [0.0, 0.05, 0.5, 0.75])
+def test_objects_of_any_thickness_count(plateau: float) -> None:
+    opening = ramps((0, 1), (1, 1), (1.4, plateau), (3, plateau), (3.4, 1), end=5)
+    assert len(find_holds(opening, RATE, SPEC)) == 1
+
+
+def test_a_slow_close_counts() -> None:
+    opening = ramps((0, 1), (1, 1), (6, 0.2), (8, 0.2), (8.5, 1), end=10)
+    (hold,) = find_holds(opening, RATE, SPEC)
+    assert hold.closed is not None
+    assert 5.0 < hold.closed / RATE < 6.1
+
+
+def test_finger_rebound_does_not_split_a_hold() -> None:
+    opening = ramps((0, 1), (1, 1), (1.4, 0.4), (1.45, 0.5), (1.5, 0.4), (3, 0.4), (3.3, 1), end=5)
+    assert len(find_holds(opening, RATE, SPEC)) == 1
+
+
+def test_a_twitch_shorter_than_the_minimum_is_no_hold() -> None:
+    opening = ramps((0, 1), (1, 1), (1.05, 0.3), (1.1, 1), end=3)
+    assert find_holds(opening, RATE, SPEC) == []
+
+
+def test_a_track_that_ends_closed_has_no_release() -> None:
+    (hold,) = find_holds(ramps((0, 1), (1, 1), (1.5, 0.3), end=4), RATE, SPEC)
+    assert hold.closed is not None
+    assert hold.opened is None
+
+
+def test_a_track_that_starts_closed_has_no_grasp() -> None:
+    (hold,) = find_holds(ramps((0, 0.3), (2, 0.3), (2.5, 1), end=4), RATE, SPEC)
+    assert hold.closed is None
+    assert hold.opened is not None
+
+
+@pytest.mark.parametrize("opening", [[], [0.5], [0.5] * 100, [0.5, 0.55] * 100])
+def test_an_opening_that_says_nothing_has_no_holds(opening: list[float]) -> None:
+    assert find_holds(np.array(opening), RATE, SPEC) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=60), st.floats(0.05, 0.9))
+def test_pivots_alternate_and_differ_by_the_reversal(values: list[float], reversal: float) -> None:
+    marks = pivots(np.array(values), reversal)
+    for (i, first_high), (j, second_high) in pairwise(marks):
+        assert i < j
+        assert first_high != second_high
+        assert abs(values[i] - values[j]) >= reversal

@@ -1,0 +1,1 @@
+"""Tests of the conversation with a vision-language model, and whoever answers."""
