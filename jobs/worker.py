@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -19,7 +20,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from jobs.river import stage_named
-from pipeline.errors import StoreError
+from pipeline.errors import ServiceError, StoreError
 from pipeline.ledger import WorkItem, listed_attempts
 from pipeline.stage import Bundle, Match, Scope, Stage
 from pipeline.store import Attempt, AttemptWriter, Workspace, new_attempt, one_of, stream_rows
@@ -46,19 +47,23 @@ class Batch:
 
 
 def run_batch(batch: Batch) -> Attempt:
-    """Do a batch. A bad item becomes a value; raises StoreError when storage or the machine failed instead."""
+    """Do a batch. A bad item becomes a value.
+
+    Raises StoreError when storage or the machine failed instead, ServiceError when a service the stage needs did.
+    """
     stage = stage_named(batch.stage)
     spec = stage.recipe_slice(batch.recipe)
     writer = AttemptWriter(batch.workspace)
     done: list[WorkDone] = []
     failures: list[Failure] = []
     with one_thread():
-        load = _loader(batch, stage)
-        for item in batch.items:
+        for item, records_of in _begun(stage, spec, _loader(batch, stage), batch.items):
             started = time.monotonic()
             attempt = new_attempt()
             try:
-                output_key = _do(stage, spec, load(item), writer, attempt)
+                output_key = _write(stage, records_of(), writer, item.work_key, attempt)
+            except ServiceError:
+                raise
             except (MemoryError, OSError) as error:
                 raise _not_the_items_fault(stage, item, error) from error
             except Exception as error:  # noqa: BLE001 - the stage boundary: any error of one item becomes a value
@@ -70,16 +75,38 @@ def run_batch(batch: Batch) -> Attempt:
     return Attempt(writer.finish(), tuple(done), tuple(failures))
 
 
-def _do(stage: Stage, spec: Any, bundle: Bundle, writer: AttemptWriter, attempt: str) -> str:
-    """Run a stage on one item and hand its records to the writer as they come; returns the output key."""
+def _begun(
+    stage: Stage, spec: Any, load: Callable[[WorkItem], Bundle], items: Sequence[WorkItem]
+) -> Iterator[tuple[WorkItem, Callable[[], Iterable[object]]]]:
+    """Every item with the call that gives its records, in the order of the items, however many are done at once."""
+    at_once = min(stage.at_once(spec), len(items))
+    if at_once <= 1:
+        for item in items:
+            yield item, partial(_records, stage, spec, load, item)
+        return
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        futures = [pool.submit(lambda item: list(_records(stage, spec, load, item)), item) for item in items]
+        for item, future in zip(items, futures, strict=True):
+            yield item, future.result
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _records(stage: Stage, spec: Any, load: Callable[[WorkItem], Bundle], item: WorkItem) -> Iterable[object]:
+    return stage.run(load(item), spec)
+
+
+def _write(stage: Stage, made: Iterable[object], writer: AttemptWriter, work_key: str, attempt: str) -> str:
+    """Hand an item's records to the writer as they come; returns the output key."""
     contents: list[bytes] = []
-    records = iter(stage.run(bundle, spec))
+    records = iter(made)
     while part := list(islice(records, RECORDS_AT_ONCE)):
         _check_types(stage, part)
-        writer.add(part, bundle.work_key, attempt)
+        writer.add(part, work_key, attempt)
         if stage.content_keyed:
             contents += map(_content_of, part)
-    return digest(*contents) if stage.content_keyed else bundle.work_key
+    return digest(*contents) if stage.content_keyed else work_key
 
 
 def _not_the_items_fault(stage: Stage, item: WorkItem, error: Exception) -> StoreError:

@@ -142,6 +142,8 @@ class Stage:
     """True: the stage opens source files; its items carry their `EpisodeRef`."""
     after: tuple[str, ...] = ()
     """Episode stages that must be done for an item although nothing of theirs is read: no part of the work key."""
+    at_once: Callable[[Any], int] = lambda _spec: 1
+    """How many items a worker may do at a time, in threads: more than one only for a stage that waits for servers."""
     writes_blobs: bool = False
     """True: the stage is a sink; its bundle carries the workspace's `Blobs`."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import cv2
 import pytest
@@ -10,6 +11,7 @@ from threadpoolctl import threadpool_info
 from jobs import worker
 from jobs.river import RIVER, stage_named
 from jobs.worker import Batch, one_thread, run_batch
+from pipeline.errors import ServiceError
 from pipeline.ledger import WorkItem
 from pipeline.stage import Bundle, Scope, Stage
 from pipeline.store import Workspace
@@ -57,6 +59,33 @@ def test_a_stage_that_writes_what_it_does_not_declare_fails(batch: Batch) -> Non
     stranger = replace(batch, items=(WorkItem("stranger", "key", {}, "", None),))
     (failure,) = run_batch(stranger).failures
     assert failure.message == "stage toy wrote ['Bundle'], which it does not declare"
+
+
+def test_items_of_a_stage_that_waits_are_done_at_once_and_come_back_in_order(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = Barrier(3)
+
+    def run(bundle: Bundle, spec: object) -> list[object]:
+        meeting.wait(timeout=20)
+        return run_toy(bundle, spec)
+
+    monkeypatch.setattr(worker, "stage_named", lambda _name: replace(TOY, run=run, at_once=lambda _spec: 8))
+    attempt = run_batch(batch)
+    assert [done.item for done in attempt.done] == ["a", "b"]
+    assert [failure.message for failure in attempt.failures] == ["row 3: found 26 values, expected 28"]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_service_that_is_down_ends_the_run_and_is_no_items_fault(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    def run(_bundle: Bundle, _spec: object) -> list[object]:
+        raise ServiceError("nothing answers")
+
+    monkeypatch.setattr(worker, "stage_named", lambda _name: replace(TOY, run=run, at_once=lambda _spec: at_once))
+    with pytest.raises(ServiceError, match="nothing answers"):
+        run_batch(batch)
 
 
 def test_a_content_keyed_stage_is_known_downstream_by_what_it_wrote(
