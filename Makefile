@@ -28,7 +28,7 @@ real: $(VENV)/.installed   ## The main job on the real recordings in ../shared/r
 sim: $(VENV)-sim/.installed   ## Make .venv-sim, for `recover rollout --simulator robosuite` and `benchmarks.sim`.
 
 test: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests.
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
 
 test-slow: $(VENV)/.installed-dev $(VENV)-s3/.installed $(VENV)-sim/.installed   ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow --timeout=3600

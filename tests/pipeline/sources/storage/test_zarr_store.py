@@ -87,7 +87,9 @@ def entry_of(files: SourceFiles, key: str, path: str = "z.zip") -> bytes | None:
         {"zarr_format": 3, "compressors": GzipCodec()},
         {"zarr_format": 3, "chunk_key_encoding": {"name": "v2", "separator": "."}},
     ],
-    ids=str,
+    ids=lambda how: ",".join(
+        f"{key}={type(value).__name__ if key == 'compressors' else value}" for key, value in how.items()
+    ),
 )
 @pytest.mark.parametrize("dtype", ["<f4", ">f8", "|u1", "<i8"])
 def test_what_the_zarr_library_writes_is_read_back(tmp_path: Path, how: dict[str, Any], dtype: str) -> None:
