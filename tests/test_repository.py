@@ -34,8 +34,8 @@ MOST_LINES, MOST_LINES_OF_TESTS = 450, 650
 
 WITHOUT_OWN_TEST = {
     "pipeline/sources/natural_order.py": "tests of aloha and robomimic have an episode 10 after episode 9",
-    "jobs/inline.py": "the reference executor of tests/jobs/test_run.py",
-    "jobs/listing.py": "tests/jobs/test_run.py lists, moves, doubles and grows sources",
+    "jobs/inline.py": "the reference executor of tests/jobs/test_same_bytes.py",
+    "jobs/listing.py": "tests/jobs/test_rerun.py lists, moves, doubles and grows sources",
     "jobs/plan.py": "tests/jobs/test_cli.py drives it as a user does",
     "jobs/show.py": "tests/jobs/test_cli.py drives it as a user does",
     "jobs/trace.py": "tests/jobs/test_cli.py drives it as a user does",

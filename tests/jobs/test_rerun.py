@@ -1,0 +1,112 @@
+"""What a change runs again: what stands on it, and nothing else."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.river import RIVER
+from jobs.run import RunResult, run_recipe
+from pipeline.shards.latest import shard_set_path
+from pipeline.shards.verify import verify
+from pipeline.store import Workspace
+from pipeline.synthetic.corpus import CorpusParameters, make_corpus
+from schemas.recipe_file import LoadedRecipe, load_recipe
+from tests.jobs.conftest import BUDGET, write_recipe
+from tests.jobs.runs import Silent, done, shard_bytes
+
+Load = Callable[..., LoadedRecipe]
+
+
+def test_a_second_run_does_nothing(reference: tuple[RunResult, LoadedRecipe], reference_bytes: dict[str, str]) -> None:
+    result, loaded = reference
+    again = run_recipe(loaded, Silent())
+    assert set(done(again).values()) == {0}
+    assert again.quarantined == result.quarantined == 1
+    assert shard_bytes(Path(loaded.recipe.workspace.url)) == reference_bytes
+
+
+def test_moving_the_sources_reruns_nothing(load: Load, corpus: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere" / "renamed"
+    shutil.copytree(corpus, moved)
+    recipe = write_recipe(tmp_path / "moved.yaml", moved, tmp_path / "workspace")
+    assert run_recipe(load(), Silent()).succeeded
+    result = run_recipe(load_recipe(recipe, [BUDGET, "run.executor=inline"]), Silent())
+    assert set(done(result).values()) == {0}
+
+
+def test_another_caption_template_reruns_caption_and_what_stands_on_it(load: Load) -> None:
+    assert run_recipe(load(), Silent()).succeeded
+    changed = done(run_recipe(load("caption.by.with_duration=true"), Silent()))
+    untouched = {"ingest", "lag", "vote", "align", "calibrate", "segment", "cut"}
+    assert {stage for stage, count in changed.items() if count == 0} >= untouched
+    assert changed["caption"] > 0
+    assert changed["embed"] == changed["caption"]
+
+
+def test_another_template_text_reruns_caption_and_what_stands_on_it(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_recipe(load(), Silent()).succeeded
+    caption = next(stage for stage in RIVER if stage.name == "caption")
+    edited = replace(caption, revision=lambda _spec: "digest of an edited template")
+    monkeypatch.setattr("jobs.run.RIVER", tuple(edited if stage is caption else stage for stage in RIVER))
+    changed = done(run_recipe(load(), Silent()))
+    untouched = {"ingest", "lag", "vote", "align", "calibrate", "segment", "cut"}
+    assert {stage for stage, count in changed.items() if count == 0} >= untouched
+    assert changed["caption"] == changed["embed"] > 0
+
+
+def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None:
+    corpus, recipe = tmp_path / "growing", tmp_path / "growing.yaml"
+    make_corpus(corpus, CorpusParameters(episodes_per_source=1, seed=3))
+    shutil.move(corpus / "internet", tmp_path / "later")
+    (corpus / "internet").mkdir()
+    shutil.copy(next((tmp_path / "later").glob("*.mp4")), corpus / "internet" / "first.mp4")
+    write_recipe(recipe, corpus, tmp_path / "workspace")
+    overrides = ["run.executor=inline"]
+    first = run_recipe(load_recipe(recipe, overrides), Silent())
+    make_corpus(tmp_path / "more", CorpusParameters(episodes_per_source=1, seed=4))
+    for video in (tmp_path / "more" / "internet").glob("*.mp4"):
+        shutil.copy(video, corpus / "internet" / f"new_{video.name}")
+    second = run_recipe(load_recipe(recipe, overrides), Silent())
+    grown = second.episodes - first.episodes
+    assert grown >= 1
+    for stage in ("ingest", "lag", "align", "segment", "caption", "embed", "cut"):
+        assert done(second)[stage] == grown, stage
+
+
+def test_a_recipe_changed_back_points_readers_at_its_own_set(load: Load, reference_bytes: dict[str, str]) -> None:
+    workspace = Path(load().recipe.workspace.url)
+    assert run_recipe(load(), Silent()).succeeded
+    assert run_recipe(load("shard.contact=somebody else"), Silent()).succeeded
+    assert shard_bytes(workspace)["latest.json"] != reference_bytes["latest.json"]
+    assert set(done(run_recipe(load(), Silent())).values()) == {0}
+    assert shard_bytes(workspace)["latest.json"] == reference_bytes["latest.json"]
+
+
+def test_another_shard_size_makes_a_whole_set_again(load: Load) -> None:
+    workspace = Workspace.open(load().recipe.workspace.url)
+    for samples in (64, 32, 16):
+        assert run_recipe(load(f"shard.samples_per_shard={samples}"), Silent()).succeeded
+        assert verify(workspace.blobs, shard_set_path(workspace.blobs)).problems == ()
+
+
+def test_another_cleaning_threshold_decodes_nothing_changes_no_recording_and_is_taken_back(
+    load: Load, corpus: Path
+) -> None:
+    """One episode begins black. Kept this time, it is cut again; all others come out of align as they were."""
+    before = _contents(corpus)
+    first = run_recipe(load(), Silent())
+    changed = done(run_recipe(load("align.trim_black=false"), Silent()))
+    assert changed["ingest"] == changed["lag"] == changed["vote"] == 0
+    assert changed["align"] == first.episodes - first.quarantined
+    assert 1 <= changed["segment"] < changed["align"]
+    assert set(done(run_recipe(load(), Silent())).values()) == {0}
+    assert _contents(corpus) == before
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,48 @@
+"""The same recordings and recipe are the same shards, byte for byte, whoever makes them and wherever they lie."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobs.run import run_recipe
+from schemas.recipe_file import LoadedRecipe, load_recipe
+from tests.jobs.conftest import BUDGET, write_recipe
+from tests.jobs.runs import Silent, shard_bytes
+from tests.pipeline.s3_server import s3_bucket
+
+Load = Callable[..., LoadedRecipe]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ray_writes_the_bytes_inline_writes(load: Load, reference_bytes: dict[str, str], workers: int) -> None:
+    loaded = load("run.executor=ray", f"run.workers={workers}")
+    assert run_recipe(loaded, Silent()).succeeded
+    assert shard_bytes(Path(loaded.recipe.workspace.url)) == reference_bytes
+
+
+def test_the_size_of_batches_changes_no_byte(load: Load, reference_bytes: dict[str, str]) -> None:
+    loaded = load("run.batch_items=1")
+    assert run_recipe(loaded, Silent()).succeeded
+    assert shard_bytes(Path(loaded.recipe.workspace.url)) == reference_bytes
+
+
+def test_a_workspace_on_an_object_store_holds_the_same_bytes(
+    tmp_path: Path, corpus: Path, reference_bytes: dict[str, str]
+) -> None:
+    with s3_bucket("bucket") as storage:
+        recipe = write_recipe(tmp_path / "s3.yaml", corpus, "s3://bucket/workspace")
+        overrides = [f"workspace.storage.{key}={value}" for key, value in storage.items()]
+        loaded = load_recipe(recipe, [BUDGET, "run.executor=inline", *overrides])
+        assert run_recipe(loaded, Silent()).succeeded
+        _download(storage, tmp_path / "workspace")
+    assert shard_bytes(tmp_path / "workspace") == reference_bytes
+
+
+def _download(storage: dict[str, str], folder: Path) -> None:
+    from pipeline.blobs import Blobs
+
+    blobs = Blobs("s3://bucket/workspace", storage)
+    for path in blobs.list("shards"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(blobs.read(path))
