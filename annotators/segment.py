@@ -11,7 +11,8 @@ from annotators.kinematic.evidence import kinematic_evidence
 from annotators.tree.build import TreeBuilder
 from annotators.tree.evidence import Evidence
 from annotators.tree.ranges import fits_event, left_out, usable_ranges
-from annotators.visual.evidence import VisualEvidence, visual_signals
+from annotators.visual.evidence import VisualEvidence
+from annotators.visual.signals import visual_signals
 from pipeline.aligned import aligned_actions
 from pipeline.clean_reset import check_reset
 from pipeline.errors import SourceError
@@ -93,7 +94,7 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
 
 STAGE = Stage(
     name="segment",
-    version=2,
+    version=3,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

@@ -111,7 +111,10 @@ class SegmentSpec(Section):
     static_speed: Positive = Field(
         default=0.01, description="m/s (or normalised joint units) below which nothing moves."
     )
-    visual_cut_z: Positive = Field(default=2.5, description="Two-window change score that proposes a visual boundary.")
+    visual_cut: Positive = Field(
+        default=0.3, description="Seconds of squared change (Ward) between actions where only pictures say anything."
+    )
+    visual_subtask: Positive = Field(default=1.0, description="The same between subtasks.")
     on_failed_reset: Literal["keep", "drop"] = Field(
         default="keep", description="Structured episodes that start away from their group's home poses."
     )
@@ -121,6 +124,9 @@ class SegmentSpec(Section):
         if self.smooth_s * self.rate_hz < 3:
             limit = f"expected 3 samples or more of rate_hz ({self.rate_hz})"
             raise impossible("smooth_s", f"found {self.smooth_s}, {limit}")
+        if self.visual_subtask < self.visual_cut:
+            limit = f"expected visual_cut ({self.visual_cut}) or more"
+            raise impossible("visual_subtask", f"found {self.visual_subtask}, {limit}")
         if self.merge_s >= self.max_segment_s:
             limit = f"expected less than max_segment_s ({self.max_segment_s})"
             raise impossible("merge_s", f"found {self.merge_s}, {limit}")

@@ -86,6 +86,9 @@ class KinematicEvidence:
                 found.append(make_cut(t_ns, BoundaryKind.MOTION, candidate.detector, trust=candidate.strength, arm=arm))
         return sorted(found, key=lambda cut: (cut.t_ns, -cut.confidence, cut.detectors))
 
+    def starts_goal(self, boundary: Boundary) -> bool:
+        return boundary.kind is BoundaryKind.HARD_CUT
+
     def label(self, start: Boundary, end: Boundary) -> Label:
         timeline, arm = self._acting(start, end)
         span = _main_phase(timeline, start.t_ns, end.t_ns)

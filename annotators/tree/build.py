@@ -18,7 +18,6 @@ from schemas.array import Ints
 from schemas.episode import Episode
 from schemas.event import (
     Boundary,
-    BoundaryKind,
     Event,
     Level,
     Provenance,
@@ -69,7 +68,7 @@ class TreeBuilder:
             actions = [_Node(start, end, self.evidence.label(start, end)) for start, end in pairwise(marks)]
             task = self._event(Level.TASK, _Node(edges[0], edges[1], _whole(actions)), "")
             events.append(task)
-            for group in _object_goals(actions):
+            for group in _object_goals(actions, self.evidence):
                 subtask = self._event(Level.SUBTASK, _joined(group), task.event_id)
                 events.append(subtask)
                 for action in group:
@@ -117,23 +116,23 @@ def _inside(boundaries: Sequence[Boundary], first: int, last: int) -> Sequence[B
     return boundaries[low : bisect_left(boundaries, last, key=lambda boundary: boundary.frame)]
 
 
-def _object_goals(actions: Sequence[_Node]) -> list[list[_Node]]:
-    """Runs of actions that pursue one object-goal with one arm; unknown ones run until the shot changes."""
+def _object_goals(actions: Sequence[_Node], evidence: Evidence) -> list[list[_Node]]:
+    """Runs of actions that pursue one object-goal with one arm; of unknown ones the evidence knows the start."""
     groups: list[list[_Node]] = []
     for action in actions:
-        if groups and _continues(groups[-1][-1], action):
+        if groups and _continues(groups[-1][-1], action, evidence):
             groups[-1].append(action)
         else:
             groups.append([action])
     return groups
 
 
-def _continues(before: _Node, action: _Node) -> bool:
+def _continues(before: _Node, action: _Node, evidence: Evidence) -> bool:
     goal = action.label.goal
     if before.label.goal is not goal:
         return False
     if goal is Goal.UNKNOWN:
-        return action.start.kind is not BoundaryKind.HARD_CUT
+        return not evidence.starts_goal(action.start)
     return goal is Goal.MOVE or before.label.arm is action.label.arm
 
 

@@ -73,6 +73,9 @@ class Evidence(Protocol):
     def primitive_cuts(self) -> list[Cut]:
         """Places where an action may be divided into motion primitives."""
 
+    def starts_goal(self, boundary: Boundary, /) -> bool:
+        """Whether an action whose goal nobody knows pursues another one than the action before."""
+
     def label(self, start: Boundary, end: Boundary, /) -> Label:
         """What happens between two action boundaries."""
 

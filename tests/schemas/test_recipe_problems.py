@@ -187,6 +187,11 @@ COMBINATIONS = [
         id="every segment merged",
     ),
     pytest.param(
+        ("balance:\n  alpha: 1", "segment: {visual_subtask: 0.1}"),
+        "demo.yaml:13: segment.visual_subtask: found 0.1, expected visual_cut (0.3) or more",
+        id="subtasks below actions",
+    ),
+    pytest.param(
         ("balance:\n  alpha: 1", "segment: {smooth_s: 0.05}"),
         "demo.yaml:13: segment.smooth_s: found 0.05, expected 3 samples or more of rate_hz (50.0)",
         id="window without samples",

@@ -1,74 +1,84 @@
-"""Proposals from pictures."""
-
-from dataclasses import replace
+"""Pictures as evidence: levels that nest, and no confidence that pixels do not deserve."""
 
 import numpy as np
 import pytest
 
-from annotators.visual.evidence import VisualSignals, peaks_of, visual_cuts, visual_signals
-from schemas.event import BoundaryKind
-from schemas.filmstrip import DESCRIPTOR_SIZE, FLOW_GRID, FrameFlag
+from annotators.segment import segment
+from annotators.tree.claim import PRIORS
+from annotators.visual.evidence import VisualEvidence, visual_cuts
+from annotators.visual.signals import Change, VisualSignals
+from schemas.episode import ActionKind
+from schemas.event import Boundary, BoundaryKind, Level
 from schemas.recipe import SegmentSpec
 from schemas.time import NS_PER_S, FrameClock
-from tests.annotators.recordings import blank_strip, even_times
+from tests.annotators.recordings import all_kept, even_times, make_episode
+from tests.annotators.visual.acted import acted
 
 N, FPS = 300, 30
 CLOCK = FrameClock(even_times(N, FPS), N * NS_PER_S // FPS)
-RNG = np.random.default_rng(0)
+SPEC = SegmentSpec(visual_cut=1.0, visual_subtask=5.0)
 
 
-def changing_scene() -> VisualSignals:
-    """Ten seconds; at 6 s a local motion begins and the picture changes its colours."""
-    flow = RNG.normal(0, 0.001, (N, FLOW_GRID, FLOW_GRID, 2)).astype(np.float32)
-    flow[180:, :2, :2] += 0.02
-    look = RNG.integers(98, 103, (N, DESCRIPTOR_SIZE)).astype(np.uint8)
-    look[180:, :10] += 60
-    return visual_signals(replace(blank_strip(N, flow=flow), descriptor=look), CLOCK)
+def signals_of(*heights: tuple[int, float], hard: tuple[int, ...] = (), frozen: slice = slice(0)) -> VisualSignals:
+    score, still = np.zeros(N), np.zeros(N, np.bool_)
+    hard_cut, hole = still.copy(), still.copy()
+    for frame, height in heights:
+        score[frame] = height
+    hard_cut[list(hard)], hole[frozen] = True, True
+    return VisualSignals(score, hard_cut, hole, still, tuple(Change(*pair) for pair in heights))
 
 
-def test_a_change_of_scene_is_proposed_where_it_happens() -> None:
-    cuts = visual_cuts(changing_scene(), CLOCK, SegmentSpec())
-    best = max(cuts, key=lambda cut: cut.confidence)
-    assert best.kind is BoundaryKind.VISUAL_CHANGE
-    assert best.t_ns / NS_PER_S == pytest.approx(6.0, abs=0.1)
+SEEN = signals_of((30, 0.5), (60, 2.0), (150, 8.0), (200, 1.5), hard=(100,))
+EVIDENCE = VisualEvidence(CLOCK, SEEN, SPEC)
 
 
-def test_pictures_never_claim_more_than_thirty_percent() -> None:
-    assert max(cut.confidence for cut in visual_cuts(changing_scene(), CLOCK, SegmentSpec())) <= 0.3
+def frames(cuts: list[int]) -> list[int]:
+    return [round(t_ns * FPS / NS_PER_S) for t_ns in cuts]
 
 
-def test_camera_motion_alone_proposes_nothing() -> None:
-    flow = np.random.default_rng(1).normal(0, 0.001, (N, FLOW_GRID, FLOW_GRID, 2)).astype(np.float32)
-    still = visual_signals(blank_strip(N, flow=flow), CLOCK)
-    panning = visual_signals(
-        blank_strip(N, flow=flow + np.linspace(0, 0.1, N, dtype=np.float32)[:, None, None, None]), CLOCK
-    )
-    np.testing.assert_allclose(panning.score, still.score, atol=0.01)
+def at(frame: int, kind: BoundaryKind) -> Boundary:
+    return Boundary(kind, frame, int(CLOCK.times_ns[frame]), 0.2, 0.5, ("test",))
 
 
-def test_a_hard_cut_is_a_cut_and_hides_the_change_it_makes() -> None:
-    flags = np.zeros(N, np.uint8)
-    flags[100] = FrameFlag.HARD_CUT
-    look = RNG.integers(98, 103, (N, DESCRIPTOR_SIZE)).astype(np.uint8)
-    look[100:] += 60
-    signals = visual_signals(replace(blank_strip(N, flags=flags), descriptor=look), CLOCK)
-    near = [cut for cut in visual_cuts(signals, CLOCK, SegmentSpec()) if abs(cut.t_ns / NS_PER_S - 100 / FPS) < 0.9]
-    assert [cut.kind for cut in near] == [BoundaryKind.HARD_CUT]
+def test_higher_changes_divide_higher_levels() -> None:
+    assert frames([cut.t_ns for cut in EVIDENCE.primitive_cuts()]) == [30, 60, 150, 200]
+    assert frames([cut.t_ns for cut in EVIDENCE.cuts()]) == [60, 100, 150, 200]
+    starts = [frame for frame in (60, 150, 200) if EVIDENCE.starts_goal(at(frame, BoundaryKind.VISUAL_CHANGE))]
+    assert starts == [150]
 
 
-def test_a_still_picture_is_still_from_its_first_frame() -> None:
-    assert visual_signals(blank_strip(N, difference=0.0), CLOCK).still.all()
-    assert not visual_signals(blank_strip(N), CLOCK).still.any()
+def test_a_hard_cut_starts_a_goal_and_a_cap_does_not() -> None:
+    assert EVIDENCE.starts_goal(at(100, BoundaryKind.HARD_CUT))
+    assert not EVIDENCE.starts_goal(at(150, BoundaryKind.DURATION_CAP))
+    assert not VisualEvidence(CLOCK, None, SPEC).starts_goal(at(150, BoundaryKind.VISUAL_CHANGE))
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 30])
-def test_short_and_slow_clips_are_no_reason_to_fail(n: int) -> None:
-    clock = FrameClock(even_times(n, 1), n * NS_PER_S)
-    signals = visual_signals(blank_strip(n), clock)
-    assert visual_cuts(signals, clock, SegmentSpec()) == []
+def test_confidence_grows_with_the_height_and_stays_below_the_prior() -> None:
+    cuts = visual_cuts(signals_of((50, 1.0), (100, 3.0), (150, 1e6)), CLOCK, SPEC)
+    trust = [cut.confidence for cut in cuts]
+    assert trust == sorted(trust)
+    assert trust[0] == pytest.approx(0.15)
+    assert max(trust) <= PRIORS[BoundaryKind.VISUAL_CHANGE].confidence == 0.3
 
 
-def test_of_peaks_too_close_the_higher_stays() -> None:
-    score = np.zeros(100)
-    score[[10, 15, 60]] = [3, 5, 4]
-    assert peaks_of(score, 2.5, 20) == [15, 60]
+def test_the_cap_divides_where_pictures_change_most_and_never_in_a_freeze() -> None:
+    values, detector = VisualEvidence(CLOCK, signals_of((40, 2.0), frozen=slice(100, 200)), SPEC).unrest()
+    assert detector == "visual_change"
+    assert int(np.argmin(values)) == 40
+    assert values[100:200].min() > values[:100].max()
+
+
+def test_of_a_film_comes_a_tree_with_all_levels() -> None:
+    one = acted(3, pan=0.0)
+    episode = make_episode(one.clock.times_ns, one.clock.end_ns, ActionKind.NONE)
+    events = segment(episode, None, [one.strip], all_kept(episode), None, spec=SegmentSpec())
+    starts = {level: {event.span.frame_start for event in events if event.level is level} for level in Level}
+    assert starts[Level.TASK] < starts[Level.SUBTASK] < starts[Level.ACTION] < starts[Level.SEGMENT]
+    assert all(event.needs_vlm and event.boundaries_by.proposer == "visual" for event in events)
+    inner = [event.start.confidence for event in events if event.start.kind is not BoundaryKind.RANGE_EDGE]
+    assert max(inner) <= 0.3
+
+
+def test_without_a_filmstrip_nothing_is_proposed() -> None:
+    nothing = VisualEvidence(CLOCK, None, SPEC)
+    assert nothing.cuts() == nothing.primitive_cuts() == []
