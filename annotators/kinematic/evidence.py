@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from annotators.kinematic.contact import contacts_of
+from annotators.kinematic.hand_over import without_hand_overs
 from annotators.kinematic.holds import holds_of
 from annotators.kinematic.phases import ArmTimeline, PhaseSpan, arm_timeline
 from annotators.kinematic.primitives import candidates
@@ -204,10 +205,9 @@ def kinematic_evidence(
 ) -> KinematicEvidence | None:
     """What the arms say; None when no arm has a usable signal. ``actions`` are on the video clock."""
     shortest_s = MIN_EVENT_FRAMES * frame_step_s(clock)
-    timelines = []
-    for signals in arm_signals(actions, calibration, spec):
-        holds = holds_of(signals, spec, shortest_s)
-        timelines.append(arm_timeline(signals, contacts_of(signals, holds, spec)))
+    arms = arm_signals(actions, calibration, spec)
+    alone = [(signals, contacts_of(signals, holds_of(signals, spec, shortest_s), spec)) for signals in arms]
+    timelines = [arm_timeline(signals, contacts) for signals, contacts in without_hand_overs(alone, spec)]
     return KinematicEvidence(clock, tuple(timelines), spec) if timelines else None
 
 
