@@ -40,6 +40,7 @@ VERB_OF: Mapping[Phase, Verb] = MappingProxyType(
         Phase.TAKE: Verb.PICK_UP,
         Phase.BRING: Verb.MOVE,
         Phase.MOTION: Verb.MOVE,
+        Phase.DRIVE: Verb.MOVE,
         Phase.UNSEEN: Verb.OTHER,
     }
 )

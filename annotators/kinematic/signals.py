@@ -26,8 +26,9 @@ from schemas.pose import matrix_of
 from schemas.recipe import SegmentSpec
 from schemas.time import NS_PER_S
 
-SEEN_TRUST = 0.6
-"""Pseudo-actions: a cut of a hand that was only seen has this share of a measured hand's confidence."""
+SEEN_TRUST = 0.5
+"""Pseudo-actions: a cut of a hand that was only seen has this share of a measured hand's confidence, so that no event
+between such cuts passes without a second look."""
 _FORWARD_LEFT_UP = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], np.float32)
 """Turns rows of (right, away, up), as pseudo-actions have them, into (forward, left, up) of all other tracks."""
 MIN_ROWS = 5

@@ -32,6 +32,8 @@ class Phase(StrEnum):
     """The same, second part."""
     MOTION = "motion"
     """An arm whose fingers say nothing."""
+    DRIVE = "drive"
+    """The base moves and the arms do not."""
     UNSEEN = "unseen"
     """No signal at all."""
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -17,8 +18,10 @@ from annotators.scores.matching import matched_times
 from annotators.segment import STAGE, segment
 from annotators.tree.ranges import usable_ranges
 from pipeline.errors import SourceError
+from pipeline.pseudo.hand_actions import HandWatch
 from pipeline.stage import Bundle
 from pipeline.synthetic.trajectory import Variant, make_trajectory
+from pipeline.video import Picture
 from schemas.calibration import Calibration
 from schemas.episode import ActionKind, ActionTrack, Alignment, Arm, ArmTrack, Episode
 from schemas.event import BoundaryKind, Event, Level
@@ -44,6 +47,9 @@ from tests.annotators.recordings import (
     synthetic,
 )
 from tests.annotators.sim_truth import true_boundaries
+from tests.pipeline.pseudo.made_hands import SPEC as SEEN
+from tests.pipeline.pseudo.made_hands import FakeTracker
+from tests.pipeline.pseudo.made_hands import hand as drawn_hand
 
 SPEC = SegmentSpec()
 Seconds = Sequence[tuple[BoundaryKind, float]]
@@ -139,6 +145,38 @@ def test_a_commanded_gripper_is_trusted_less(real: Path) -> None:
     grasps = [event.start for event in events if event.start.kind is BoundaryKind.GRASP]
     assert max(grasp.confidence for grasp in grasps) < 0.85
     assert grasps[0].detectors[0] == "gripper_command"
+
+
+def seen_hand(n: int = 80, hz: float = 10.0) -> Recording:
+    """A hand that a tracker saw: it comes, pinches, lifts, crosses the picture, comes down, and lets go."""
+    at = (0, 12, 16, 24, 32, 44, 54, 60, 64, n - 1)
+    right = np.interp(np.arange(n), at, (0.2, 0.4, 0.4, 0.4, 0.4, 0.7, 0.7, 0.7, 0.7, 0.9))
+    down = np.interp(np.arange(n), at, (0.3, 0.5, 0.5, 0.5, 0.35, 0.35, 0.5, 0.5, 0.5, 0.3))
+    gap = np.interp(np.arange(n), at, (1.2, 1.2, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 1.2, 1.2))
+    told = [[drawn_hand((x, y), gap=g)] for x, y, g in zip(right, down, gap, strict=True)]
+    watch = HandWatch("ego", FakeTracker(*told), SEEN)
+    for i in range(n):
+        t_ns = round(i * NS_PER_S / hz)
+        frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+        watch.look(Picture(t_ns, t_ns + round(NS_PER_S / hz), frame, 0, False), t_ns)
+    track = watch.track(EPISODE_ID, "made up")
+    assert track is not None
+    times = even_times(n, hz)
+    return Recording(make_episode(times, round(n * NS_PER_S / hz), ActionKind.PSEUDO), track, calibration_of())
+
+
+def test_a_hand_that_was_only_seen_is_cut_as_an_arm_is_and_trusted_half() -> None:
+    events = seen_hand().tree()
+    found = boundaries(events)
+    assert [kind for kind, _ in found if kind in (BoundaryKind.GRASP, BoundaryKind.LIFT, BoundaryKind.RELEASE)] == [
+        BoundaryKind.GRASP, BoundaryKind.LIFT, BoundaryKind.RELEASE,
+    ]  # fmt: skip
+    times = dict(found)
+    assert times[BoundaryKind.GRASP] == pytest.approx(1.6, abs=0.2)
+    assert times[BoundaryKind.RELEASE] == pytest.approx(6.0, abs=0.2)
+    inner = [event.start for event in events if event.start.kind is not BoundaryKind.RANGE_EDGE]
+    assert max(edge.confidence for edge in inner) <= 0.5 * 0.85
+    assert all(event.needs_vlm for event in events if event.level in (Level.ACTION, Level.SEGMENT))
 
 
 # -- the contract ----------------------------------------------------------------------------------------------
