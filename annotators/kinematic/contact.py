@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annotators.kinematic.gripper import Hold
-from annotators.kinematic.signals import ArmSignals, Effector
+from annotators.kinematic.signals import ArmSignals
 from pipeline.mask_runs import first_true, runs_of
 from schemas.array import Floats
 from schemas.recipe import SegmentSpec
@@ -76,7 +76,7 @@ def _contact(signals: ArmSignals, hold: Hold, following: Hold | None, spec: Segm
     n = signals.grid.n
     start, end = hold.closed or 0, n if hold.opened is None else hold.opened
     next_closed = n if following is None or following.closed is None else following.closed
-    if signals.effector is not Effector.SWITCH and _is_miss(signals.position, hold):
+    if _is_miss(signals.position, hold):
         return replace(plain, missed=True)
     lifted, sideways = _lift(signals.position, start, end, spec) if hold.closed is not None else (None, False)
     touched_down = None

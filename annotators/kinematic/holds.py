@@ -10,8 +10,8 @@
   short is that. Real holds are at least one of deep and long: on the G1 recordings .35 of the range and 3 s. And it
   closes slowly, by many joints, so where it has settled hangs on noise: its edges are where it enters and leaves the
   band around the plateau, where it is fastest.
-- A **switch** is open or closed (a vacuum sensor, a binary gripper). Its plateau says nothing: how wide it is closed it
-  cannot say, so it never misses (`contact`).
+- A **switch** is open or closed (a vacuum sensor, a binary gripper). It has no plateau to measure and no hard stop to
+  tell from an object; only where it goes says whether it caught something (`contact`).
 
 A hand that closes and then rests beside the table before or after its arm's work grasps nothing.
 """
