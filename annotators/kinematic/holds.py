@@ -7,9 +7,9 @@
   middle of the gripper's range. Two edges too close to be an event apart are moved apart along their own ramps, which
   bracket them: an event no tree can hold would be lost, and a grasp or release with it.
 - A **hand** fidgets: it is pre-shaped, relaxes, settles when a controller starts. A stretch that is both shallow and
-  short is that. Real holds are at least one of deep and long: on the G1 recordings .35 of the range and 3 s. And it
-  closes slowly, by many joints, so where it has settled hangs on noise: its edges are where it enters and leaves the
-  band around the plateau, where it is fastest.
+  short is that. Real holds are at least one of deep and long: on the G1 recordings .35 of the range and 3 s. And its
+  many joints meet the object one after another and go on closing while it is carried (GR-1 lifts half a second before
+  the plateau), and where they have settled hangs on noise: so its edges, too, are half-way between open and plateau.
 - A **switch** is open or closed (a vacuum sensor, a binary gripper). It has no plateau to measure and no hard stop to
   tell from an object; only where it goes says whether it caught something (`contact`).
 
@@ -46,7 +46,7 @@ def holds_of(signals: ArmSignals, spec: SegmentSpec, shortest_s: float) -> list[
         holds = _apart(halves, holds, int(np.ceil(shortest_s * signals.grid.rate_hz)))
     if signals.effector is Effector.HAND:
         settled = [hold for hold in holds if not _is_fidget(signals, hold)]
-        holds = _crossings(opening, settled, lambda plateau, peak: min(plateau + spec.plateau, (plateau + peak) / 2))
+        holds = _crossings(opening, settled, lambda plateau, peak: (plateau + peak) / 2)
     return [hold for hold in holds if not _is_rest(signals, hold)]
 
 

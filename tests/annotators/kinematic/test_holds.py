@@ -98,7 +98,7 @@ def test_a_hand_that_closes_deep_or_long_holds(depth: float, rows: int) -> None:
     assert len(edges(signals_of(hold, Effector.HAND))) == 1
 
 
-def test_a_hand_grasps_where_it_enters_the_band_however_slowly_it_settles() -> None:
+def test_a_hand_grasps_half_way_however_slowly_it_settles() -> None:
     def slow(settling_s: float) -> Floats:
         t = np.arange(200) / 50
         down = np.maximum(0.0, 0.12 * (1 - t / settling_s))
@@ -163,11 +163,11 @@ def test_what_has_values_between_or_never_changes_is_no_switch() -> None:
 
 # -- real hands ------------------------------------------------------------------------------------------------
 
-GRASPS = {29: 110, 30: 113, 31: 94, 59: 77, 82: 110}
+GRASPS = {29: 110, 30: 110, 31: 89, 59: 76, 82: 106}
 """G1 episode → frame as found and looked at: the bottle stands between thumb and palm and is not lifted yet. Its body
 hides the fingers, so the frame of contact itself cannot be read off the pictures."""
-RELEASES = {29: 212, 30: 231, 31: 208, 59: 212, 82: 187}
-"""As found and looked at: the bottle stands on the table again; 20 to 50 frames later the hand leaves it."""
+RELEASES = {29: 212, 30: 239, 31: 213, 59: 219, 82: 198}
+"""As found and looked at: the bottle stands on the table again; 10 to 40 frames later the hand leaves it."""
 
 
 def grips(actions: ActionTrack, calibration: Calibration, fps: int) -> list[tuple[BoundaryKind, int]]:
@@ -219,23 +219,27 @@ def test_every_g1_pick_is_one_grasp_and_one_release(real: Path) -> None:
 
 @pytest.mark.parametrize(("noise", "every", "without"), [(0.01, 1, None), (0.0, 2, None), (0.0, 1, 30), (0.0, 1, 59)])
 def test_the_g1_grasps_stay_put(real: Path, noise: float, every: int, without: int | None) -> None:
-    """Noise, half the rows, another calibration: the grasp moves by a tenth of a second at most."""
+    """Noise, half the rows, another calibration: the grasp moves by two frames at most."""
     tracks = g1(real)
     scale = calibrated(*(actions for episode, actions in tracks.items() if episode != without))
     for episode, actions in tracks.items():
         found = grips(with_fingers(actions, noise, every), scale, 30)
         grasps = [frame for kind, frame in found if kind is BoundaryKind.GRASP]
         assert len(grasps) == 1
-        assert abs(grasps[0] - GRASPS[episode]) <= 3
+        assert abs(grasps[0] - GRASPS[episode]) <= 2
 
 
-def test_a_gr1_hand_that_settles_at_the_start_grasps_nothing(real: Path) -> None:
-    tracks = [actions for _, actions in jointed_episodes(real, GR1)]
-    scale = calibrated(*tracks)
-    for actions in tracks:
-        kinds, frames = zip(*grips(actions, scale, 20), strict=True)
-        assert kinds == (BoundaryKind.GRASP, BoundaryKind.RELEASE)
-        assert frames[0] > 100
+CLOSING = {0: (228, 250), 1: (326, 352), 2: (326, 374), 3: (252, 270), 4: (180, 200)}
+"""GR-1 episode → from where the hand begins to close to where it carries the object off, both seen in the pictures."""
+
+
+def test_a_gr1_hand_grasps_once_before_it_lifts_and_not_while_it_settles_at_the_start(real: Path) -> None:
+    tracks = {int(ref.locator.split("=")[1]): actions for ref, actions in jointed_episodes(real, GR1)}
+    scale = calibrated(*tracks.values())
+    for episode, actions in tracks.items():
+        (grasp, grasped), (release, _) = grips(actions, scale, 20)
+        assert (grasp, release) == (BoundaryKind.GRASP, BoundaryKind.RELEASE)
+        assert CLOSING[episode][0] < grasped < CLOSING[episode][1]
 
 
 def test_a_hold_of_an_arm_that_rests_is_a_posture() -> None:
