@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from annotators.kinematic.contact import contacts_of
-from annotators.kinematic.hand_over import without_hand_overs
+from annotators.kinematic.hand_over import hand_overs, with_hand_overs
 from annotators.kinematic.holds import holds_of
 from annotators.kinematic.phases import ArmTimeline, PhaseSpan, arm_timeline
 from annotators.kinematic.primitives import candidates
@@ -40,6 +40,7 @@ VERB_OF: Mapping[Phase, Verb] = MappingProxyType(
         Phase.TAKE: Verb.PICK_UP,
         Phase.BRING: Verb.MOVE,
         Phase.MOTION: Verb.MOVE,
+        Phase.HAND_OVER: Verb.HAND_OVER,
         Phase.DRIVE: Verb.MOVE,
         Phase.UNSEEN: Verb.OTHER,
     }
@@ -133,10 +134,14 @@ class KinematicEvidence:
     def _acting(self, start: Boundary, end: Boundary) -> tuple[ArmTimeline, Arm | None]:
         """The arm whose doing names the span, and whom to credit: the owner of its edges, else who moves most.
 
-        When both move alike, the owner of the end decides, then the only arm that grasps anything; else nobody.
+        Who hands over acts, though both rest. When both move alike, the owner of the end decides, then the only arm
+        that grasps anything; else nobody.
         """
         if len(self.timelines) == 1:
             return self.timelines[0], self.timelines[0].signals.arm
+        for line in self.timelines:
+            if _main_phase(line, start.t_ns, end.t_ns).phase is Phase.HAND_OVER:
+                return line, line.signals.arm
         owners = {edge.arm for edge in (start, end) if edge.arm is not None}
         if len(owners) == 1:
             owner = self._of(next(iter(owners)))
@@ -208,7 +213,9 @@ def kinematic_evidence(
     shortest_s = MIN_EVENT_FRAMES * frame_step_s(clock)
     arms = arm_signals(actions, calibration, spec)
     alone = [(signals, contacts_of(signals, holds_of(signals, spec, shortest_s), spec)) for signals in arms]
-    timelines = [arm_timeline(signals, contacts) for signals, contacts in without_hand_overs(alone, spec)]
+    timelines = [
+        with_hand_overs(arm_timeline(signals, settled), given) for signals, settled, given in hand_overs(alone, spec)
+    ]
     return KinematicEvidence(clock, tuple(timelines), spec) if timelines else None
 
 

@@ -170,8 +170,9 @@ def _subtask_verb(goal: Goal, phases: Sequence[Phase], labels: Sequence[Label]) 
             return Verb.PICK_UP
         return Verb.GRASP if Phase.MISS in phases else labels[0].verb
     if goal is Goal.PLACE:
-        if {Phase.RELEASE, Phase.PLACE, Phase.RETREAT} & set(phases):
-            return Verb.PLACE if set(phases) - {Phase.RELEASE, Phase.RETREAT} else Verb.RELEASE
+        if {Phase.RELEASE, Phase.PLACE, Phase.RETREAT, Phase.HAND_OVER} & set(phases):
+            placing = Verb.HAND_OVER if Phase.HAND_OVER in phases else Verb.PLACE
+            return placing if set(phases) - {Phase.RELEASE, Phase.RETREAT} else Verb.RELEASE
         return Verb.MOVE if {Phase.TRANSPORT, Phase.BRING} & set(phases) else labels[0].verb
     if goal is Goal.MOVE:
         return Verb.HOLD_STILL if all(label.verb is Verb.HOLD_STILL for label in labels) else Verb.MOVE

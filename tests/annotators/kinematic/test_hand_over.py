@@ -7,14 +7,14 @@ import pytest
 
 from annotators.kinematic.contact import Contact
 from annotators.kinematic.evidence import kinematic_evidence
-from annotators.kinematic.hand_over import without_hand_overs
+from annotators.kinematic.hand_over import hand_overs
 from annotators.kinematic.signals import ArmSignals, arm_signals
 from annotators.scores.boundaries import Tally, pooled, tolerance_ns, typed
 from annotators.scores.marks import marks_of
 from pipeline.synthetic.hand_over import make_hand_over
 from pipeline.synthetic.trajectory import Trajectory, Variant, make_trajectory
 from schemas.episode import Arm
-from schemas.event import BoundaryKind
+from schemas.event import BoundaryKind, Level, Verb
 from schemas.recipe import SegmentSpec
 from schemas.time import NS_PER_S
 from schemas.truth import PHYSICAL_KINDS
@@ -34,7 +34,8 @@ def arm_at(x: float, arm: Arm) -> ArmSignals:
 def judged(taker: Contact, apart_m: float = 0.05) -> bool:
     """Whether the giver's release still counts as a slip."""
     arms = [(arm_at(0.0, Arm.LEFT), [SLIPPED]), (arm_at(apart_m, Arm.RIGHT), [taker])]
-    (_, (given,)), _ = without_hand_overs(arms, SPEC)
+    (_, (given,), spans), _ = hand_overs(arms, SPEC)
+    assert bool(spans) is not given.slipped
     return given.slipped
 
 
@@ -65,8 +66,26 @@ def test_an_arm_far_off_holds_something_else() -> None:
 
 
 def test_one_arm_alone_can_slip() -> None:
-    ((_, (given,)),) = without_hand_overs([(arm_at(0.0, Arm.LEFT), [SLIPPED])], SPEC)
+    ((_, (given,), _),) = hand_overs([(arm_at(0.0, Arm.LEFT), [SLIPPED])], SPEC)
     assert given.slipped
+
+
+def test_what_was_put_down_was_not_handed_over() -> None:
+    placed = dataclasses.replace(SLIPPED, slipped=False, touched_down=190)
+    arms = [(arm_at(0.0, Arm.LEFT), [placed]), (arm_at(0.05, Arm.RIGHT), [holding(150, 300)])]
+    assert [spans for _, _, spans in hand_overs(arms, SPEC)] == [[], []]
+
+
+@pytest.mark.parametrize("giver", list(Arm))
+def test_the_giver_hands_over_and_the_taker_places(giver: Arm) -> None:
+    for seed in range(3):
+        events = synthetic(make_hand_over([seed, 7], giver)).tree()
+        subtasks = [(event.verb, event.arm) for event in events if event.level is Level.SUBTASK]
+        assert (Verb.HAND_OVER, giver) in subtasks
+        assert (Verb.PLACE, giver) not in subtasks
+        assert any(verb is Verb.PLACE and arm is not giver for verb, arm in subtasks)
+        actions = [event for event in events if event.level is Level.ACTION and event.verb is Verb.HAND_OVER]
+        assert [(event.start.kind, event.end.kind) for event in actions] == [(BoundaryKind.GRASP, BoundaryKind.RELEASE)]
 
 
 # -- two arms against exact truth, each on its own track ---------------------------------------------------------
