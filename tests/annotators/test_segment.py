@@ -7,7 +7,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +16,11 @@ from annotators.scores.marks import marks_of
 from annotators.scores.matching import matched_times
 from annotators.segment import STAGE, segment
 from annotators.tree.ranges import usable_ranges
+from pipeline.calibrate import calibrate
 from pipeline.errors import SourceError
+from pipeline.files import SourceFiles
 from pipeline.pseudo.hand_actions import HandWatch
+from pipeline.sources.formats import read
 from pipeline.stage import Bundle
 from pipeline.synthetic.trajectory import Variant, make_trajectory
 from pipeline.video import Picture
@@ -28,7 +30,7 @@ from schemas.event import BoundaryKind, Event, Level
 from schemas.filmstrip import Filmstrip, FrameFlag
 from schemas.finding import Finding
 from schemas.pose import RotationEncoding, rotation_6d
-from schemas.recipe import SegmentSpec
+from schemas.recipe import CalibrateSpec, SegmentSpec
 from schemas.time import NS_PER_S
 from schemas.tree import violations
 from schemas.truth import PHYSICAL_KINDS
@@ -50,6 +52,7 @@ from tests.annotators.sim_truth import true_boundaries
 from tests.pipeline.pseudo.made_hands import SPEC as SEEN
 from tests.pipeline.pseudo.made_hands import FakeTracker
 from tests.pipeline.pseudo.made_hands import hand as drawn_hand
+from tests.pipeline.real_episodes import lerobot_refs
 
 SPEC = SegmentSpec()
 Seconds = Sequence[tuple[BoundaryKind, float]]
@@ -117,23 +120,28 @@ def test_the_injected_drop_is_a_slip_and_the_object_is_fetched(real: Path) -> No
     assert slip == pytest.approx(85 / 20, abs=0.1)
 
 
-def droid(folder: Path) -> Recording:
-    """The real DROID episode: measured pose, a dead gripper sensor, and the command (1 = closed)."""
-    (file,) = folder.glob("data/*/*.parquet")
-    table = pq.read_table(file)
-    pose = np.array(table.column("observation.state.cartesian_position").to_pylist())
-    command = np.array(table.column("action.gripper_position").to_pylist()).reshape(-1)
-    times = np.round(np.array(table.column("timestamp").to_pylist()) * NS_PER_S).astype(np.int64)
-    rotation = rotation_6d(pose[:, 3:], RotationEncoding.EULER_XYZ)
-    dead = np.zeros(len(pose), np.float32)
-    state = make_arm(pose[:, :3].astype(np.float32), dead, rotation=rotation)
-    track = make_track(times, state, target=(make_arm(opening=(1 - command).astype(np.float32)),))
-    return Recording(make_episode(times, int(times[-1]) + NS_PER_S // 15), track, calibration_of())
+def droid(real: Path) -> Recording:
+    """The real DROID episode as its reader gives it: measured pose, of the gripper only the command (1 = closed)."""
+    column = "observation.state.cartesian_position"
+    pose = {
+        "arm": "right",
+        "position": {"column": column, "start": 0, "stop": 3},
+        "rotation": {"column": column, "start": 3, "stop": 6, "encoding": "euler_xyz"},
+    }
+    grip = {"arm": "right", "opening": {"column": "action.gripper_position", "closed": 1.0, "open": 0.0}}
+    folder = real / "open_robot" / "droid_slice_lerobot_v30"
+    _, (ref,) = lerobot_refs(folder, state=[pose], target=[grip])
+    track = read(ref, SourceFiles(str(folder))).actions
+    assert track is not None
+    track = replace(track, episode_id=EPISODE_ID)
+    episode = make_episode(track.times_ns, int(track.times_ns[-1]) + NS_PER_S // 15)
+    found = calibrate("test/test_arm", [(episode, all_kept(episode), track)], CalibrateSpec())
+    return Recording(episode, track, next(record for record in found if isinstance(record, Calibration)))
 
 
 def test_every_gripper_edge_of_a_real_droid_episode_is_a_grasp_or_a_release(real: Path) -> None:
     edges = [47, 111, 185, 225, 275, 342, 344, 438, 495, 593]  # half-open crossings of the command, SOURCES.md
-    found = boundaries(droid(real / "open_robot" / "droid_slice_lerobot_v30").tree())
+    found = boundaries(droid(real).tree())
     grips = [(kind, t * 15) for kind, t in found if kind in (BoundaryKind.GRASP, BoundaryKind.RELEASE)]
     assert len(grips) == len(edges)
     assert len(matched_times([round(frame) for _, frame in grips], edges, 3)) == len(edges)
@@ -141,7 +149,7 @@ def test_every_gripper_edge_of_a_real_droid_episode_is_a_grasp_or_a_release(real
 
 
 def test_a_commanded_gripper_is_trusted_less(real: Path) -> None:
-    events = droid(real / "open_robot" / "droid_slice_lerobot_v30").tree()
+    events = droid(real).tree()
     grasps = [event.start for event in events if event.start.kind is BoundaryKind.GRASP]
     assert max(grasp.confidence for grasp in grasps) < 0.85
     assert grasps[0].detectors[0] == "gripper_command"
