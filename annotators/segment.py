@@ -96,7 +96,7 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
 
 STAGE = Stage(
     name="segment",
-    version=3,
+    version=4,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

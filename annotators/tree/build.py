@@ -148,7 +148,7 @@ def _joined(group: Sequence[_Node]) -> _Node:
 
 def _whole(actions: Sequence[_Node]) -> Label:
     """A task is named by its instruction, not by a verb of ours."""
-    arms = {action.label.arm for action in actions}
+    arms = {action.label.arm for action in actions if action.label.phase is not Phase.DRIVE} or {None}
     goals = {action.label.goal for action in actions}
     goal = next(iter(goals)) if len(goals) == 1 else Goal.PLACE
     return Label(Verb.OTHER, arms.pop() if len(arms) == 1 else None, Phase.UNSEEN, goal, RecoveryKind.NONE)

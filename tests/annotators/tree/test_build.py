@@ -112,6 +112,9 @@ class Scripted:
     def primitive_cuts(self) -> list[Cut]:
         return []
 
+    def starts_goal(self, boundary: Boundary) -> bool:
+        return False
+
     def label(self, start: Boundary, end: Boundary) -> Label:
         return self.told[(start.t_ns + end.t_ns) // 2 // NS_PER_S]
 
