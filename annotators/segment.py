@@ -7,6 +7,7 @@ detectors behind it. docs/segment.md has the rules and the measured scores.
 
 from collections.abc import Sequence
 
+from annotators.kinematic.driving import with_driving
 from annotators.kinematic.evidence import kinematic_evidence
 from annotators.tree.build import TreeBuilder
 from annotators.tree.evidence import Evidence
@@ -52,6 +53,7 @@ def segment(
     if actions is not None:
         scales = None if calibration is None else calibration_for(actions, calibration)
         evidence = kinematic_evidence(actions, scales, clock, spec)
+        evidence = None if evidence is None else with_driving(evidence, actions, clock, spec)
     if evidence is None:
         strip = next((strip for strip in strips if strip.camera == episode.master.name), None)
         evidence = VisualEvidence(clock, None if strip is None else visual_signals(strip, clock), spec)
@@ -94,7 +96,7 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
 
 STAGE = Stage(
     name="segment",
-    version=3,
+    version=4,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

@@ -71,7 +71,7 @@ def run(bundle: Bundle, spec: AlignSpec) -> list[Alignment | Finding]:
 
 STAGE = Stage(
     name=STAGE_NAME,
-    version=3,
+    version=4,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

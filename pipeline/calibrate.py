@@ -237,7 +237,7 @@ def run(bundle: Bundle, spec: CalibrateSpec) -> list[Calibration | Finding]:
 
 STAGE = Stage(
     name="calibrate",
-    version=2,
+    version=3,
     scope=Scope.GROUP,
     reads=(Read(Episode, "ingest"), Read(ActionTrack, "ingest"), Read(Alignment, "align")),
     writes=(Calibration, Finding),

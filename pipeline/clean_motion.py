@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from pipeline.base_motion import base_motion
 from pipeline.episode_finding import episode_finding
 from pipeline.mask_runs import runs_of
 from pipeline.motion import arm_speed, joint_speed, moves, recorded
@@ -26,7 +27,7 @@ _RATE_OR_FORCE = re.compile(r"vel|acc|effort|torque|force|current", re.IGNORECAS
 """Columns that stand beside joints in some formats and may well leap: a contact is a peak of one row."""
 _STUCK_FLOW = 0.002
 """Mean flow, in picture widths per frame, above which something in view moves."""
-_IDLE_M_S, _IDLE_RANGES_S, _IDLE_OPENING_S = 0.01, 0.02, 0.05
+_IDLE_M_S, _IDLE_RANGES_S, _IDLE_OPENING_S, _IDLE_RAD_S = 0.01, 0.02, 0.05, 0.02
 """Below these speeds an arm, joints (in their own ranges) and a gripper rest."""
 _IDLE_MARGIN_NS = NS_PER_S // 2
 """What is left of an idle stretch at each side: an event begins and ends at rest."""
@@ -238,6 +239,8 @@ def _resting(actions: ActionTrack) -> Bools | None:
     speeds += [] if joints is None else [(joints, _IDLE_RANGES_S)]
     if not any(limit != _IDLE_OPENING_S for _, limit in speeds):
         return None
+    if (base := base_motion(actions)) is not None:  # a robot that drives with its arms still is not idle
+        speeds += [(np.nan_to_num(base.speed), _IDLE_M_S), (np.nan_to_num(base.turning), _IDLE_RAD_S)]
     resting = np.ones(actions.n_rows, np.bool_)
     for speed, limit in speeds:
         resting &= np.nan_to_num(speed, nan=np.inf) < limit

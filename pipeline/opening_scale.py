@@ -64,13 +64,25 @@ class HandSample:
 
 
 def opening_scale(arm: Arm, samples: Sequence[HandSample], spec: CalibrateSpec) -> OpeningScale:
-    """The scale of a gripper's opening: rounded percentiles of all rows."""
+    """The scale of a gripper's opening: rounded percentiles of all rows, or the two values of a switch.
+
+    A switch that is on for less than half a percent of the time would lose that end to a percentile.
+    """
     values = np.concatenate([sample.values[:, 0] for sample in samples])
     low, high = (float(v) for v in np.percentile(values, [spec.low_percentile, spec.high_percentile]))
+    switch = _is_switch(samples)
+    if switch:
+        low, high = float(values.min()), float(values.max())
     informative = high - low >= spec.min_opening_range
     span = max(high - low, spec.min_opening_range)
     closed, opened = _rounded(low, span, spec), _rounded(low + span, span, spec)
-    return OpeningScale(arm, "opening", closed, opened, informative, _NOTHING, _NOTHING)
+    return OpeningScale(arm, "opening", closed, opened, informative, _NOTHING, _NOTHING, switch and informative)
+
+
+def _is_switch(samples: Sequence[HandSample]) -> bool:
+    """Whether an opening only ever takes the same two values: a vacuum flag, or on and off."""
+    ends = {float(end) for sample in samples for end in (sample.values.min(), sample.values.max())}
+    return len(ends) == 2 and all(np.isin(sample.values, list(ends)).all() for sample in samples)
 
 
 class _Synergy(NamedTuple):

@@ -26,6 +26,8 @@ class OpeningScale:
     finger_mean: Annotated[Floats, ArraySpec("float32", "F")]
     finger_axis: Annotated[Floats, ArraySpec("float32", "F")]
     """Unit vector oriented so that larger means more open; empty for ``signal='opening'``."""
+    switch: bool = False
+    """Two values in the whole dataset: suction, or a gripper of which only open and closed are told."""
 
 
 @dataclass(frozen=True, eq=False)

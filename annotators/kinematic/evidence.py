@@ -12,7 +12,8 @@ from types import MappingProxyType
 import numpy as np
 
 from annotators.kinematic.contact import contacts_of
-from annotators.kinematic.gripper import Hold, find_holds
+from annotators.kinematic.hand_over import hand_overs, with_hand_overs
+from annotators.kinematic.holds import holds_of
 from annotators.kinematic.phases import ArmTimeline, PhaseSpan, arm_timeline
 from annotators.kinematic.primitives import candidates
 from annotators.kinematic.signals import ArmSignals, arm_signals
@@ -23,7 +24,7 @@ from schemas.calibration import Calibration
 from schemas.episode import ActionTrack, Arm
 from schemas.event import Boundary, BoundaryKind, Motion, Verb
 from schemas.recipe import SegmentSpec
-from schemas.time import NS_PER_S, FrameClock
+from schemas.time import MIN_EVENT_FRAMES, NS_PER_S, FrameClock
 
 VERB_OF: Mapping[Phase, Verb] = MappingProxyType(
     {
@@ -39,6 +40,8 @@ VERB_OF: Mapping[Phase, Verb] = MappingProxyType(
         Phase.TAKE: Verb.PICK_UP,
         Phase.BRING: Verb.MOVE,
         Phase.MOTION: Verb.MOVE,
+        Phase.HAND_OVER: Verb.HAND_OVER,
+        Phase.DRIVE: Verb.MOVE,
         Phase.UNSEEN: Verb.OTHER,
     }
 )
@@ -51,9 +54,6 @@ _FINGER_TRAVEL = 0.2
 _FINGERS_FIRST_M = 0.05
 """Up to this displacement a part in which the fingers move is named after them."""
 _ROTATE_RAD = float(np.radians(25.0))
-_REST_S = 2.0
-_REST_TRAVEL = 0.03
-"""Metres, or ranges of the busiest arm."""
 _DOMINANT_SHARE = 0.65
 _APART_S = 1.0
 """Motion cuts at the action level, where nothing better is known."""
@@ -134,10 +134,14 @@ class KinematicEvidence:
     def _acting(self, start: Boundary, end: Boundary) -> tuple[ArmTimeline, Arm | None]:
         """The arm whose doing names the span, and whom to credit: the owner of its edges, else who moves most.
 
-        When both move alike, the owner of the end decides, then the only arm that grasps anything; else nobody.
+        Who hands over acts, though both rest. When both move alike, the owner of the end decides, then the only arm
+        that grasps anything; else nobody.
         """
         if len(self.timelines) == 1:
             return self.timelines[0], self.timelines[0].signals.arm
+        for line in self.timelines:
+            if _main_phase(line, start.t_ns, end.t_ns).phase is Phase.HAND_OVER:
+                return line, line.signals.arm
         owners = {edge.arm for edge in (start, end) if edge.arm is not None}
         if len(owners) == 1:
             owner = self._of(next(iter(owners)))
@@ -197,26 +201,22 @@ def _translation_verb(motion: Motion, turned_rad: float, *, holding: bool) -> Ve
     return Verb.MOVE_LATERALLY if abs(y) >= _AXIS_SHARE else Verb.MOVE
 
 
+def frame_step_s(clock: FrameClock) -> float:
+    """Median time between frames."""
+    return float(np.median(np.diff([*clock.times_ns, clock.end_ns]))) / NS_PER_S
+
+
 def kinematic_evidence(
     actions: ActionTrack, calibration: Calibration | None, clock: FrameClock, spec: SegmentSpec
 ) -> KinematicEvidence | None:
     """What the arms say; None when no arm has a usable signal. ``actions`` are on the video clock."""
-    timelines = []
-    for signals in arm_signals(actions, calibration, spec):
-        holds = [] if signals.opening is None else find_holds(signals.opening, signals.grid.rate_hz, spec)
-        holds = [hold for hold in holds if not _at_rest(signals, hold)]
-        timelines.append(arm_timeline(signals, contacts_of(signals, holds, spec)))
+    shortest_s = MIN_EVENT_FRAMES * frame_step_s(clock)
+    arms = arm_signals(actions, calibration, spec)
+    alone = [(signals, contacts_of(signals, holds_of(signals, spec, shortest_s), spec)) for signals in arms]
+    timelines = [
+        with_hand_overs(arm_timeline(signals, settled), given) for signals, settled, given in hand_overs(alone, spec)
+    ]
     return KinematicEvidence(clock, tuple(timelines), spec) if timelines else None
-
-
-def _at_rest(signals: ArmSignals, hold: Hold) -> bool:
-    """Fingers closed on a resting arm, before its first or after its last use: a posture, not a grasp."""
-    if signals.speed is None or (hold.closed is not None and hold.opened is not None):
-        return False
-    start, end = hold.closed or 0, signals.grid.n if hold.opened is None else hold.opened
-    speed = signals.speed[start:end]
-    travel = float(np.sum(np.where(speed > signals.moving_above, speed, 0.0))) / signals.grid.rate_hz
-    return end - start >= _REST_S * signals.grid.rate_hz and travel <= _REST_TRAVEL
 
 
 def motion_of(signals: ArmSignals, start_ns: int, end_ns: int) -> Motion:

@@ -11,7 +11,7 @@ import numpy as np
 
 from annotators.kinematic.contact import HARD_STOP, Contact
 from annotators.kinematic.primitives import dips
-from annotators.kinematic.signals import ArmSignals
+from annotators.kinematic.signals import ArmSignals, Effector
 from annotators.tree.claim import Cut, make_cut
 from annotators.tree.evidence import Goal, Phase
 from schemas.event import BoundaryKind, RecoveryKind
@@ -60,7 +60,7 @@ class _Writer:
     def cut(self, sample: int, kind: BoundaryKind, detector: str, trust: float = 1.0) -> None:
         grid = self.signals.grid
         known = bool(self.signals.known[min(sample, grid.n - 1)])
-        trust *= 1.0 if known else 0.5
+        trust *= self.signals.trust if known else 0.5 * self.signals.trust
         self.cuts.append(make_cut(grid.time_ns(sample), kind, detector, trust=trust, arm=self.signals.arm))
 
     def phase(self, start: int, phase: Phase, goal: Goal, recovery: RecoveryKind = RecoveryKind.NONE) -> None:
@@ -91,7 +91,8 @@ def _trust(signals: ArmSignals, contact: Contact) -> float:
     """How far the fingers' evidence goes: less for commands, without poses, at the hard stop, at the track's start."""
     trust = 0.75 if signals.commanded else 1.0
     trust *= 1.0 if signals.position is not None else 0.8 * min(1.0, max(0.4, contact.depth / _DEEP))
-    trust *= 0.8 if contact.plateau <= HARD_STOP and not signals.commanded else 1.0
+    stopped = contact.plateau <= HARD_STOP and not signals.commanded and signals.effector is not Effector.SWITCH
+    trust *= 0.8 if stopped else 1.0
     return trust * (0.6 if contact.closed is None else 1.0)
 
 

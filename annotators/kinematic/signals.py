@@ -9,20 +9,28 @@ interpolated too but marked, and cuts found inside them are trusted less. The op
 
 import dataclasses
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
 
 from annotators.kinematic.smoothing import median_smoothed, noise_floor, savitzky_golay, slope_noise
 from pipeline.action_layout import opening_of
+from pipeline.base_motion import base_columns
 from pipeline.motion import joint_speed, recorded, row_noise, usable_rows
+from pipeline.pseudo.hand_actions import FRAME as IMAGE_FRAME
 from schemas.array import Bools, Floats, Ints
-from schemas.calibration import Calibration
-from schemas.episode import ActionTrack, Arm, ArmTrack
+from schemas.calibration import Calibration, OpeningScale
+from schemas.episode import ActionKind, ActionTrack, Arm, ArmTrack
 from schemas.pose import matrix_of
 from schemas.recipe import SegmentSpec
 from schemas.time import NS_PER_S
 
+SEEN_TRUST = 0.5
+"""Pseudo-actions: a cut of a hand that was only seen has this share of a measured hand's confidence, so that no event
+between such cuts passes without a second look."""
+_FORWARD_LEFT_UP = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], np.float32)
+"""Turns rows of (right, away, up), as pseudo-actions have them, into (forward, left, up) of all other tracks."""
 MIN_ROWS = 5
 """With fewer rows there is nothing to differentiate; the track then counts as having no signal."""
 FILLED_ROWS = 3
@@ -34,6 +42,16 @@ _MAX_GRID = 2_000_000
 """11 h at 50 Hz: a corrupt clock must not fill the memory, so the grid gets coarser instead."""
 _STILL_TURNING_RAD_S = 0.05
 _STILL_OPENING_PER_S = 0.10
+
+
+class Effector(StrEnum):
+    """What the opening is of, as calibration found it."""
+
+    GRIPPER = "gripper"
+    HAND = "hand"
+    """Many joints, one number: fingers without a hard stop or a clean plateau."""
+    SWITCH = "switch"
+    """Two values and nothing between: suction, or a gripper of which only open and closed are told."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +104,9 @@ class ArmSignals:
     """float64 [N], 0 closed … 1 open on the dataset's scale."""
     commanded: bool
     """The opening is the commanded one because none was measured."""
+    effector: Effector = Effector.GRIPPER
+    trust: float = 1.0
+    """How far these numbers go at all, 0 … 1: hands that were only seen are not measured."""
 
     @cached_property
     def still(self) -> Bools:
@@ -122,7 +143,9 @@ def arm_signals(actions: ActionTrack, calibration: Calibration | None, spec: Seg
     at = grid.times_ns()
     known = _known(times, at, grid.row_s)
     on_grid = _Resampler(usable, (times - grid.start_ns) / NS_PER_S, (at - grid.start_ns) / NS_PER_S)
-    return [_signals_of(rows, on_grid, grid, known, spec) for rows in sources]
+    trust = SEEN_TRUST if actions.kind is ActionKind.PSEUDO else 1.0
+    signals = [_signals_of(rows, on_grid, grid, known, spec) for rows in sources]
+    return signals if trust == 1.0 else [dataclasses.replace(arm, trust=trust) for arm in signals]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +161,7 @@ class _Rows:
     """The widest range of these joints in the episode, source units."""
     opening: Floats | None = None
     commanded: bool = False
+    effector: Effector = Effector.GRIPPER
 
     @property
     def has_any(self) -> bool:
@@ -171,16 +195,23 @@ def _arm_rows(actions: ActionTrack, arm: Arm, calibration: Calibration | None) -
     target = next((track for track in actions.target if track.arm is arm), None)
     tracks = [track for track in (state, target) if track is not None]
     position = next((track.position for track in tracks if _mostly_finite(track.position)), None)
+    if position is not None and actions.frame == IMAGE_FRAME:
+        position = position @ _FORWARD_LEFT_UP
     rotation = next((track.rotation for track in tracks if _mostly_finite(track.rotation)), None)
-    opening, commanded = _opening(state, target, arm, calibration)
-    joints, reach = (None, 0.0) if position is not None else _joints_of(actions, arm)
-    return _Rows(arm, position, rotation if position is not None else None, joints, reach, opening, commanded)
-
-
-def _opening(
-    state: ArmTrack | None, target: ArmTrack | None, arm: Arm, calibration: Calibration | None
-) -> tuple[Floats | None, bool]:
     scale = None if calibration is None else calibration.opening(arm)
+    opening, commanded = _opening(state, target, scale)
+    joints, reach = (None, 0.0) if position is not None else _joints_of(actions, arm)
+    rotation = rotation if position is not None else None
+    return _Rows(arm, position, rotation, joints, reach, opening, commanded, _effector(scale))
+
+
+def _effector(scale: OpeningScale | None) -> Effector:
+    if scale is not None and scale.switch:
+        return Effector.SWITCH
+    return Effector.HAND if scale is not None and scale.signal == "fingers" else Effector.GRIPPER
+
+
+def _opening(state: ArmTrack | None, target: ArmTrack | None, scale: OpeningScale | None) -> tuple[Floats | None, bool]:
     measured = None if state is None else opening_of(state, scale)
     if measured is not None and _mostly_finite(measured) and np.nanmax(measured) > np.nanmin(measured):
         return measured, _same_signal(state, target)
@@ -206,16 +237,22 @@ def _mostly_finite(values: Floats | None) -> bool:
 
 def _joints_of(actions: ActionTrack, arm: Arm) -> tuple[Floats | None, float]:
     """Speed [T] and widest range of the joints whose names carry the arm's name; of all joints when none does."""
-    named = [i for i, name in enumerate(actions.joint_names) if arm.value in name.lower()]
-    others = [name for name in actions.joint_names if any(other.value in name.lower() for other in Arm)]
+    joints = _arm_columns(actions)
+    named = [i for i in joints if arm.value in actions.joint_names[i].lower()]
+    others = [i for i in joints if any(other.value in actions.joint_names[i].lower() for other in Arm)]
     if not named and others:
         return None, 0.0
-    return _joint_speed(actions, named or list(range(len(actions.joint_names))))
+    return _joint_speed(actions, named or joints)
 
 
 def _joint_rows(actions: ActionTrack) -> _Rows:
-    joints, reach = _joint_speed(actions, list(range(len(actions.joint_names))))
+    joints, reach = _joint_speed(actions, _arm_columns(actions))
     return _Rows(None, joints=joints, joint_reach=reach)
+
+
+def _arm_columns(actions: ActionTrack) -> list[int]:
+    """The native columns of joints: a base that drives is no arm that moves."""
+    return [int(i) for i in np.flatnonzero(~base_columns(actions.joint_names))]
 
 
 def _joint_speed(actions: ActionTrack, columns: list[int]) -> tuple[Floats | None, float]:
@@ -280,7 +317,9 @@ def _signals_of(rows: _Rows, on_grid: _Resampler, grid: Grid, known: Bools, spec
     if rows.rotation is not None:
         rotation, turning = _rotation(on_grid(rows.rotation), grid.rate_hz, spec)
     if rows.opening is not None:
-        window = max(1, min(5, int(spec.smooth_s / grid.row_s)))
+        # commands and switches have no noise, and a median over five rows would swallow what lasts two
+        exact = rows.commanded or rows.effector is Effector.SWITCH
+        window = 1 if exact else max(1, min(5, int(spec.smooth_s / grid.row_s)))
         smoothed = median_smoothed(rows.opening[on_grid.usable].astype(np.float64), window)
         opening = np.interp(on_grid.to_s, on_grid.from_s, smoothed)
     return ArmSignals(
@@ -295,6 +334,7 @@ def _signals_of(rows: _Rows, on_grid: _Resampler, grid: Grid, known: Bools, spec
         turning=turning,
         opening=opening,
         commanded=rows.commanded,
+        effector=rows.effector,
     )
 
 

@@ -120,7 +120,7 @@ def _object_goals(actions: Sequence[_Node], evidence: Evidence) -> list[list[_No
     """Runs of actions that pursue one object-goal with one arm; of unknown ones the evidence knows the start."""
     groups: list[list[_Node]] = []
     for action in actions:
-        if groups and _continues(groups[-1][-1], action, evidence):
+        if groups and _continues(_last_armed(groups[-1]), action, evidence):
             groups[-1].append(action)
         else:
             groups.append([action])
@@ -133,7 +133,13 @@ def _continues(before: _Node, action: _Node, evidence: Evidence) -> bool:
         return False
     if goal is Goal.UNKNOWN:
         return not evidence.starts_goal(action.start)
-    return goal is Goal.MOVE or before.label.arm is action.label.arm
+    driven = Phase.DRIVE in {before.label.phase, action.label.phase}
+    return goal is Goal.MOVE or driven or before.label.arm is action.label.arm
+
+
+def _last_armed(group: Sequence[_Node]) -> _Node:
+    """The last action of a group that an arm did: driving on with the object in hand ends nothing."""
+    return next((action for action in reversed(group) if action.label.phase is not Phase.DRIVE), group[-1])
 
 
 def _joined(group: Sequence[_Node]) -> _Node:
@@ -142,7 +148,7 @@ def _joined(group: Sequence[_Node]) -> _Node:
 
 def _whole(actions: Sequence[_Node]) -> Label:
     """A task is named by its instruction, not by a verb of ours."""
-    arms = {action.label.arm for action in actions}
+    arms = {action.label.arm for action in actions if action.label.phase is not Phase.DRIVE} or {None}
     goals = {action.label.goal for action in actions}
     goal = next(iter(goals)) if len(goals) == 1 else Goal.PLACE
     return Label(Verb.OTHER, arms.pop() if len(arms) == 1 else None, Phase.UNSEEN, goal, RecoveryKind.NONE)
@@ -152,7 +158,7 @@ def subtask_label(labels: Sequence[Label]) -> Label:
     """What a run of actions with one goal amounts to."""
     phases = [label.phase for label in labels]
     goal = labels[0].goal
-    arms = {label.arm for label in labels}
+    arms = {label.arm for label in labels if label.phase is not Phase.DRIVE} or {None}
     arm = arms.pop() if len(arms) == 1 else None
     return Label(_subtask_verb(goal, phases, labels), arm, phases[-1], goal, _subtask_recovery(phases, labels))
 
@@ -164,8 +170,9 @@ def _subtask_verb(goal: Goal, phases: Sequence[Phase], labels: Sequence[Label]) 
             return Verb.PICK_UP
         return Verb.GRASP if Phase.MISS in phases else labels[0].verb
     if goal is Goal.PLACE:
-        if {Phase.RELEASE, Phase.PLACE, Phase.RETREAT} & set(phases):
-            return Verb.PLACE if set(phases) - {Phase.RELEASE, Phase.RETREAT} else Verb.RELEASE
+        if {Phase.RELEASE, Phase.PLACE, Phase.RETREAT, Phase.HAND_OVER} & set(phases):
+            placing = Verb.HAND_OVER if Phase.HAND_OVER in phases else Verb.PLACE
+            return placing if set(phases) - {Phase.RELEASE, Phase.RETREAT} else Verb.RELEASE
         return Verb.MOVE if {Phase.TRANSPORT, Phase.BRING} & set(phases) else labels[0].verb
     if goal is Goal.MOVE:
         return Verb.HOLD_STILL if all(label.verb is Verb.HOLD_STILL for label in labels) else Verb.MOVE

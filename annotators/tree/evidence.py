@@ -32,6 +32,10 @@ class Phase(StrEnum):
     """The same, second part."""
     MOTION = "motion"
     """An arm whose fingers say nothing."""
+    HAND_OVER = "hand_over"
+    """Two arms hold the object, and this one will let go."""
+    DRIVE = "drive"
+    """The base moves and the arms do not."""
     UNSEEN = "unseen"
     """No signal at all."""
 
@@ -45,7 +49,7 @@ class Goal(StrEnum):
     UNKNOWN = "unknown"
 
 
-HOLDING = frozenset({Phase.GRASP, Phase.LIFT, Phase.TRANSPORT, Phase.PLACE, Phase.TAKE, Phase.BRING})
+HOLDING = frozenset({Phase.GRASP, Phase.LIFT, Phase.TRANSPORT, Phase.PLACE, Phase.HAND_OVER, Phase.TAKE, Phase.BRING})
 """Phases in which something is between the fingers."""
 
 

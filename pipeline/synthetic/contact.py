@@ -1,4 +1,4 @@
-"""A small physics of one hand: pads close on items, held items move with the hand, press on supports, and fall.
+"""A small physics of hands: pads close on items, held items move with the hand, press on supports, and fall.
 
 Small, but enough that grasp, lift, support contact and release happen by themselves at moments the script does not
 know: a finger stops when both pads touch, an item held low presses on its support and stops the hand, an opening
@@ -40,6 +40,8 @@ class HandHistory:
     """float64 [n, K, 3], centres."""
     item_yaw: Floats
     """float64 [n, K]."""
+    shared: Bools
+    """[K] another hand holds the held item too."""
 
 
 @dataclass
@@ -106,6 +108,17 @@ class Hand:
 
     def step(self, x: float, y: float, z: float, yaw: float, opening: float) -> tuple[float, float, int, bool, int]:
         """(hand height, opening, held item, whether it is supported, pushed item) after one step."""
+        z = self.take_hold(x, y, z, yaw, opening)
+        self.let_fall({self.held})
+        return self.carry_on(x, y, z, yaw, opening)
+
+    @property
+    def held(self) -> int:
+        """Index of the item in the hand, -1 for none."""
+        return -1 if self.grip is None else self.grip.index
+
+    def take_hold(self, x: float, y: float, z: float, yaw: float, opening: float) -> float:
+        """Let go of what is narrower than the opening, close on what is between the pads; the hand's height."""
         if z > self.floor:
             self.floor = -np.inf
         z = max(z, self.floor)
@@ -114,14 +127,20 @@ class Hand:
         if self.grip is None:
             self._close_on(x, y, z, yaw, opening)
         self.opening = opening
-        held = -1 if self.grip is None else self.grip.index
+        return z
+
+    def let_fall(self, held: set[int]) -> None:
+        """One step of falling for everything that no hand holds."""
         for index, body in enumerate(self.bodies):
-            if index != held:
+            if index not in held:
                 body.fall(self.supports)
+
+    def carry_on(self, x: float, y: float, z: float, yaw: float, opening: float) -> tuple[float, float, int, bool, int]:
+        """Move what is held, or push what is in the way; `step`'s answer."""
         if self.grip is None:
             return z, opening, -1, False, self._push(x, y, z, opening)
         z, supported = self._carry(self.grip, x, y, z, yaw)
-        return z, self.bodies[held].item.opening, held, supported, -1
+        return z, self.bodies[self.held].item.opening, self.held, supported, -1
 
     def _close_on(self, x: float, y: float, z: float, yaw: float, opening: float) -> None:
         for index, body in enumerate(self.bodies):
@@ -148,19 +167,47 @@ def live_through(
     script: ArmScript, items: tuple[Item, ...], supports: tuple[Support, ...], n_samples: int
 ) -> HandHistory:
     """Run a script against the items of its region for ``n_samples`` steps of 1/`FINE_HZ` s."""
+    (history,) = live_together((script,), items, supports, n_samples)
+    return history
+
+
+def live_together(
+    scripts: tuple[ArmScript, ...], items: tuple[Item, ...], supports: tuple[Support, ...], n_samples: int
+) -> list[HandHistory]:
+    """Run several hands' scripts among the same items: what one of them holds does not fall, and others may take it."""
     times_s = np.arange(n_samples) / FINE_HZ
-    position, yaw = hand_path(script, times_s)
-    command = commanded_opening(script, times_s)
-    hand = Hand(items, supports)
-    steps = zip(*position.T.tolist(), yaw.tolist(), command.tolist(), strict=True)
-    outcome = []
+    hands = [Hand(items, supports) for _ in scripts]
+    for hand in hands:
+        hand.bodies = hands[0].bodies
+    paths = [hand_path(script, times_s) for script in scripts]
+    commands = [commanded_opening(script, times_s) for script in scripts]
+    told = [
+        zip(*position.T.tolist(), yaw.tolist(), command.tolist(), strict=True)
+        for (position, yaw), command in zip(paths, commands, strict=True)
+    ]
+    outcomes: list[list[tuple[float, float, int, bool, int]]] = [[] for _ in hands]
     bodies = np.empty((n_samples, len(items), 4))
-    for k, (x, y, z, turn, opening) in enumerate(steps):
-        outcome.append(hand.step(x, y, z, turn, opening))
-        bodies[k] = [(body.x, body.y, body.z, body.yaw) for body in hand.bodies]
+    for k, now in enumerate(zip(*told, strict=True)):
+        heights = [hand.take_hold(*command) for hand, command in zip(hands, now, strict=True)]
+        hands[0].let_fall({hand.held for hand in hands})
+        for hand, (x, y, _, yaw, opening), z, outcome in zip(hands, now, heights, outcomes, strict=True):
+            outcome.append(hand.carry_on(x, y, z, yaw, opening))
+        bodies[k] = [(body.x, body.y, body.z, body.yaw) for body in hands[0].bodies]
+    by_item = bodies.transpose(1, 0, 2)
+    held = np.array([[row[2] for row in outcome] for outcome in outcomes], np.int64)
+    return [
+        _history(
+            position, yaw, outcome, by_item, np.any((held[i] >= 0) & (np.delete(held, i, axis=0) == held[i]), axis=0)
+        )
+        for i, ((position, yaw), outcome) in enumerate(zip(paths, outcomes, strict=True))
+    ]
+
+
+def _history(
+    position: Floats, yaw: Floats, outcome: list[tuple[float, float, int, bool, int]], by_item: Floats, shared: Bools
+) -> HandHistory:
     height, width, held, supported, pushing = zip(*outcome, strict=True)
     position[:, 2] = height
-    by_item = bodies.transpose(1, 0, 2)
     return HandHistory(
         position=position,
         yaw=yaw,
@@ -170,4 +217,5 @@ def live_through(
         pushing=np.asarray(pushing, np.int64),
         item_position=np.ascontiguousarray(by_item[:, :, :3]),
         item_yaw=np.ascontiguousarray(by_item[:, :, 3]),
+        shared=shared,
     )

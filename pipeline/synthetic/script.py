@@ -169,7 +169,7 @@ def perform(hand: Choreographer, item: Item, goal: Support, variant: Variant) ->
     if variant is Variant.ABANDON:
         hand.move(hand.above(0.10), 0.6, 0.9)
         return
-    _grasp_at(hand, item, item.start, item.yaw)
+    grasp_at(hand, item, item.start, item.yaw)
     hand.move(hand.above(hand.between(0.08, 0.14)), 0.6, 0.9)
     over = (goal.centre[0], goal.centre[1], hand.position[2] + hand.between(-0.01, 0.02))
     if variant in (Variant.SLIP, Variant.DROP):
@@ -179,15 +179,15 @@ def perform(hand: Choreographer, item: Item, goal: Support, variant: Variant) ->
         return
     if variant is Variant.SLIP:
         landed = (hand.position[0], hand.position[1], item.size_m[2] / 2)
-        _grasp_at(hand, item, landed, hand.yaw, hovering=True)
+        grasp_at(hand, item, landed, hand.yaw, hovering=True)
         hand.move(hand.above(hand.between(0.07, 0.12)), 0.6, 0.9)
     if variant is Variant.PAUSE:
         hand.wait(0.5, 1.2)
     hand.move(over, 0.9, 1.4, overlap=0.0 if variant is Variant.PAUSE else hand.between(0.1, 0.35))
-    _put_down(hand, item, goal)
+    put_down(hand, item, goal)
 
 
-def _grasp_at(hand: Choreographer, item: Item, centre: Point, yaw: float, *, hovering: bool = False) -> None:
+def grasp_at(hand: Choreographer, item: Item, centre: Point, yaw: float, *, hovering: bool = False) -> None:
     """Approach from above and close on the item; a few millimetres off, as people are."""
     grasp = (centre[0] + hand.between(-0.003, 0.003), centre[1] + hand.between(-0.003, 0.003), centre[2])
     if not hovering:
@@ -218,7 +218,7 @@ def _lose_on_the_way(hand: Choreographer, over: Point, share: float) -> None:
     hand.wait(0.25, 0.45)
 
 
-def _put_down(hand: Choreographer, item: Item, goal: Support) -> None:
+def put_down(hand: Choreographer, item: Item, goal: Support) -> None:
     """Descend until the item presses on its support by 0.5–2.5 mm, let go, and rise."""
     rest = goal.height_m + item.size_m[2] / 2 - hand.between(0.0005, 0.0025)
     hand.move((hand.position[0], hand.position[1], rest), 0.6, 0.95, overlap=hand.between(0.0, 0.2))

@@ -30,8 +30,8 @@ TARGET_LEAD_S = 0.1
 REBOUND = 0.025
 """Height of the swing fingers make when they hit something, as a fraction of the opening."""
 _ALONE = Region((0.34, 0.60), (-0.22, 0.22))
-_REGIONS = {Arm.LEFT: Region((0.32, 0.60), (0.07, 0.30)), Arm.RIGHT: Region((0.32, 0.60), (-0.30, -0.07))}
-_HOMES: dict[Arm, Point] = {Arm.LEFT: (0.30, 0.18, 0.26), Arm.RIGHT: (0.30, -0.18, 0.26)}
+REGIONS = {Arm.LEFT: Region((0.32, 0.60), (0.07, 0.30)), Arm.RIGHT: Region((0.32, 0.60), (-0.30, -0.07))}
+HOMES: dict[Arm, Point] = {Arm.LEFT: (0.30, 0.18, 0.26), Arm.RIGHT: (0.30, -0.18, 0.26)}
 _HOME_ALONE: Point = (0.30, 0.0, 0.26)
 
 
@@ -147,13 +147,45 @@ def make_trajectory(
         )
         for order, arm in enumerate(sorted(tasks))
     ]
-    n_frames = int(np.floor(max(plan.script.end_s for plan in plans) * rate_hz))
-    step = FINE_HZ // rate_hz
-    n_samples = n_frames * step
-    rows = np.arange(n_frames) * step
-    arms, items, boundaries, phases, reached = [], [], list[TrueBoundary](), list[TruePhase](), []
-    for plan in plans:
-        hand = live_through(plan.script, plan.items, plan.supports, n_samples)
+    n_frames = frames_of(plans, rate_hz)
+    n_samples = n_frames * (FINE_HZ // rate_hz)
+    hands = [live_through(plan.script, plan.items, plan.supports, n_samples) for plan in plans]
+    words = " and ".join(words for plan in plans for words in _words(plan, both=len(plans) > 1))
+    reached = [reached for plan, hand in zip(plans, hands, strict=True) for reached in _goals_reached(plan, hand)]
+    return recorded(rng, plans, hands, rate_hz=rate_hz, noise=noise, instruction=words, success=all(reached))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What one arm is to do, and with what."""
+
+    arm: Arm
+    variants: tuple[Variant, ...]
+    items: tuple[Item, ...]
+    supports: tuple[Support, ...]
+    script: ArmScript
+
+
+def frames_of(plans: Sequence[Plan], rate_hz: int) -> int:
+    """How many frames the longest script takes."""
+    return int(np.floor(max(plan.script.end_s for plan in plans) * rate_hz))
+
+
+def recorded(
+    rng: np.random.Generator,
+    plans: Sequence[Plan],
+    hands: Sequence[HandHistory],
+    *,
+    rate_hz: int,
+    noise: Noise,
+    instruction: str,
+    success: bool,
+) -> Trajectory:
+    """The episode that ``hands``, one per plan, have lived through: truth, and what sensors say of it."""
+    n_frames = frames_of(plans, rate_hz)
+    rows = np.arange(n_frames) * (FINE_HZ // rate_hz)
+    arms, items, boundaries, phases = [], [], list[TrueBoundary](), list[TruePhase]()
+    for plan, hand in zip(plans, hands, strict=True):
         found = boundaries_of(hand, plan.items, plan.arm)
         boundaries += found
         phases += phases_of(hand, plan.script, found, plan.arm)
@@ -162,27 +194,17 @@ def make_trajectory(
             ItemMotion(item, hand.item_position[i][rows], hand.item_yaw[i][rows], plan.arm)
             for i, item in enumerate(plan.items)
         ]
-        reached += _goals_reached(plan, hand)
     return Trajectory(
         rate_hz=rate_hz,
         times_ns=np.array([frame_time_ns(frame, rate_hz) for frame in range(n_frames)], np.int64),
         arms=tuple(arms),
         items=tuple(items),
-        supports=tuple(support for plan in plans for support in plan.supports),
+        supports=tuple(dict.fromkeys(support for plan in plans for support in plan.supports)),
         boundaries=tuple(sorted(boundaries)),
         phases=tuple(sorted(phases)),
-        instruction=" and ".join(words for plan in plans for words in _words(plan, both=len(plans) > 1)),
-        success=all(reached),
+        instruction=instruction,
+        success=success,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    arm: Arm
-    variants: tuple[Variant, ...]
-    items: tuple[Item, ...]
-    supports: tuple[Support, ...]
-    script: ArmScript
 
 
 def _plan(
@@ -194,21 +216,21 @@ def _plan(
     start_s: float,
     pace: float,
     idle_s: tuple[float, float],
-) -> _Plan:
+) -> Plan:
     """Furnish an arm's region and write its script."""
-    items, supports = furnish(rng, _ALONE if alone else _REGIONS[arm], len(variants))
+    items, supports = furnish(rng, _ALONE if alone else REGIONS[arm], len(variants))
     for task, variant in enumerate(variants):
         if variant is Variant.PUSH:  # a thing that is slid must not meet an edge
             goal = supports[task]
             supports[task] = Support("mat", goal.colour, goal.centre, goal.half_m, 0.0)
-    hand = Choreographer(rng, _HOME_ALONE if alone else _HOMES[arm], start_s, pace)
+    hand = Choreographer(rng, _HOME_ALONE if alone else HOMES[arm], start_s, pace)
     for item, goal, variant in zip(items, supports, variants, strict=True):
         perform(hand, item, goal, variant)
         hand.wait(*idle_s)
-    return _Plan(arm, variants, tuple(items), tuple(supports), hand.script())
+    return Plan(arm, variants, tuple(items), tuple(supports), hand.script())
 
 
-def _words(plan: _Plan, *, both: bool) -> list[str]:
+def _words(plan: Plan, *, both: bool) -> list[str]:
     suffix = f" with the {plan.arm} arm" if both else ""
     tasks = zip(plan.items, plan.supports, plan.variants, strict=True)
     return [
@@ -218,7 +240,7 @@ def _words(plan: _Plan, *, both: bool) -> list[str]:
     ]  # fmt: skip
 
 
-def _goals_reached(plan: _Plan, hand: HandHistory) -> list[bool]:
+def _goals_reached(plan: Plan, hand: HandHistory) -> list[bool]:
     """Per task whether the item ended on its support (a pushed one: nearer to it by 5 cm)."""
     reached = []
     for index, (item, goal, variant) in enumerate(zip(plan.items, plan.supports, plan.variants, strict=True)):
@@ -232,7 +254,7 @@ def _goals_reached(plan: _Plan, hand: HandHistory) -> list[bool]:
     return reached
 
 
-def _record(rng: np.random.Generator, plan: _Plan, hand: HandHistory, rows: Ints, noise: Noise) -> ArmMotion:
+def _record(rng: np.random.Generator, plan: Plan, hand: HandHistory, rows: Ints, noise: Noise) -> ArmMotion:
     """What is true, measured and commanded at the recorded rows."""
     n = len(rows)
     opening = (hand.opening + _rebound(hand.opening))[rows]

@@ -6,7 +6,8 @@ The definitions are those of the physical boundary table (`schemas.event.Boundar
 - LIFT: the held item is 1 cm above its height at GRASP, or moved 2 cm sideways if it is never lifted.
 - TRANSPORT: the vertical share of the hand's velocity falls below one half for at least 0.2 s.
 - SUPPORT: the held item first touches its support in the last contact run before release.
-- RELEASE: last sample of the hold. SLIP instead, when there was no SUPPORT and the same item is grasped again.
+- RELEASE: last sample of the hold. SLIP instead, when there was no SUPPORT, no other hand holds the item, and the same
+  item is grasped again.
 - RETREAT: the hand is 3 cm from where it released. A slip has none: the hand goes back for the item.
 - MISS: the fingers leave the hard stop after closing on nothing and moving less than 2 cm meanwhile.
 
@@ -131,7 +132,7 @@ def _hold(
         found.append((support, BoundaryKind.SUPPORT))
     if end == len(hand.held):
         return found
-    slipped = support is None and regrasped
+    slipped = support is None and regrasped and not hand.shared[end - 1]
     found.append((end - 1, BoundaryKind.SLIP if slipped else BoundaryKind.RELEASE))
     if not slipped:
         found += _retreat(hand, end - 1, free_until)

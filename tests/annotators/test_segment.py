@@ -5,27 +5,32 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotators.scores.boundaries import Tally, pooled, tolerance_ns, typed, untyped
+from annotators.scores.boundaries import Tally, pooled, tolerance_ns, typed
 from annotators.scores.marks import marks_of
 from annotators.scores.matching import matched_times
 from annotators.segment import STAGE, segment
 from annotators.tree.ranges import usable_ranges
+from pipeline.calibrate import calibrate
 from pipeline.errors import SourceError
+from pipeline.files import SourceFiles
+from pipeline.pseudo.hand_actions import HandWatch
+from pipeline.sources.formats import read
 from pipeline.stage import Bundle
 from pipeline.synthetic.trajectory import Variant, make_trajectory
+from pipeline.video import Picture
 from schemas.calibration import Calibration
 from schemas.episode import ActionKind, ActionTrack, Alignment, Arm, ArmTrack, Episode
 from schemas.event import BoundaryKind, Event, Level
 from schemas.filmstrip import Filmstrip, FrameFlag
 from schemas.finding import Finding
 from schemas.pose import RotationEncoding, rotation_6d
-from schemas.recipe import SegmentSpec
+from schemas.recipe import CalibrateSpec, SegmentSpec
 from schemas.time import NS_PER_S
 from schemas.tree import violations
 from schemas.truth import PHYSICAL_KINDS
@@ -44,6 +49,10 @@ from tests.annotators.recordings import (
     synthetic,
 )
 from tests.annotators.sim_truth import true_boundaries
+from tests.pipeline.pseudo.made_hands import SPEC as SEEN
+from tests.pipeline.pseudo.made_hands import FakeTracker
+from tests.pipeline.pseudo.made_hands import hand as drawn_hand
+from tests.pipeline.real_episodes import lerobot_refs
 
 SPEC = SegmentSpec()
 Seconds = Sequence[tuple[BoundaryKind, float]]
@@ -76,12 +85,14 @@ def test_synthetic_grasps_misses_and_slips_are_found_within_a_tenth_of_a_second(
 
 
 def test_two_arms_at_once_are_found_apart() -> None:
+    """On one timeline; cuts of the two arms that fall within five frames are one (per arm: test_hand_over)."""
     total = Tally()
-    for seed in range(4):
-        trajectory = make_trajectory([seed, 4], {Arm.LEFT: (Variant.PLAIN,), Arm.RIGHT: (Variant.SLIP,)})
-        true = marks_of([(boundary.kind, boundary.t_ns / NS_PER_S) for boundary in trajectory.boundaries])
-        total += untyped(marks_of(boundaries(synthetic(trajectory).tree())), true, tolerance_ns(0.25))
-    assert total.f1 >= 0.85  # cuts of the two arms that fall within five frames are one
+    for seed in range(6):
+        tasks = {Arm.LEFT: (Variant.PLAIN,), Arm.RIGHT: (GRASPING[seed],)}
+        trajectory = make_trajectory([seed, 4], tasks, stagger_s=(0.6, 1.6, 3.5)[seed % 3])
+        true = [(boundary.kind, boundary.t_ns / NS_PER_S) for boundary in trajectory.boundaries]
+        total += of_their_kind(boundaries(synthetic(trajectory).tree()), true, 0.25)
+    assert total.f1 >= 0.95
 
 
 def test_real_physics_is_found_too(real: Path) -> None:
@@ -109,34 +120,71 @@ def test_the_injected_drop_is_a_slip_and_the_object_is_fetched(real: Path) -> No
     assert slip == pytest.approx(85 / 20, abs=0.1)
 
 
-def droid(folder: Path) -> Recording:
-    """The real DROID episode: measured pose, a dead gripper sensor, and the command (1 = closed)."""
-    (file,) = folder.glob("data/*/*.parquet")
-    table = pq.read_table(file)
-    pose = np.array(table.column("observation.state.cartesian_position").to_pylist())
-    command = np.array(table.column("action.gripper_position").to_pylist()).reshape(-1)
-    times = np.round(np.array(table.column("timestamp").to_pylist()) * NS_PER_S).astype(np.int64)
-    rotation = rotation_6d(pose[:, 3:], RotationEncoding.EULER_XYZ)
-    dead = np.zeros(len(pose), np.float32)
-    state = make_arm(pose[:, :3].astype(np.float32), dead, rotation=rotation)
-    track = make_track(times, state, target=(make_arm(opening=(1 - command).astype(np.float32)),))
-    return Recording(make_episode(times, int(times[-1]) + NS_PER_S // 15), track, calibration_of())
+def droid(real: Path) -> Recording:
+    """The real DROID episode as its reader gives it: measured pose, of the gripper only the command (1 = closed)."""
+    column = "observation.state.cartesian_position"
+    pose = {
+        "arm": "right",
+        "position": {"column": column, "start": 0, "stop": 3},
+        "rotation": {"column": column, "start": 3, "stop": 6, "encoding": "euler_xyz"},
+    }
+    grip = {"arm": "right", "opening": {"column": "action.gripper_position", "closed": 1.0, "open": 0.0}}
+    folder = real / "open_robot" / "droid_slice_lerobot_v30"
+    _, (ref,) = lerobot_refs(folder, state=[pose], target=[grip])
+    track = read(ref, SourceFiles(str(folder))).actions
+    assert track is not None
+    track = replace(track, episode_id=EPISODE_ID)
+    episode = make_episode(track.times_ns, int(track.times_ns[-1]) + NS_PER_S // 15)
+    found = calibrate("test/test_arm", [(episode, all_kept(episode), track)], CalibrateSpec())
+    return Recording(episode, track, next(record for record in found if isinstance(record, Calibration)))
 
 
 def test_every_gripper_edge_of_a_real_droid_episode_is_a_grasp_or_a_release(real: Path) -> None:
     edges = [47, 111, 185, 225, 275, 342, 344, 438, 495, 593]  # half-open crossings of the command, SOURCES.md
-    found = boundaries(droid(real / "open_robot" / "droid_slice_lerobot_v30").tree())
+    found = boundaries(droid(real).tree())
     grips = [(kind, t * 15) for kind, t in found if kind in (BoundaryKind.GRASP, BoundaryKind.RELEASE)]
     assert len(grips) == len(edges)
-    assert len(matched_times([round(frame) for _, frame in grips], edges, 9)) == len(edges)  # a ramp takes 13 frames
+    assert len(matched_times([round(frame) for _, frame in grips], edges, 3)) == len(edges)
     assert [kind for kind, _ in grips] == [BoundaryKind.GRASP, BoundaryKind.RELEASE] * 5
 
 
 def test_a_commanded_gripper_is_trusted_less(real: Path) -> None:
-    events = droid(real / "open_robot" / "droid_slice_lerobot_v30").tree()
+    events = droid(real).tree()
     grasps = [event.start for event in events if event.start.kind is BoundaryKind.GRASP]
     assert max(grasp.confidence for grasp in grasps) < 0.85
     assert grasps[0].detectors[0] == "gripper_command"
+
+
+def seen_hand(n: int = 80, hz: float = 10.0) -> Recording:
+    """A hand that a tracker saw: it comes, pinches, lifts, crosses the picture, comes down, and lets go."""
+    at = (0, 12, 16, 24, 32, 44, 54, 60, 64, n - 1)
+    right = np.interp(np.arange(n), at, (0.2, 0.4, 0.4, 0.4, 0.4, 0.7, 0.7, 0.7, 0.7, 0.9))
+    down = np.interp(np.arange(n), at, (0.3, 0.5, 0.5, 0.5, 0.35, 0.35, 0.5, 0.5, 0.5, 0.3))
+    gap = np.interp(np.arange(n), at, (1.2, 1.2, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 1.2, 1.2))
+    told = [[drawn_hand((x, y), gap=g)] for x, y, g in zip(right, down, gap, strict=True)]
+    watch = HandWatch("ego", FakeTracker(*told), SEEN)
+    for i in range(n):
+        t_ns = round(i * NS_PER_S / hz)
+        frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+        watch.look(Picture(t_ns, t_ns + round(NS_PER_S / hz), frame, 0, False), t_ns)
+    track = watch.track(EPISODE_ID, "made up")
+    assert track is not None
+    times = even_times(n, hz)
+    return Recording(make_episode(times, round(n * NS_PER_S / hz), ActionKind.PSEUDO), track, calibration_of())
+
+
+def test_a_hand_that_was_only_seen_is_cut_as_an_arm_is_and_trusted_half() -> None:
+    events = seen_hand().tree()
+    found = boundaries(events)
+    assert [kind for kind, _ in found if kind in (BoundaryKind.GRASP, BoundaryKind.LIFT, BoundaryKind.RELEASE)] == [
+        BoundaryKind.GRASP, BoundaryKind.LIFT, BoundaryKind.RELEASE,
+    ]  # fmt: skip
+    times = dict(found)
+    assert times[BoundaryKind.GRASP] == pytest.approx(1.6, abs=0.2)
+    assert times[BoundaryKind.RELEASE] == pytest.approx(6.0, abs=0.2)
+    inner = [event.start for event in events if event.start.kind is not BoundaryKind.RANGE_EDGE]
+    assert max(edge.confidence for edge in inner) <= 0.5 * 0.85
+    assert all(event.needs_vlm for event in events if event.level in (Level.ACTION, Level.SEGMENT))
 
 
 # -- the contract ----------------------------------------------------------------------------------------------

@@ -154,6 +154,17 @@ def test_a_gripper_that_works_while_the_arm_rests_is_not_idle() -> None:
     assert "idle" not in found(dataclasses.replace(actions, state=(arm,)))[1]
 
 
+def test_a_robot_that_drives_while_its_arm_rests_is_not_idle() -> None:
+    actions = resting(6.0, 14.0)
+    driving = np.where((actions.times_ns > 6 * NS_PER_S) & (actions.times_ns < 14 * NS_PER_S), 0.3, 0.0)
+    base = dataclasses.replace(
+        actions, joint_names=("base.linear.vel",), joint_state=None, joint_target=driving.astype(np.float32)
+    )
+    assert "idle" not in found(base)[1]
+    parked = dataclasses.replace(base, joint_target=np.zeros(actions.n_rows, np.float32))
+    assert "idle" in found(parked)[1]
+
+
 def cut_off(at_start: bool) -> ActionTrack:
     times = even_times(1000, 50.0)
     t = times / NS_PER_S

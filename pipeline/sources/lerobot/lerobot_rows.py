@@ -49,7 +49,7 @@ class Rows:
         return np.append(self.times_ns, np.int64(self.end_ns))
 
     def numbers(self, column: str) -> Floats:
-        """A numeric column, float64 [T, W]; nulls are NaN, matrices are flattened row by row.
+        """A numeric column, float64 [T, W]; nulls are NaN, flags 0 or 1, matrices are flattened row by row.
 
         Raises SourceError when absent, not numeric, ragged or empty.
         """
@@ -68,14 +68,14 @@ def _numbers(table: pa.Table, column: str, where: str) -> Floats:
                 "export the episode again"
             )
         width, array = width * lengths.pop(), pc.list_flatten(array)
-    if not is_numeric(array.type):
+    if not (is_numeric(array.type) or pa.types.is_boolean(array.type)):
         raise SourceError(f"{where}: {column} is {array.type}, expected numbers; correct the recipe")
     values: Floats = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).reshape(-1, width)
     return values
 
 
 def is_numeric(kind: pa.DataType) -> bool:
-    """Whether a column, or the elements of a list column, are numbers (flags are not)."""
+    """Whether a column, or the elements of a list column, are numbers; flags are only where a recipe names them."""
     if _is_list(kind):
         return is_numeric(kind.value_type)
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))

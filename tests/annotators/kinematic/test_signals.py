@@ -1,11 +1,13 @@
 """Rows of a track on an even grid (K1, K2)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from annotators.kinematic.signals import arm_signals
 from schemas.array import Floats
-from schemas.episode import ActionTrack, Arm
+from schemas.episode import ActionKind, ActionTrack, Arm
 from schemas.pose import RotationEncoding, rotation_6d
 from schemas.recipe import SegmentSpec
 from schemas.time import NS_PER_S
@@ -124,6 +126,42 @@ def test_joints_without_any_arm_are_one_signal() -> None:
     assert signals.arm is None
     assert signals.position is None
     assert signals.speed is not None
+
+
+def test_a_base_that_drives_is_no_joint_that_moves() -> None:
+    joints = np.stack([np.zeros(60), np.linspace(0, 2, 60)], axis=1).astype(np.float32)
+    track = make_track(even_times(60, 20), joints=joints, joint_names=("shoulder", "base_x"))
+    assert arm_signals(track, None, SPEC) == []
+
+
+def test_pseudo_actions_count_half_and_are_turned_into_forward_left_up() -> None:
+    right_away_up = np.stack([np.linspace(0, 0.2, 60), np.full(60, 0.5), np.zeros(60)], axis=1).astype(np.float32)
+    seen = replace(make_track(even_times(60, 20), make_arm(right_away_up)), kind=ActionKind.PSEUDO, frame="image")
+    (signals,) = arm_signals(seen, None, SPEC)
+    assert signals.trust == 0.5
+    assert signals.position is not None
+    np.testing.assert_allclose(signals.position[-1] - signals.position[0], [0.0, -0.2, 0.0], atol=1e-3)
+
+
+def test_what_calibration_found_says_what_the_opening_is_of() -> None:
+    grip = np.tile(np.repeat([1.0, 0.0], 10), 3).astype(np.float32)
+    track = make_track(even_times(60, 20), make_arm(opening=grip, fingers=grip, n_fingers=1))
+    plain = opening_scale(Arm.RIGHT)
+    fingers = replace(plain, signal="fingers", finger_mean=np.zeros(1, np.float32), finger_axis=np.ones(1, np.float32))
+    for scale, effector in ((plain, "gripper"), (replace(plain, switch=True), "switch"), (fingers, "hand")):
+        (signals,) = arm_signals(track, calibration_of(scale), SPEC)
+        assert signals.effector == effector
+
+
+def test_a_command_that_turns_for_two_rows_is_not_smoothed_away() -> None:
+    command = np.ones(60, np.float32)
+    command[30:32] = 0.0
+    (told,) = arm_signals(opening_track(np.zeros(60, np.float32), command), calibration_of(), SPEC)
+    (measured,) = arm_signals(opening_track(command, 1 - command), calibration_of(), SPEC)
+    assert told.opening is not None
+    assert measured.opening is not None
+    assert told.opening.min() == 0.0
+    assert measured.opening.min() == 1.0
 
 
 def test_nothing_at_all_is_no_signal() -> None:

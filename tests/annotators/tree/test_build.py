@@ -1,16 +1,22 @@
 """The four levels: what they are called and how they nest."""
 
+import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
-from annotators.tree.build import DOUBTFUL, subtask_label
+from annotators.tree.build import DOUBTFUL, TreeBuilder, subtask_label
+from annotators.tree.claim import Cut, make_cut
 from annotators.tree.evidence import Goal, Label, Phase
+from annotators.tree.ranges import fits_event
 from pipeline.synthetic.trajectory import Variant, make_trajectory
+from schemas.array import Floats
 from schemas.episode import Arm
-from schemas.event import BoundaryKind, Event, Level, RecoveryKind, ReviewState, Verb
+from schemas.event import Boundary, BoundaryKind, Event, Level, Motion, RecoveryKind, ReviewState, Verb
 from schemas.recipe import SegmentSpec
-from tests.annotators.recordings import synthetic
+from schemas.time import NS_PER_S
+from tests.annotators.recordings import even_times, make_episode, synthetic
 
 
 def tree(*variants: Variant, seed: int = 1, spec: SegmentSpec | None = None) -> list[Event]:
@@ -93,6 +99,51 @@ def test_events_start_uncaptioned_and_proposed_by_the_detector() -> None:
         assert event.motion is not None
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scripted:
+    """Evidence that says what it is told: one label per second, a cut between each two."""
+
+    told: tuple[Label, ...]
+    proposer: str = "kinematic"
+
+    def cuts(self) -> list[Cut]:
+        return [make_cut(i * NS_PER_S, BoundaryKind.MOTION, "told") for i in range(1, len(self.told))]
+
+    def primitive_cuts(self) -> list[Cut]:
+        return []
+
+    def starts_goal(self, boundary: Boundary) -> bool:
+        return False
+
+    def label(self, start: Boundary, end: Boundary) -> Label:
+        return self.told[(start.t_ns + end.t_ns) // 2 // NS_PER_S]
+
+    def segment_label(self, parent: Label, start: Boundary, end: Boundary) -> Label:
+        return parent
+
+    def unrest(self) -> tuple[Floats, str]:
+        return np.zeros(30 * len(self.told)), "told"
+
+    def motion(self, arm: Arm | None, start: Boundary, end: Boundary) -> Motion | None:
+        return None
+
+    def static_fraction(self, start: Boundary, end: Boundary) -> float:
+        return 0.0
+
+
+def test_driving_interrupts_no_placing_and_joins_no_two_arms() -> None:
+    def placing(arm: Arm | None, phase: Phase = Phase.TRANSPORT) -> Label:
+        return Label(Verb.MOVE, arm, phase, Goal.PLACE, RecoveryKind.NONE)
+
+    drive = placing(None, Phase.DRIVE)
+    told = (placing(Arm.LEFT), drive, placing(Arm.LEFT), drive, placing(Arm.RIGHT))
+    episode = make_episode(even_times(150, 30), 5 * NS_PER_S)
+    clock = episode.master.clock
+    builder = TreeBuilder(episode, clock, None, Scripted(told), fits_event(clock, None), SegmentSpec())
+    subtasks = [event for event in builder.tree([(0, 150)]) if event.level is Level.SUBTASK]
+    assert [(event.span.frame_start, event.arm) for event in subtasks] == [(0, Arm.LEFT), (120, Arm.RIGHT)]
+
+
 def labels(goal: Goal, *phases: tuple[Phase, Verb]) -> list[Label]:
     return [Label(verb, Arm.LEFT, phase, goal, RecoveryKind.NONE) for phase, verb in phases]
 
@@ -106,6 +157,7 @@ def labels(goal: Goal, *phases: tuple[Phase, Verb]) -> list[Label]:
         (Goal.PLACE, [(Phase.TRANSPORT, Verb.MOVE)], Verb.MOVE),
         (Goal.PLACE, [(Phase.TRANSPORT, Verb.MOVE), (Phase.RETREAT, Verb.RETREAT)], Verb.PLACE),
         (Goal.PLACE, [(Phase.RELEASE, Verb.RELEASE), (Phase.RETREAT, Verb.RETREAT)], Verb.RELEASE),
+        (Goal.PLACE, [(Phase.HAND_OVER, Verb.HAND_OVER), (Phase.RELEASE, Verb.RELEASE)], Verb.HAND_OVER),
         (Goal.MOVE, [(Phase.MOTION, Verb.HOLD_STILL)], Verb.HOLD_STILL),
         (Goal.MOVE, [(Phase.MOTION, Verb.HOLD_STILL), (Phase.MOTION, Verb.MOVE)], Verb.MOVE),
         (Goal.UNKNOWN, [(Phase.UNSEEN, Verb.OTHER)], Verb.OTHER),

@@ -70,6 +70,12 @@ def test_mapped_arms_stand_beside_the_native_columns_and_say_where_they_are_from
     assert side(track, track.joint_state).tolist() == columns["observation.state"]
 
 
+def test_a_vacuum_flag_is_an_opening() -> None:
+    suction = {"arm": "right", "opening": {"column": "observation.vacuum", "closed": 1.0, "open": 0.0}}
+    track = track_of({"action": [1.0, 2.0], "observation.vacuum": [False, True]}, state=[suction])
+    assert np.asarray(track.state[0].opening).tolist() == [1.0, 0.0]
+
+
 # -- names -----------------------------------------------------------------------------------------------------
 
 

@@ -39,8 +39,9 @@ def checks(findings: list[Finding]) -> list[str]:
         (pa.array([[1.0], [2.0]], pa.list_(F64, 1)), [[1.0], [2.0]]),
         (pa.array([[1], [2]], pa.large_list(pa.int32())), [[1.0], [2.0]]),
         (pa.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]]), [[1, 2, 3, 4], [5, 6, 7, 8]]),
+        (pa.array([[True], [False]]), [[1.0], [0.0]]),
     ],
-    ids=["scalars", "lists", "fixed lists", "large lists", "matrices"],
+    ids=["scalars", "lists", "fixed lists", "large lists", "matrices", "flags"],
 )
 def test_numbers_are_a_row_of_floats_however_they_are_stored(array: pa.Array, values: Any) -> None:
     found = rows_of({"x": array}).numbers("x")
@@ -67,7 +68,7 @@ def test_a_column_that_is_not_there_is_an_error_that_lists_those_that_are() -> N
         rows_of({"x": [1]}).numbers("y")
 
 
-def test_flags_and_texts_are_no_numbers() -> None:
+def test_flags_and_texts_are_no_numbers_unless_somebody_names_them() -> None:
     assert is_numeric(pa.list_(pa.list_(pa.int8())))
     assert not any(is_numeric(kind) for kind in (pa.bool_(), pa.string(), pa.list_(pa.bool_())))
 
