@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 from annotators.kinematic.driving import with_driving
 from annotators.kinematic.evidence import kinematic_evidence
+from annotators.tracks.choose import Choice, choices
+from annotators.tracks.told import told
+from annotators.tracks.track import HUMAN, tracks_of
 from annotators.tree.build import TreeBuilder
 from annotators.tree.evidence import Evidence
 from annotators.tree.ranges import fits_event, left_out, usable_ranges
@@ -20,7 +23,7 @@ from pipeline.errors import SourceError
 from pipeline.pseudo.scale import calibration_for
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.calibration import Calibration
-from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
+from schemas.episode import ActionKind, ActionTrack, Alignment, Episode, SourceSpan
 from schemas.event import Event
 from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict
@@ -36,9 +39,11 @@ def segment(
     calibration: Calibration | None,
     *,
     spec: SegmentSpec,
+    people: Sequence[SourceSpan] = (),
 ) -> list[Event]:
     """The episode's event tree over its usable kept ranges, sorted by level and time; empty if nothing is kept.
 
+    ``people`` are spans that persons have made; they outrank the episode's own annotations, and those the detectors.
     ``actions`` are as ingest wrote them; the alignment is applied here. Raises SourceError when the episode claims
     actions and has none, ValueError if a tree ever broke an invariant of `schemas.tree`.
     """
@@ -59,11 +64,18 @@ def segment(
         evidence = VisualEvidence(clock, None if strip is None else visual_signals(strip, clock), spec)
     times_ns = None if actions is None else actions.times_ns
     fits = fits_event(clock, times_ns)
-    events = TreeBuilder(episode, clock, times_ns, evidence, fits, spec).tree(ranges)
+    tracks = tracks_used(episode, spec, people)
+    events = TreeBuilder(episode, clock, times_ns, evidence, fits, spec, tracks).tree(ranges)
     broken = violations(events, clock, ranges, episode.action_kind)
     if broken:
         raise ValueError(f"{episode.locator}: the event tree breaks {len(broken)} invariants, first: {broken[0]}")
     return events
+
+
+def tracks_used(episode: Episode, spec: SegmentSpec, people: Sequence[SourceSpan] = ()) -> list[Choice]:
+    """What becomes of each track of annotations."""
+    tracks = [*tracks_of(people, HUMAN), *tracks_of(episode.annotations)]
+    return choices(tracks, episode.master.end_ns, spec)
 
 
 def _actions_of(episode: Episode, actions: ActionTrack | None, alignment: Alignment) -> ActionTrack | None:
@@ -91,7 +103,8 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
     if any(finding.verdict is Verdict.DROP for finding in failed_reset):
         return list(failed_reset)
     findings = left_out(episode, alignment, episode.master.clock, _actions_of(episode, actions, alignment))
-    return [*events, *findings, *failed_reset]
+    said = told(episode, tracks_used(episode, spec), events)
+    return [*events, *findings, *said, *failed_reset]
 
 
 STAGE = Stage(

@@ -122,7 +122,8 @@ def _event_label(event: TracedEvent) -> str:
     cell = f"  cell:{event.cell}" if event.cell else ""
     samples = f"  → {', '.join(event.samples)}" if event.samples else ""
     times = f"{event.start_s:.2f}–{event.end_s:.2f} s"
-    return f"{event.level} [cyan]{event.event_id}[/cyan] {times}  {event.caption}[green]{cell}{samples}[/green]"
+    by = f" [dim](by {event.made_by})[/dim]" if event.made_by else ""
+    return f"{event.level} [cyan]{event.event_id}[/cyan] {times}  {event.caption}{by}[green]{cell}{samples}[/green]"
 
 
 def reasons(out: Console, found: Reasons, as_json: bool, everything: bool) -> None:
