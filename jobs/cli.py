@@ -228,17 +228,18 @@ def verify(
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read every byte of a shard set and check it against its manifest, its plan and the shard contract."""
+    """Check every event tree of the workspace, and every byte of a shard set: manifest, plan, shard contract."""
+    from jobs.trees import verify_trees
     from pipeline.shards.latest import shard_set_path
     from pipeline.shards.verify import verify as check
-    from pipeline.store import Workspace
 
     with _teaching_errors():
-        loaded = _load(recipe, override)
-        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
+        workspace, ledger = _opened(_load(recipe, override))
+        ledger.refresh_all()
         report = check(workspace.blobs, shard_set_path(workspace.blobs, shard_set))
-        show.verified(OUT, report, as_json)
-    if report.problems:
+        trees = verify_trees(workspace, ledger)
+        show.verified(OUT, report, trees, as_json)
+    if report.problems or trees.problems:
         raise typer.Exit(1)
 
 
