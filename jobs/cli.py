@@ -167,8 +167,13 @@ def why(
 @app.command()
 def score(  # noqa: PLR0917 - typer reads options from parameters
     recipe: RecipePath,
-    truth: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="What really happens (docs/score.md).")],
-    level: Annotated[Level, typer.Option(help="Which level of the event tree to score.")] = Level.ACTION,
+    truth: Annotated[
+        str,
+        typer.Option(metavar="FILE|track:NAME", help="What really happens (docs/score.md)."),
+    ],
+    level: Annotated[
+        Level | None, typer.Option(help="Which level of the event tree to score; default action, or the track's own.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     override: Override = None,
     as_json: AsJson = False,
