@@ -1,4 +1,4 @@
-"""The ``joinery`` command: plan | run | status | trace | why | score | recover | verify | train.
+"""The ``joinery`` command: plan | run | status | trace | why | score | view | recover | verify | train.
 
 Every command takes the recipe: it names the workspace and decides which results are current. Errors a user can
 act on are printed as one line each and end with status 1 (2 for a recipe that is not valid); anything else is a
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from annotators.tree.pick_place import View
 from data_cards.registry import bundled_cards
 from jobs import show
 from pipeline.errors import JoineryError
@@ -187,6 +188,23 @@ def score(  # noqa: PLR0917 - typer reads options from parameters
         workspace, ledger = _opened(loaded)
         ledger.refresh_all()
         scores(OUT, score_run(workspace, ledger, loaded.recipe, truth, level=level, seed=seed), as_json)
+
+
+@app.command()
+def view(
+    recipe: RecipePath,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="File to write, one JSON line per episode.")],
+    named: Annotated[View, typer.Option("--as", help="Pick, place and other; or one stretch per object.")],
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the events of a run as benchmarks see them that know only pick and place (docs/segment.md)."""
+    from jobs.view import write_view
+
+    with _teaching_errors():
+        workspace, ledger = _opened(_load(recipe, override))
+        ledger.refresh_all()
+        show.viewed(OUT, write_view(workspace, ledger, named, out), as_json)
 
 
 recover = typer.Typer(no_args_is_help=True, help="Starts near contacts: plan them, and roll them out in a simulator.")

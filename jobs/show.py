@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what is shown is made elsewhere; importing its makers here 
     from jobs.run import RunResult
     from jobs.trace import TracedEpisode, TracedEvent
     from jobs.trees import TreesReport
+    from jobs.view import Viewed
     from jobs.why import Reasons
     from pipeline.ledger import StageState
     from pipeline.shards.verify import VerifyReport
@@ -262,6 +263,15 @@ def verified(out: Console, report: VerifyReport, trees: TreesReport, as_json: bo
 def _in_order(out: Console, looked: str, problems: Sequence[str]) -> None:
     said = f"{len(problems)} problems" if problems else "everything in order"
     out.print(f"{looked}: {said}", highlight=False, soft_wrap=True, style="red" if problems else "green")
+
+
+def viewed(out: Console, made: Viewed, as_json: bool) -> None:
+    """How much was written where."""
+    if as_json:
+        print_json(made)
+        return
+    said = f"{made.path}: {made.spans} spans of {made.episodes} episodes"
+    out.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 class TrainingLines:
