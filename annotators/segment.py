@@ -15,6 +15,7 @@ from annotators.tracks.track import HUMAN, tracks_of
 from annotators.tree.build import TreeBuilder
 from annotators.tree.evidence import Evidence
 from annotators.tree.ranges import fits_event, left_out, usable_ranges
+from annotators.tree.rests import moving_ranges, static_findings
 from annotators.visual.evidence import VisualEvidence
 from annotators.visual.signals import visual_signals
 from pipeline.aligned import aligned_actions
@@ -24,7 +25,7 @@ from pipeline.pseudo.scale import calibration_for
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.calibration import Calibration
 from schemas.episode import ActionKind, ActionTrack, Alignment, Episode, SourceSpan
-from schemas.event import Event
+from schemas.event import Event, Level
 from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict
 from schemas.recipe import SegmentSpec
@@ -65,6 +66,7 @@ def segment(
     times_ns = None if actions is None else actions.times_ns
     fits = fits_event(clock, times_ns)
     tracks = tracks_used(episode, spec, people)
+    ranges = moving_ranges(ranges, evidence, clock, fits, spec)
     events = TreeBuilder(episode, clock, times_ns, evidence, fits, spec, tracks).tree(ranges)
     broken = violations(events, clock, ranges, episode.action_kind)
     if broken:
@@ -91,7 +93,7 @@ def _actions_of(episode: Episode, actions: ActionTrack | None, alignment: Alignm
 
 
 def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
-    """The stage: the tree, a finding for every kept range that cannot carry one, and one for a failed reset."""
+    """The stage: the tree, and findings of what it leaves out, whose annotations it used, and a failed reset."""
     episode, alignment = bundle.one(Episode), bundle.one(Alignment)
     actions = bundle.optional(ActionTrack)
     strips = bundle.all(Filmstrip)
@@ -102,7 +104,10 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
     failed_reset = list(check_reset(episode, actions, calibration, Verdict(spec.on_failed_reset)))
     if any(finding.verdict is Verdict.DROP for finding in failed_reset):
         return list(failed_reset)
-    findings = left_out(episode, alignment, episode.master.clock, _actions_of(episode, actions, alignment))
+    on_clock, clock = _actions_of(episode, actions, alignment), episode.master.clock
+    findings = left_out(episode, alignment, clock, on_clock)
+    covered = [(event.span.frame_start, event.span.frame_end) for event in events if event.level is Level.TASK]
+    findings += static_findings(episode, usable_ranges(alignment, clock, on_clock), covered, spec)
     said = told(episode, tracks_used(episode, spec), events)
     return [*events, *findings, *said, *failed_reset]
 

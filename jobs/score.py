@@ -19,6 +19,7 @@ from annotators.scores.bootstrap import RESAMPLES
 from annotators.scores.marks import OURS, Case, Mark, Part, Person, inside
 from annotators.scores.report import GroupScore, group_score
 from annotators.tree.ranges import usable_ranges
+from annotators.tree.rests import covered_ranges
 from jobs.river import RIVER
 from jobs.track_truth import TRACK, refuse_own_cuts, track_truth
 from pipeline.aligned import aligned_actions
@@ -29,6 +30,7 @@ from pipeline.store import Workspace
 from schemas.calibration import Calibration, calibration_group
 from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
 from schemas.event import BoundaryKind, Event, Level
+from schemas.finding import Finding
 from schemas.recipe import Recipe, SegmentSpec
 from schemas.source import EpisodeRef
 from schemas.time import NS_PER_S
@@ -155,7 +157,7 @@ class _Scored:
 
     def cases(self, wanted: Mapping[str, Sequence[TruthEpisode]]) -> Iterator[tuple[str, Case] | Unscored]:
         """One case per episode, with the name of its group; a few episodes are in memory at a time."""
-        done = {name: dict(self.ledger.done_attempts(name)) for name in ("ingest", "align", self.stage)}
+        done = {name: dict(self.ledger.done_attempts(name)) for name in ("ingest", "align", "segment", self.stage)}
         calibrations = _calibrations(self.workspace, self.ledger)
         ids = sorted(wanted)
         for i in range(0, len(ids), CHUNK):
@@ -164,6 +166,7 @@ class _Scored:
             tracks = _by_episode(self.workspace, ActionTrack, done["ingest"], chunk)
             alignments = _by_episode(self.workspace, Alignment, done["align"], chunk)
             events = _by_episode(self.workspace, Event, done[self.stage], chunk)
+            findings = _by_episode(self.workspace, Finding, done["segment"], chunk)
             for episode_id in chunk:
                 entry = wanted[episode_id][0]
                 if not events[episode_id]:
@@ -177,6 +180,7 @@ class _Scored:
                     alignment,
                     None if episode.action_kind is ActionKind.NONE else aligned_actions(track, alignment),
                     calibrations.get(calibration_group(episode.dataset, episode.embodiment)),
+                    findings[episode_id],
                 )
                 name = PICTURES if read.actions is None else ARMS
                 for entry in wanted[episode_id]:
@@ -187,7 +191,7 @@ class _Scored:
         """What is true and what everybody says, inside the parts that were kept."""
         refuse_own_cuts(self.track, events)
         clock = read.episode.master.clock
-        frames = usable_ranges(read.alignment, clock, read.actions)
+        frames = covered_ranges(usable_ranges(read.alignment, clock, read.actions), read.findings, clock)
         ranges = tuple((clock.edge_ns(first), clock.edge_ns(last)) for first, last in frames)
         true = _said(entry, ranges)
         at_level = [event for event in events if event.level is self.level]
@@ -219,6 +223,8 @@ class _Read:
     actions: ActionTrack | None
     """On the video clock; None for pictures only."""
     calibration: Calibration | None
+    findings: Sequence[Finding]
+    """Of segment: what it has pruned."""
 
 
 def _said(entry: TruthEpisode, ranges_ns: Sequence[tuple[int, int]]) -> Person:

@@ -12,12 +12,14 @@ from typing import TypeVar
 
 from annotators.tracks.untouched import touched
 from annotators.tree.ranges import usable_ranges
+from annotators.tree.rests import covered_ranges
 from jobs.river import RIVER
 from pipeline.aligned import aligned_actions
 from pipeline.ledger import Ledger
 from pipeline.store import Workspace
 from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
 from schemas.event import Event
+from schemas.finding import Finding
 from schemas.run import WorkDone
 from schemas.tree import own_violations, violations
 
@@ -82,6 +84,7 @@ class _Against:
     actions: ActionTrack | None
     placed: Sequence[Event] | None
     """The tree as the stage before left it; None for the first."""
+    pruned: Sequence[Finding]
 
     def problems(self, tree: Sequence[Event]) -> list[str]:
         found = [] if self.placed is None else touched(self.placed, tree)
@@ -91,7 +94,7 @@ class _Against:
             return [*found, "events of an episode without pictures, or that is not there"]
         episode, clock = self.episode, self.episode.master.clock
         actions = None if episode.action_kind is ActionKind.NONE else aligned_actions(self.actions, self.alignment)
-        kept = usable_ranges(self.alignment, clock, actions)
+        kept = covered_ranges(usable_ranges(self.alignment, clock, actions), self.pruned, clock)
         return found + violations(tree, clock, kept, episode.action_kind)
 
 
@@ -100,7 +103,7 @@ class _Inputs:
 
     def __init__(self, workspace: Workspace, ledger: Ledger, before: str) -> None:
         self._workspace = workspace
-        names = ("ingest", "align", *([before] if before else []))
+        names = ("ingest", "align", "segment", *([before] if before else []))
         self._done: dict[str, Mapping[str, str]] = {name: dict(ledger.done_attempts(name)) for name in names}
         self._before = before
 
@@ -108,6 +111,7 @@ class _Inputs:
         found = self._rows(Episode, "ingest", episodes)
         tracks = self._rows(ActionTrack, "ingest", episodes)
         alignments = self._rows(Alignment, "align", episodes)
+        pruned = self._rows(Finding, "segment", episodes)
         placed = self._rows(Event, self._before, episodes) if self._before else {}
         return {
             item: _Against(
@@ -115,6 +119,7 @@ class _Inputs:
                 next(iter(alignments[item]), None),
                 next(iter(tracks[item]), None),
                 placed.get(item),
+                pruned[item],
             )
             for item in episodes
         }

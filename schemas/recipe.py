@@ -118,6 +118,8 @@ class SegmentSpec(Section):
         default=0.3, description="Seconds of squared change (Ward) between actions where only pictures say anything."
     )
     visual_subtask: Positive = Field(default=1.0, description="The same between subtasks.")
+    on_static: Literal["keep", "trim"] = Field(default="keep", description="What becomes of rests inside kept ranges.")
+    max_static_s: Positive = Field(default=2.0, description="Longer stretches in which nothing moves are such rests.")
     annotations: Literal["auto", "off"] = Field(
         default="auto", description="Whether the source's own spans bound and inform the tree, by what they mean."
     )
