@@ -42,7 +42,7 @@ def run(bundle: Bundle, spec: CaptionSpec) -> list[Event]:
 
 STAGE = Stage(
     name="caption",
-    version=1,
+    version=2,
     scope=Scope.EPISODE,
     reads=(Read(Event, "segment"), Read(Episode, "ingest")),
     writes=(Event,),

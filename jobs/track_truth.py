@@ -47,7 +47,8 @@ def _episodes(workspace: Workspace, ledger: Ledger) -> Iterator[Episode]:
 
 
 def _entry(episode: Episode, spans: Sequence[SourceSpan]) -> TruthEpisode:
-    times = sorted({t for span in spans for t in (span.start_ns, span.end_ns)})
+    ends = int(episode.master.times_ns[0]), episode.master.end_ns
+    times = sorted({t for span in spans for t in (span.start_ns, span.end_ns) if ends[0] < t < ends[1]})
     verbs = [(span, verb_of(span.text)) for span in spans]
     length_s = episode.master.end_ns / NS_PER_S
     return TruthEpisode(
@@ -71,5 +72,5 @@ def refuse_own_cuts(name: str, events: Sequence[Event]) -> None:
     if name and any(own in edge.detectors for event in events for edge in (event.start, event.end)):
         raise JoineryError(
             f"{TRACK}{name}: these events were cut by that very track and would agree with it perfectly; run and score "
-            f"with `--set segment.tracks.{name}=off`, or another workspace"
+            "with `--set segment.annotations=off`"
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from annotators.tree.pick_place import View, coarse_view
 from jobs.river import RIVER
+from pipeline.errors import JoineryError
 from pipeline.ledger import Ledger
 from pipeline.store import Workspace
 from schemas.event import Event
@@ -28,13 +29,15 @@ class Viewed:
 
 
 def write_view(workspace: Workspace, ledger: Ledger, view: View, out: Path) -> Viewed:
-    """The view of every present tree, in order of source and locator."""
+    """The view of every present tree, in order of source and locator. Raises JoineryError when there is none."""
     episodes = spans = 0
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8") as file:
         for line in _lines(workspace, ledger, view):
             episodes, spans = episodes + 1, spans + len(line["spans"])
             file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+    if not episodes:
+        raise JoineryError("no episode has events under this recipe; run `joinery run` with it first")
     return Viewed(str(out), episodes, spans)
 
 

@@ -5,11 +5,12 @@ function of the Action level alone, so that whoever cut the tree (signals, a per
 docs/segment.md ("Coarser views") states them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 
+from annotators.tracks.track import RANK
 from schemas.episode import Arm
 from schemas.event import BoundaryKind, Event, Level, RecoveryKind, Verb
 
@@ -55,18 +56,22 @@ _DIVIDING = frozenset({Coarse.PICK, Coarse.PLACE})
 
 def coarse_view(tree: Sequence[Event], view: View) -> list[CoarseSpan]:
     """The view of one episode's tree, in time order; tasks are never joined."""
+    by_id = {event.event_id: event for event in tree}
     actions = sorted((e for e in tree if e.level is Level.ACTION), key=lambda event: event.span.frame_start)
-    task_of = _tasks(tree)
     found: list[CoarseSpan] = []
-    for _, group in groupby(actions, key=lambda action: task_of[action.event_id]):
-        found += _task_view(list(group), view)
+    for _, group in groupby(actions, key=lambda action: by_id[action.parent_id].parent_id):
+        found += _task_view(list(_as_said(list(group), by_id)), view)
     return found
 
 
-def _tasks(tree: Sequence[Event]) -> dict[str, str]:
-    """Every action's task."""
-    parents = {event.event_id: event.parent_id for event in tree}
-    return {event.event_id: parents[event.parent_id] for event in tree if event.level is Level.ACTION}
+def _as_said(actions: Sequence[Event], by_id: Mapping[str, Event]) -> Iterator[Event]:
+    """A task's actions; where signals see neither pick nor place in a given Subtask, they have its verb."""
+    for parent_id, group in groupby(actions, key=lambda action: action.parent_id):
+        parent, inside = by_id[parent_id], list(group)
+        blind = all(action.verb not in _FETCHING | _PUTTING for action in inside)
+        if blind and parent.boundaries_by.proposer in RANK and parent.verb in _FETCHING | _PUTTING:
+            inside = [replace(action, verb=parent.verb, arm=parent.arm) for action in inside]
+        yield from inside
 
 
 def _task_view(actions: list[Event], view: View) -> list[CoarseSpan]:
@@ -110,7 +115,7 @@ def _by_holding(actions: Sequence[Event]) -> list[tuple[Coarse, Event]]:
             holding = not missed and (holding or action.verb is not Verb.REACH)
         else:
             name = Coarse.PLACE if holding or action.verb in _PUTTING else Coarse.OTHER
-            holding = holding and action.verb not in (Verb.RELEASE, Verb.RETREAT)
+            holding = holding and action.verb not in _PUTTING
         if action.end.kind in _LETTING_GO and action.end.arm is action.arm:
             holding = False
         named.append((name, action))

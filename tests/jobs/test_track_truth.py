@@ -47,7 +47,6 @@ def test_the_edges_of_a_track_are_boundaries_of_no_kind_at_the_level_it_means() 
     assert level is Level.SUBTASK
     assert truth.kinds == ()
     assert [(mark.t_ns // NS_PER_S, mark.kind) for mark in entry.boundaries] == [
-        (0, BoundaryKind.ANNOTATION),
         (2, BoundaryKind.ANNOTATION),
         (5, BoundaryKind.ANNOTATION),
     ]
@@ -66,7 +65,7 @@ def tree(**spec: str) -> list[Event]:
 
 
 def test_events_cut_by_the_track_itself_are_refused() -> None:
-    with pytest.raises(JoineryError, match=r"segment\.tracks\.steps=off"):
+    with pytest.raises(JoineryError, match=r"segment\.annotations=off"):
         refuse_own_cuts("steps", tree())
     refuse_own_cuts("steps", tree(annotations="off"))
     refuse_own_cuts("", tree())

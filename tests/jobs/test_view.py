@@ -27,3 +27,10 @@ def test_every_episode_with_events_is_a_line_with_its_stretches(
     assert (said["episodes"], said["spans"]) == (len(lines), sum(len(line["spans"]) for line in lines))
     assert [(line["source"], line["locator"]) for line in lines] == sorted((x["source"], x["locator"]) for x in lines)
     assert names <= {span["name"] for line in lines for span in line["spans"]} <= names | {"other"}
+
+
+def test_a_recipe_under_which_nothing_has_run_is_an_error(reference: Reference, tmp_path: Path) -> None:
+    options = ["--as", "objects", "--out", str(tmp_path / "v.jsonl"), "--set", "segment.merge_s=0.2"]
+    result = CliRunner().invoke(app, ["view", str(reference[1].path), *options])
+    assert result.exit_code == 1
+    assert "joinery run" in result.stderr

@@ -142,6 +142,15 @@ def test_captioning_changes_nothing_that_people_or_sources_made() -> None:
     assert all(event.caption for event in after.values())
 
 
+def test_what_lies_in_a_given_subtask_is_about_the_object_it_names() -> None:
+    made = recording()
+    worded = caption(tree(made, *STEPS), made.episode, CaptionSpec())
+    first = next(event for event in worded if event.caption == "Pick up the red cup")
+    inside = [event.caption for event in worded if event.parent_id == first.event_id]
+    assert any("the red cup" in text for text in inside)
+    assert not any("the object" in text for text in inside)
+
+
 # -- real annotations ------------------------------------------------------------------------------------------------
 
 

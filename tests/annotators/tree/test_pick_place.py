@@ -10,11 +10,11 @@ from annotators.segment import segment
 from annotators.tree.pick_place import Coarse, CoarseSpan, View, coarse_view
 from pipeline.synthetic.trajectory import Trajectory, Variant, make_trajectory
 from pipeline.synthetic.truth import Phase
-from schemas.episode import Arm, SourceSpan, SpanMeaning
+from schemas.episode import ActionKind, Arm, SourceSpan, SpanMeaning
 from schemas.event import Event, Level
 from schemas.recipe import SegmentSpec
 from schemas.time import NS_PER_S
-from tests.annotators.recordings import all_kept, synthetic
+from tests.annotators.recordings import all_kept, even_times, make_episode, synthetic
 
 PICKING = {Phase.REACH, Phase.GRASP, Phase.LIFT}
 PLACING = {Phase.TRANSPORT, Phase.PLACE, Phase.RELEASE, Phase.RETREAT}
@@ -83,6 +83,20 @@ def test_given_actions_are_read_by_the_same_rules() -> None:
     tree = segment(episode, made.actions, (), all_kept(episode), made.calibration, spec=SegmentSpec())
     assert names(coarse_view(tree, View.PICK_PLACE)) == ["pick", "place"]
     assert names(coarse_view(tree, View.OBJECTS)) == ["object"]
+
+
+def test_where_signals_see_nothing_the_words_of_a_given_subtask_decide() -> None:
+    times = even_times(300, 30)
+    said = (
+        SourceSpan("steps", 0, 4 * NS_PER_S, "Pick up the cup", SpanMeaning.SUBTASK),
+        SourceSpan("steps", 4 * NS_PER_S, 7 * NS_PER_S, "Place it in the sink", SpanMeaning.SUBTASK),
+        SourceSpan("steps", 7 * NS_PER_S, 9 * NS_PER_S, "Look around", SpanMeaning.SUBTASK),
+    )
+    episode = replace(make_episode(times, 10 * NS_PER_S, ActionKind.NONE), annotations=said)
+    tree = segment(episode, None, (), all_kept(episode), None, spec=SegmentSpec())
+    spans = coarse_view(tree, View.PICK_PLACE)
+    assert [(span.name.value, span.frame_start) for span in spans] == [("pick", 0), ("place", 120), ("other", 210)]
+    assert names(coarse_view(tree, View.OBJECTS)) == ["object", "other"]
 
 
 @settings(max_examples=25, deadline=None)
