@@ -114,7 +114,7 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
 
 STAGE = Stage(
     name="segment",
-    version=4,
+    version=5,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

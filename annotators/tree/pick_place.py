@@ -49,7 +49,9 @@ class CoarseSpan:
 
 
 _FETCHING = frozenset({Verb.REACH, Verb.GRASP, Verb.PICK_UP, Verb.LIFT})
-_PUTTING = frozenset({Verb.PLACE, Verb.RELEASE, Verb.RETREAT, Verb.INSERT, Verb.STACK, Verb.STACK_UP, Verb.HANG})
+_PUTTING = frozenset(
+    {Verb.PLACE, Verb.RELEASE, Verb.RETREAT, Verb.INSERT, Verb.STACK, Verb.STACK_UP, Verb.HANG, Verb.HAND_OVER}
+)
 _LETTING_GO = frozenset({BoundaryKind.RELEASE, BoundaryKind.SLIP})
 _DIVIDING = frozenset({Coarse.PICK, Coarse.PLACE})
 
