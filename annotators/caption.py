@@ -7,6 +7,7 @@ ids: captions do not change who an event is. What a person or the source has alr
 
 from collections.abc import Sequence
 
+from annotators.tracks.untouched import touched
 from annotators.words.captions import template_captions
 from annotators.words.template import load_templates
 from pipeline.stage import Bundle, Read, Scope, Stage
@@ -30,13 +31,18 @@ def revision_of(spec: CaptionSpec) -> str:
 
 
 def run(bundle: Bundle, spec: CaptionSpec) -> list[Event]:
-    """The stage: the episode's tree, captioned."""
-    return caption(bundle.all(Event), bundle.one(Episode), spec)
+    """The stage: the episode's tree, captioned. Raises ValueError if a captioner ever touched what is not its own."""
+    tree = bundle.all(Event)
+    worded = caption(tree, bundle.one(Episode), spec)
+    wrong = touched(tree, worded)
+    if wrong:
+        raise ValueError(f"{bundle.item}: captioning changed {len(wrong)} events, first: {wrong[0]}")
+    return worded
 
 
 STAGE = Stage(
     name="caption",
-    version=1,
+    version=2,
     scope=Scope.EPISODE,
     reads=(Read(Event, "segment"), Read(Episode, "ingest")),
     writes=(Event,),

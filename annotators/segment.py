@@ -9,9 +9,13 @@ from collections.abc import Sequence
 
 from annotators.kinematic.driving import with_driving
 from annotators.kinematic.evidence import kinematic_evidence
+from annotators.tracks.choose import Choice, choices
+from annotators.tracks.told import told
+from annotators.tracks.track import HUMAN, tracks_of
 from annotators.tree.build import TreeBuilder
 from annotators.tree.evidence import Evidence
 from annotators.tree.ranges import fits_event, left_out, usable_ranges
+from annotators.tree.rests import moving_ranges, static_findings
 from annotators.visual.evidence import VisualEvidence
 from annotators.visual.signals import visual_signals
 from pipeline.aligned import aligned_actions
@@ -20,8 +24,8 @@ from pipeline.errors import SourceError
 from pipeline.pseudo.scale import calibration_for
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.calibration import Calibration
-from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
-from schemas.event import Event
+from schemas.episode import ActionKind, ActionTrack, Alignment, Episode, SourceSpan
+from schemas.event import Event, Level
 from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict
 from schemas.recipe import SegmentSpec
@@ -36,9 +40,11 @@ def segment(
     calibration: Calibration | None,
     *,
     spec: SegmentSpec,
+    people: Sequence[SourceSpan] = (),
 ) -> list[Event]:
     """The episode's event tree over its usable kept ranges, sorted by level and time; empty if nothing is kept.
 
+    ``people`` are spans that persons have made; they outrank the episode's own annotations, and those the detectors.
     ``actions`` are as ingest wrote them; the alignment is applied here. Raises SourceError when the episode claims
     actions and has none, ValueError if a tree ever broke an invariant of `schemas.tree`.
     """
@@ -59,11 +65,19 @@ def segment(
         evidence = VisualEvidence(clock, None if strip is None else visual_signals(strip, clock), spec)
     times_ns = None if actions is None else actions.times_ns
     fits = fits_event(clock, times_ns)
-    events = TreeBuilder(episode, clock, times_ns, evidence, fits, spec).tree(ranges)
+    tracks = tracks_used(episode, spec, people)
+    ranges = moving_ranges(ranges, evidence, clock, fits, spec)
+    events = TreeBuilder(episode, clock, times_ns, evidence, fits, spec, tracks).tree(ranges)
     broken = violations(events, clock, ranges, episode.action_kind)
     if broken:
         raise ValueError(f"{episode.locator}: the event tree breaks {len(broken)} invariants, first: {broken[0]}")
     return events
+
+
+def tracks_used(episode: Episode, spec: SegmentSpec, people: Sequence[SourceSpan] = ()) -> list[Choice]:
+    """What becomes of each track of annotations."""
+    tracks = [*tracks_of(people, HUMAN), *tracks_of(episode.annotations)]
+    return choices(tracks, episode.master.end_ns, spec)
 
 
 def _actions_of(episode: Episode, actions: ActionTrack | None, alignment: Alignment) -> ActionTrack | None:
@@ -79,7 +93,7 @@ def _actions_of(episode: Episode, actions: ActionTrack | None, alignment: Alignm
 
 
 def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
-    """The stage: the tree, a finding for every kept range that cannot carry one, and one for a failed reset."""
+    """The stage: the tree, and findings of what it leaves out, whose annotations it used, and a failed reset."""
     episode, alignment = bundle.one(Episode), bundle.one(Alignment)
     actions = bundle.optional(ActionTrack)
     strips = bundle.all(Filmstrip)
@@ -90,13 +104,17 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
     failed_reset = list(check_reset(episode, actions, calibration, Verdict(spec.on_failed_reset)))
     if any(finding.verdict is Verdict.DROP for finding in failed_reset):
         return list(failed_reset)
-    findings = left_out(episode, alignment, episode.master.clock, _actions_of(episode, actions, alignment))
-    return [*events, *findings, *failed_reset]
+    on_clock, clock = _actions_of(episode, actions, alignment), episode.master.clock
+    findings = left_out(episode, alignment, clock, on_clock)
+    covered = [(event.span.frame_start, event.span.frame_end) for event in events if event.level is Level.TASK]
+    findings += static_findings(episode, usable_ranges(alignment, clock, on_clock), covered, spec)
+    said = told(episode, tracks_used(episode, spec), events)
+    return [*events, *findings, *said, *failed_reset]
 
 
 STAGE = Stage(
     name="segment",
-    version=4,
+    version=5,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

@@ -1,4 +1,4 @@
-"""The ``joinery`` command: plan | run | status | trace | why | score | recover | verify | train.
+"""The ``joinery`` command: plan | run | status | trace | why | score | view | recover | verify | train.
 
 Every command takes the recipe: it names the workspace and decides which results are current. Errors a user can
 act on are printed as one line each and end with status 1 (2 for a recipe that is not valid); anything else is a
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from annotators.tree.pick_place import View
 from data_cards.registry import bundled_cards
 from jobs import show
 from pipeline.errors import JoineryError
@@ -167,8 +168,13 @@ def why(
 @app.command()
 def score(  # noqa: PLR0917 - typer reads options from parameters
     recipe: RecipePath,
-    truth: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="What really happens (docs/score.md).")],
-    level: Annotated[Level, typer.Option(help="Which level of the event tree to score.")] = Level.ACTION,
+    truth: Annotated[
+        str,
+        typer.Option(metavar="FILE|track:NAME", help="What really happens (docs/score.md)."),
+    ],
+    level: Annotated[
+        Level | None, typer.Option(help="Which level of the event tree to score; default action, or the track's own.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     override: Override = None,
     as_json: AsJson = False,
@@ -182,6 +188,23 @@ def score(  # noqa: PLR0917 - typer reads options from parameters
         workspace, ledger = _opened(loaded)
         ledger.refresh_all()
         scores(OUT, score_run(workspace, ledger, loaded.recipe, truth, level=level, seed=seed), as_json)
+
+
+@app.command()
+def view(
+    recipe: RecipePath,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="File to write, one JSON line per episode.")],
+    named: Annotated[View, typer.Option("--as", help="Pick, place and other; or one stretch per object.")],
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the events of a run as benchmarks see them that know only pick and place (docs/segment.md)."""
+    from jobs.view import write_view
+
+    with _teaching_errors():
+        workspace, ledger = _opened(_load(recipe, override))
+        ledger.refresh_all()
+        show.viewed(OUT, write_view(workspace, ledger, named, out), as_json)
 
 
 recover = typer.Typer(no_args_is_help=True, help="Starts near contacts: plan them, and roll them out in a simulator.")
@@ -228,17 +251,18 @@ def verify(
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read every byte of a shard set and check it against its manifest, its plan and the shard contract."""
+    """Check every event tree of the workspace, and every byte of a shard set: manifest, plan, shard contract."""
+    from jobs.trees import verify_trees
     from pipeline.shards.latest import shard_set_path
     from pipeline.shards.verify import verify as check
-    from pipeline.store import Workspace
 
     with _teaching_errors():
-        loaded = _load(recipe, override)
-        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
+        workspace, ledger = _opened(_load(recipe, override))
+        ledger.refresh_all()
         report = check(workspace.blobs, shard_set_path(workspace.blobs, shard_set))
-        show.verified(OUT, report, as_json)
-    if report.problems:
+        trees = verify_trees(workspace, ledger)
+        show.verified(OUT, report, trees, as_json)
+    if report.problems or trees.problems:
         raise typer.Exit(1)
 
 

@@ -1,7 +1,8 @@
 """``joinery score``: how good the events of a run are, against a truth file, with the baselines beside.
 
 Episodes are joined to the truth by source and locator. What has truth and no events (in quarantine, dropped, of a
-source the recipe does not name) is listed and not scored: cutting is judged here, not cleaning.
+source the recipe does not name) is listed and not scored: cutting is judged here, not cleaning. Several annotators of
+one episode are several cases of it.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from pydantic import ValidationError
 
 from annotators.scores.baselines import SAME_COUNT, UNIFORM, same_count, signal_baselines, uniform
 from annotators.scores.bootstrap import RESAMPLES
-from annotators.scores.marks import OURS, Case, Mark, Part, inside
+from annotators.scores.marks import OURS, Case, Mark, Part, Person, inside
 from annotators.scores.report import GroupScore, group_score
 from annotators.tree.ranges import usable_ranges
+from annotators.tree.rests import covered_ranges
 from jobs.river import RIVER
+from jobs.track_truth import TRACK, refuse_own_cuts, track_truth
 from pipeline.aligned import aligned_actions
 from pipeline.errors import JoineryError
 from pipeline.ledger import Ledger
@@ -27,6 +30,7 @@ from pipeline.store import Workspace
 from schemas.calibration import Calibration, calibration_group
 from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
 from schemas.event import BoundaryKind, Event, Level
+from schemas.finding import Finding
 from schemas.recipe import Recipe, SegmentSpec
 from schemas.source import EpisodeRef
 from schemas.time import NS_PER_S
@@ -68,28 +72,37 @@ def score(
     workspace: Workspace,
     ledger: Ledger,
     recipe: Recipe,
-    truth_file: Path,
+    named: str,
     *,
-    level: Level = Level.ACTION,
+    level: Level | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> ScoreReport:
-    """Score the present events of a recipe. Raises JoineryError when truth is unreadable or nothing can be scored."""
-    truth = read_truth(truth_file)
+    """Score the present events of a recipe against a truth file, or ``track:NAME`` of the source's own annotations.
+
+    Without a ``level`` it is that of the track, and the action for files. Raises JoineryError when truth is unreadable
+    or nothing can be scored.
+    """
+    track = named.removeprefix(TRACK) if named.startswith(TRACK) else ""
+    if track:
+        truth, meant = track_truth(workspace, ledger, track)
+    else:
+        truth, meant = read_truth(Path(named)), Level.ACTION
+    level = level or meant
     stage = [stage.name for stage in RIVER if Event in stage.writes][-1]
     done = dict(ledger.done_attempts(stage))
     listed = _listed(workspace)
-    wanted: dict[str, TruthEpisode] = {}
+    wanted: dict[str, list[TruthEpisode]] = {}
     unscored = []
     for entry in truth.episodes:
         episode_id = listed.get((entry.source, entry.locator))
         if episode_id in done:
-            wanted[episode_id] = entry
+            wanted.setdefault(episode_id, []).append(entry)
         else:
             reason = "not listed by this recipe's last run" if episode_id is None else f"not done by {stage}"
             unscored.append(Unscored(entry.source, entry.locator, reason + _broken(entry)))
     groups: dict[str, list[Case]] = {ARMS: [], PICTURES: []}
-    for made in _Scored(workspace, ledger, recipe.segment, stage, level).cases(wanted):
+    for made in _Scored(workspace, ledger, recipe.segment, stage, level, track).cases(wanted):
         if isinstance(made, Unscored):
             unscored.append(made)
         else:
@@ -97,17 +110,19 @@ def score(
             groups[name].append(case)
     if not any(groups.values()):
         raise JoineryError(
-            f"{truth_file}: none of its {len(truth.episodes)} episodes has events under this recipe; "
+            f"{named}: none of its {len(truth.episodes)} episodes has events under this recipe; "
             "run `joinery run` with it first, and compare the sources' names and locators"
         )
     scored = tuple(
         group_score(name, cases, truth.kinds, seed=seed, resamples=resamples) for name, cases in groups.items() if cases
     )
-    return ScoreReport(str(truth_file), level, stage, seed, resamples, scored, tuple(unscored))
+    return ScoreReport(named, level, stage, seed, resamples, scored, tuple(unscored))
 
 
 def read_truth(path: Path) -> Truth:
     """The truth file. Raises JoineryError that names the first thing that is wrong."""
+    if not path.is_file():
+        raise JoineryError(f"{path}: no such file; expected a truth file (docs/score.md) or {TRACK}NAME")
     try:
         return Truth.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -137,10 +152,12 @@ class _Scored:
     spec: SegmentSpec
     stage: str
     level: Level
+    track: str
+    """The track that is the truth; empty for a file."""
 
-    def cases(self, wanted: Mapping[str, TruthEpisode]) -> Iterator[tuple[str, Case] | Unscored]:
+    def cases(self, wanted: Mapping[str, Sequence[TruthEpisode]]) -> Iterator[tuple[str, Case] | Unscored]:
         """One case per episode, with the name of its group; a few episodes are in memory at a time."""
-        done = {name: dict(self.ledger.done_attempts(name)) for name in ("ingest", "align", self.stage)}
+        done = {name: dict(self.ledger.done_attempts(name)) for name in ("ingest", "align", "segment", self.stage)}
         calibrations = _calibrations(self.workspace, self.ledger)
         ids = sorted(wanted)
         for i in range(0, len(ids), CHUNK):
@@ -149,8 +166,9 @@ class _Scored:
             tracks = _by_episode(self.workspace, ActionTrack, done["ingest"], chunk)
             alignments = _by_episode(self.workspace, Alignment, done["align"], chunk)
             events = _by_episode(self.workspace, Event, done[self.stage], chunk)
+            findings = _by_episode(self.workspace, Finding, done["segment"], chunk)
             for episode_id in chunk:
-                entry = wanted[episode_id]
+                entry = wanted[episode_id][0]
                 if not events[episode_id]:
                     reason = "no events: nothing of it was kept" + _broken(entry)
                     yield Unscored(entry.source, entry.locator, reason)
@@ -162,16 +180,20 @@ class _Scored:
                     alignment,
                     None if episode.action_kind is ActionKind.NONE else aligned_actions(track, alignment),
                     calibrations.get(calibration_group(episode.dataset, episode.embodiment)),
+                    findings[episode_id],
                 )
-                yield (PICTURES if read.actions is None else ARMS), self.case(entry, read, events[episode_id])
+                name = PICTURES if read.actions is None else ARMS
+                for entry in wanted[episode_id]:
+                    others = [other for other in wanted[episode_id] if other is not entry]
+                    yield name, self.case(entry, others, read, events[episode_id])
 
-    def case(self, entry: TruthEpisode, read: _Read, events: Sequence[Event]) -> Case:
+    def case(self, entry: TruthEpisode, others: Sequence[TruthEpisode], read: _Read, events: Sequence[Event]) -> Case:
         """What is true and what everybody says, inside the parts that were kept."""
+        refuse_own_cuts(self.track, events)
         clock = read.episode.master.clock
-        frames = usable_ranges(read.alignment, clock, read.actions)
+        frames = covered_ranges(usable_ranges(read.alignment, clock, read.actions), read.findings, clock)
         ranges = tuple((clock.edge_ns(first), clock.edge_ns(last)) for first, last in frames)
-        all_true = [Mark(mark.t_ns, mark.kind, mark.arm) for mark in entry.boundaries]
-        true = inside(all_true, ranges)
+        true = _said(entry, ranges)
         at_level = [event for event in events if event.level is self.level]
         proposed = {OURS: _marks(at_level), UNIFORM: uniform(ranges)}
         proposed[SAME_COUNT] = same_count(ranges, proposed[OURS])
@@ -181,13 +203,14 @@ class _Scored:
         return Case(
             name=f"{entry.source}: {entry.locator}",
             ranges_ns=ranges,
-            true=true,
+            true=true.marks,
             systems={name: inside(marks, ranges) for name, marks in proposed.items()},
             slices=_slices(entry, sum(end - start for start, end in ranges)),
-            true_parts=tuple(Part(part.start_ns, part.end_ns, part.phase, part.arm) for part in entry.phases),
+            true_parts=true.parts,
             parts=tuple(Part(e.span.start_ns, e.span.end_ns, e.verb.value, e.arm) for e in at_level),
             violations=len(violations(events, clock, frames, read.episode.action_kind)),
-            left_out=len(all_true) - len(true),
+            left_out=len(entry.boundaries) - len(true.marks),
+            others=tuple(_said(other, ranges) for other in others),
         )
 
 
@@ -200,6 +223,14 @@ class _Read:
     actions: ActionTrack | None
     """On the video clock; None for pictures only."""
     calibration: Calibration | None
+    findings: Sequence[Finding]
+    """Of segment: what it has pruned."""
+
+
+def _said(entry: TruthEpisode, ranges_ns: Sequence[tuple[int, int]]) -> Person:
+    """What one annotator says of the parts that were kept."""
+    marks = inside([Mark(mark.t_ns, mark.kind, mark.arm) for mark in entry.boundaries], ranges_ns)
+    return Person(marks, tuple(Part(part.start_ns, part.end_ns, part.phase, part.arm) for part in entry.phases))
 
 
 def _marks(events: Sequence[Event]) -> list[Mark]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # what is shown is made elsewhere; importing its makers here 
     from jobs.plan import RunPlan
     from jobs.run import RunResult
     from jobs.trace import TracedEpisode, TracedEvent
+    from jobs.trees import TreesReport
+    from jobs.view import Viewed
     from jobs.why import Reasons
     from pipeline.ledger import StageState
     from pipeline.shards.verify import VerifyReport
@@ -122,7 +125,9 @@ def _event_label(event: TracedEvent) -> str:
     cell = f"  cell:{event.cell}" if event.cell else ""
     samples = f"  → {', '.join(event.samples)}" if event.samples else ""
     times = f"{event.start_s:.2f}–{event.end_s:.2f} s"
-    return f"{event.level} [cyan]{event.event_id}[/cyan] {times}  {event.caption}[green]{cell}{samples}[/green]"
+    by = f" [dim](by {escape(event.made_by)})[/dim]" if event.made_by else ""
+    said = f"{escape(event.caption)}{by}[green]{cell}{samples}[/green]"
+    return f"{event.level} [cyan]{event.event_id}[/cyan] {times}  {said}"
 
 
 def reasons(out: Console, found: Reasons, as_json: bool, everything: bool) -> None:
@@ -242,21 +247,31 @@ def rolled_out(out: Console, results: Sequence[RolloutResult], folder: Path, as_
         out.print(f"next    joinery run {folder / RECIPE}", highlight=False, soft_wrap=True)
 
 
-def verified(out: Console, report: VerifyReport, as_json: bool) -> None:
+def verified(out: Console, report: VerifyReport, trees: TreesReport, as_json: bool) -> None:
     """Problems, or what was found in order."""
     if as_json:
-        print_json(report)
+        print_json({**dataclasses.asdict(report), "trees": trees})
         return
-    for problem in report.problems:
+    for problem in (*trees.problems, *report.problems):
         out.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    walked = f"{trees.n_trees} event trees, {trees.n_events} events"
     looked = f"{report.n_shards} shards, {report.n_samples} samples, {report.n_clips} clips, {report.n_frames} frames"
-    said = f"{len(report.problems)} problems" if report.problems else "everything in order"
-    out.print(
-        f"{report.shard_set_id}: {looked}, {size(report.n_bytes)}: {said}",
-        highlight=False,
-        soft_wrap=True,
-        style="red" if report.problems else "green",
-    )
+    _in_order(out, f"workspace: {walked}", trees.problems)
+    _in_order(out, f"{report.shard_set_id}: {looked}, {size(report.n_bytes)}", report.problems)
+
+
+def _in_order(out: Console, looked: str, problems: Sequence[str]) -> None:
+    said = f"{len(problems)} problems" if problems else "everything in order"
+    out.print(f"{looked}: {said}", highlight=False, soft_wrap=True, style="red" if problems else "green")
+
+
+def viewed(out: Console, made: Viewed, as_json: bool) -> None:
+    """How much was written where."""
+    if as_json:
+        print_json(made)
+        return
+    said = f"{made.path}: {made.spans} spans of {made.episodes} episodes"
+    out.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 class TrainingLines:

@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from annotators.scores.baselines import GRIPPER, UNIFORM
+from annotators.scores.human import VERBS
 from annotators.scores.marks import OURS
 from annotators.scores.ratios import EDIT, GEBD, MERGED, OVER, f1_at, segment_f1_at, typed_f1_at
 from jobs.show import print_json, table
 
 if TYPE_CHECKING:
     from annotators.scores.bootstrap import Interval
+    from annotators.scores.human import HumanScore
     from annotators.scores.report import GroupScore
     from jobs.score import ScoreReport
 
@@ -31,6 +33,12 @@ _SEGMENTS = {
 }
 _COMPARED = {f1_at(0.25): "F1 ±.25", segment_f1_at(0.75): "segment F1@.75", f1_at(0.1): "F1 ±.1"}
 _COMPARED_WIDE = {f1_at(0.5): "F1 ±.5", f1_at(1.0): "F1 ±1", segment_f1_at(0.5): "segment F1@.5"}
+_HUMAN = {
+    **{f1_at(tolerance_s): f"F1 ±{tolerance_s:g}" for tolerance_s in (0.1, 0.25, 0.5, 1.0)},
+    typed_f1_at(0.25): "of its kind ±.25",
+    segment_f1_at(0.75): "segment F1@.75",
+    VERBS: "verbs",
+}
 _HEADLINES = {f1_at(0.25): "F1 ±.25", typed_f1_at(0.25): "of its kind", segment_f1_at(0.75): "segment F1@.75"}
 _WIDE = 140
 """Characters from which on all comparisons fit; ``--json`` has them always."""
@@ -62,6 +70,8 @@ def _group(out: Console, group: GroupScore, report: ScoreReport) -> None:
     out.print()
     title = f"{group.name}: {group.episodes} episodes, {group.true} true and {group.predicted} proposed boundaries"
     _say(out, title, "bold")
+    if group.annotations > group.episodes:
+        _say(out, f"{group.annotations} annotations of them, each of which counts as a truth")
     if group.left_out:
         _say(out, f"{group.left_out} more true boundaries lie in parts that cleaning trimmed; they are not scored")
     out.print(_boundaries(group))
@@ -69,6 +79,8 @@ def _group(out: Console, group: GroupScore, report: ScoreReport) -> None:
     _say(out, f"ours, 95 % intervals: {_ours(group)}")
     out.print(_differences(group, report, out.width))
     out.print(_kinds(group))
+    if group.human is not None:
+        out.print(_human(group.human))
     _trust(out, group)
     out.print(_slices(group))
 
@@ -124,6 +136,16 @@ def _kinds(group: GroupScore) -> Table:
                 totals = str(sum(kind.true for kind in group.kinds)), str(sum(kind.predicted for kind in group.kinds))
             name = "all kinds" if system.name == OURS else system.name
             found.add_row(name, *totals, *cells, style="bold" if system.name == OURS else None)
+    return found
+
+
+def _human(human: HumanScore) -> Table:
+    """People against each other, ours against the same people, and the share."""
+    found = _table("people", "person and person", "joinery and person", "ours ÷ theirs")
+    for metric, name in _HUMAN.items():
+        cells = (found_in[metric] for found_in in (human.agreement, human.ours, human.normalised))
+        found.add_row(name, *(with_interval(cell) for cell in cells))
+    found.caption = f"{human.episodes} episodes with several annotators, {human.pairs} pairs of them"
     return found
 
 

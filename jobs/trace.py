@@ -38,6 +38,8 @@ class TracedEvent:
     split: str
     samples: tuple[str, ...]
     """``shard/key`` of every copy."""
+    made_by: str = ""
+    """Whose span it is when no detector placed it, e.g. ``source steps``."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def _traced(workspace: Workspace, ledger: Ledger, episode: str, wanted: set[str]
                 cell=f"{assignment.vision_language}/{assignment.action}" if assignment else "",
                 split=split.get(event.event_id, ""),
                 samples=tuple(f"{shard}/{key}" for shard, _, key in samples),
+                made_by=" ".join((by.proposer, by.model)) if (by := event.boundaries_by).model else "",
             )
         )
     files = tuple(file.path for file in ref.files)

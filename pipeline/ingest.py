@@ -311,7 +311,7 @@ def run(bundle: Bundle, spec: IngestSpec) -> Iterable[object]:
 
 STAGE = Stage(
     name="ingest",
-    version=3,
+    version=4,
     scope=Scope.EPISODE,
     reads=(),
     writes=(Episode, ActionTrack, Filmstrip, Thumbnail, Finding),

@@ -44,6 +44,8 @@ class BoundaryKind(StrEnum):
     VISUAL_CHANGE = "visual_change"
     DURATION_CAP = "duration_cap"
     """A long segment divided because nothing else cuts it."""
+    ANNOTATION = "annotation"
+    """Where a person's or the source's annotation begins or ends and no signal says more."""
     RANGE_EDGE = "range_edge"
     """Start or end of a kept range."""
 

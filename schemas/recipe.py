@@ -7,7 +7,7 @@ of its work keys, so changing a section re-runs exactly the stages that read it 
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -92,6 +92,9 @@ class CalibrateSpec(Section):
     )
 
 
+TrackUse: TypeAlias = Literal["task", "subtask", "action", "inform", "off"]
+
+
 class SegmentSpec(Section):
     """Where to cut (events.md K1–K4)."""
 
@@ -115,6 +118,14 @@ class SegmentSpec(Section):
         default=0.3, description="Seconds of squared change (Ward) between actions where only pictures say anything."
     )
     visual_subtask: Positive = Field(default=1.0, description="The same between subtasks.")
+    on_static: Literal["keep", "trim"] = Field(default="keep", description="What becomes of rests inside kept ranges.")
+    max_static_s: Positive = Field(default=2.0, description="Longer stretches in which nothing moves are such rests.")
+    annotations: Literal["auto", "off"] = Field(
+        default="auto", description="Whether the source's own spans bound and inform the tree, by what they mean."
+    )
+    tracks: dict[str, TrackUse] = Field(
+        default_factory=dict, description="Per track of the source: the level it bounds, or inform, or off."
+    )
     on_failed_reset: Literal["keep", "drop"] = Field(
         default="keep", description="Structured episodes that start away from their group's home poses."
     )

@@ -21,39 +21,63 @@ def violations(
 
     ``kept_frames`` are the sorted disjoint frame ranges the tree must cover.
     """
+    found = [problem for event in events for problem in event_problems(event, action_kind)]
+    found += [problem for event in events for problem in _clock_problems(event, clock)]
+    return found + _shape_problems(events, list(kept_frames))
+
+
+def own_violations(events: Sequence[Event], action_kind: ActionKind | None = None) -> list[str]:
+    """What a tree can be held to without its recording: each level covers what the tasks cover, and all of it nests."""
+    found = [problem for event in events for problem in event_problems(event, action_kind)]
+    return found + _shape_problems(events, _ranges([event for event in events if event.level is Level.TASK]))
+
+
+def _shape_problems(events: Sequence[Event], covered: list[tuple[int, int]]) -> list[str]:
     by_level: dict[Level, list[Event]] = defaultdict(list)
     for event in events:
         by_level[event.level].append(event)
-    found = [problem for event in events for problem in _event_problems(event, clock, action_kind)]
+    found = []
     for level in Level:
-        found += _cover_problems(str(level), _ranges(by_level[level]), list(kept_frames))
-    found += _nesting_problems(events)
-    return found
+        found += _cover_problems(str(level), _ranges(by_level[level]), covered)
+    return found + _nesting_problems(events)
 
 
 def _ranges(events: Sequence[Event]) -> list[tuple[int, int]]:
     return sorted((event.span.frame_start, event.span.frame_end) for event in events)
 
 
-def _event_problems(event: Event, clock: FrameClock, action_kind: ActionKind) -> list[str]:
+def event_problems(event: Event, action_kind: ActionKind | None) -> list[str]:
+    """What one event can be held to by itself; None for an episode of which nobody says whether it has actions."""
     name = f"{event.level} {event.event_id}"
     span = event.span
+    if not 0 <= span.frame_start < span.frame_end or not span.start_ns < span.end_ns:
+        return [f"{name}: frames [{span.frame_start}, {span.frame_end}) are no span"]
     problems = []
-    if not 0 <= span.frame_start < span.frame_end <= len(clock):
-        return [f"{name}: frames [{span.frame_start}, {span.frame_end}) lie outside the recording of {len(clock)}"]
     if span.n_frames < MIN_EVENT_FRAMES:
         problems.append(f"{name}: {span.n_frames} frames, expected at least {MIN_EVENT_FRAMES}")
-    if (span.start_ns, span.end_ns) != (clock.edge_ns(span.frame_start), clock.edge_ns(span.frame_end)):
-        problems.append(f"{name}: nanoseconds are not the times of its frames")
     if (event.start.frame, event.end.frame) != (span.frame_start, span.frame_end):
         problems.append(f"{name}: its boundaries are not its span's edges")
     if (event.start.t_ns, event.end.t_ns) != (span.start_ns, span.end_ns):
         problems.append(f"{name}: its boundaries' times are not its span's")
-    if action_kind is not ActionKind.NONE and span.n_actions == 0:
+    problems += [
+        f"{name}: an edge with confidence {edge.confidence} and σ {edge.sigma_s} s, expected 0 … 1 and at least 0"
+        for edge in (event.start, event.end)
+        if not 0.0 <= edge.confidence <= 1.0 or not edge.sigma_s >= 0.0
+    ]
+    if action_kind is not None and action_kind is not ActionKind.NONE and span.n_actions == 0:
         problems.append(f"{name}: no action rows although the episode has {action_kind} actions")
     if action_kind is ActionKind.NONE and span.n_actions:
         problems.append(f"{name}: action rows although the episode has none")
     return problems
+
+
+def _clock_problems(event: Event, clock: FrameClock) -> list[str]:
+    name, span = f"{event.level} {event.event_id}", event.span
+    if not 0 <= span.frame_start < span.frame_end <= len(clock):
+        return [f"{name}: frames [{span.frame_start}, {span.frame_end}) lie outside the recording of {len(clock)}"]
+    if (span.start_ns, span.end_ns) != (clock.edge_ns(span.frame_start), clock.edge_ns(span.frame_end)):
+        return [f"{name}: nanoseconds are not the times of its frames"]
+    return []
 
 
 def _cover_problems(name: str, ranges: list[tuple[int, int]], expected: list[tuple[int, int]]) -> list[str]:

@@ -39,7 +39,7 @@ class TrueMark(Section):
 
 
 class TruePart(Section):
-    """What an arm is doing for a while; the parts of an arm tile the episode."""
+    """What an arm is doing for a while, as a phase or as a verb of `schemas.event.Verb`; parts of an arm tile it."""
 
     phase: Text
     arm: Arm | None = None
@@ -56,6 +56,7 @@ class TruthEpisode(Section):
     n_frames: Annotated[int, Field(ge=0)]
     instruction: str = ""
     success: bool | None = Field(default=None, description="Null when nobody knows.")
+    annotator: str = Field(default="", description="Who says so; what several people say of one recording are entries.")
     boundaries: tuple[TrueMark, ...]
     phases: tuple[TruePart, ...] = ()
     action_lag_ns: int = 0
@@ -88,9 +89,9 @@ class Truth(Section):
 
     @model_validator(mode="after")
     def _each_episode_once(self) -> Self:
-        """Two truths of one recording: at most one of them is."""
-        counted = Counter((episode.source, episode.locator) for episode in self.episodes)
-        twice = [f"{source}: {locator}" for (source, locator), n in counted.items() if n > 1]
+        """Two truths of one recording by one annotator: at most one of them is."""
+        counted = Counter((episode.source, episode.locator, episode.annotator) for episode in self.episodes)
+        twice = [": ".join(filter(None, entry)) for entry, n in counted.items() if n > 1]
         if twice:
             raise impossible("episodes", f"listed more than once: {', '.join(sorted(twice)[:5])}")
         return self

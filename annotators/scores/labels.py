@@ -10,8 +10,10 @@ from annotators.kinematic.evidence import VERB_OF
 from annotators.scores.marks import Case, Part
 from schemas.event import Verb
 
-TRUE_VERBS = {phase.value: verb for phase, verb in VERB_OF.items() if verb is not Verb.OTHER} | {"push": Verb.PUSH}
-"""Phase of the truth → the verb it should get. Phases with no verb of their own (idle) are not asked."""
+TRUE_VERBS = {verb.value: verb for verb in Verb if verb is not Verb.OTHER} | {
+    phase.value: verb for phase, verb in VERB_OF.items() if verb is not Verb.OTHER
+}
+"""What the truth calls a stretch → its verb: simulators name phases, people verbs; other names are not asked."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ def label_scores(cases: Sequence[Case]) -> tuple[LabelScore, ...]:
             asked[part.name] = asked.get(part.name, 0) + 1
             right[part.name] = right.get(part.name, 0) + (verb_at(part, case.parts) == TRUE_VERBS[part.name].value)
     return tuple(LabelScore(name, right[name], asked[name]) for name in sorted(asked))
+
+
+def agreeing(case: Case, parts: Sequence[Part]) -> tuple[int, int]:
+    """How many of the truth's verbs somebody's parts give too, and how many are asked; phases count as their verbs."""
+    asked = [part for part in case.true_parts if part.name in TRUE_VERBS and _covered(part, case)]
+    said = [verb_at(part, parts) for part in asked]
+    return sum(TRUE_VERBS[p.name] is TRUE_VERBS.get(v or "") for p, v in zip(asked, said, strict=True)), len(asked)
 
 
 def verb_at(part: Part, events: Sequence[Part]) -> str | None:

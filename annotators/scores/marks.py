@@ -33,11 +33,22 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Person:
+    """What another annotator says about the same episode."""
+
+    marks: tuple[Mark, ...]
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
 class Case:
-    """One episode with its truth and every system's answer, all cut to the ranges that can be cut at all."""
+    """One episode with one truth and every system's answer, all cut to the ranges that can be cut at all.
+
+    An episode that several people annotated is a case for each of them; they are resampled together.
+    """
 
     name: str
-    """``source: locator``."""
+    """``source: locator``; cases of one name are one episode."""
     ranges_ns: tuple[tuple[int, int], ...]
     """Half-open, sorted, disjoint: what the tree covers. Their edges are given to everybody and score nothing."""
     true: tuple[Mark, ...]
@@ -50,6 +61,8 @@ class Case:
     violations: int = 0
     left_out: int = 0
     """True boundaries outside the ranges: cleaning trimmed them, nobody can find them."""
+    others: tuple[Person, ...] = ()
+    """Every other annotator of this episode: how well people find what this one marked."""
 
     @property
     def duration_ns(self) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 
 from annotators.scores.baselines import GRIPPER, UNIFORM
 from annotators.scores.bootstrap import Interval, interval, ratios_of, resampled_sums
+from annotators.scores.human import HumanScore, by_episode, human_score
 from annotators.scores.labels import LabelScore, label_scores
 from annotators.scores.marks import OURS, Case
 from annotators.scores.ratios import Ratio, f1_at, ratios, segment_f1_at, typed_f1_at
@@ -53,6 +54,8 @@ class GroupScore:
 
     name: str
     episodes: int
+    annotations: int
+    """More than the episodes where several people annotated one: boundaries are counted once for each of them."""
     true: int
     predicted: int
     left_out: int
@@ -64,6 +67,8 @@ class GroupScore:
     trust: Trust
     labels: tuple[LabelScore, ...]
     slices: tuple[SliceScore, ...]
+    human: HumanScore | None
+    """How well people agree with each other; None unless an episode has two annotators."""
 
 
 def group_score(
@@ -98,24 +103,26 @@ def group_score(
         SliceScore(
             by,
             value,
-            len(members := columns.members(by, value)),
-            sum(len(case.true) for case in members),
+            len({case.name for case in columns.members(by, value)}),
+            sum(len(case.true) for case in columns.members(by, value)),
             {f"{system}: {metric}": one((system, metric, (by, value))) for system, metric in columns.sliced},
         )
         for by, value in columns.slices
     )
     return GroupScore(
         name=name,
-        episodes=len(cases),
+        episodes=len({case.name for case in cases}),
+        annotations=len(cases),
         true=sum(len(case.true) for case in cases),
         predicted=sum(len(case.systems[OURS]) for case in cases),
         left_out=sum(case.left_out for case in cases),
-        violations=sum(case.violations for case in cases),
+        violations=sum({case.name: case.violations for case in cases}.values()),
         systems=systems,
         kinds=kind_scores(cases, OURS, kinds),
         trust=trust(cases, OURS, kinds),
         labels=label_scores(cases),
         slices=slices,
+        human=human_score(cases, kinds, seed=seed, resamples=resamples),
     )
 
 
@@ -147,4 +154,4 @@ class _Columns:
         found = np.array([ratios[metric] for ratios in self._ratios[system]], np.float64)
         if where is not None:
             found[[case.slices.get(where[0]) != where[1] for case in self._cases]] = 0.0
-        return found
+        return by_episode(found, self._cases)

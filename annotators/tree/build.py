@@ -3,18 +3,25 @@
 One Task per kept range: a Task that straddled a trimmed hole would claim frames that are not kept, and its clip would
 show them. Actions lie between the detectors' cuts; neighbouring actions with one goal and one arm are a Subtask;
 an action is divided into Segments at the candidates for motion primitives. Nesting and cover hold by construction,
-because every level only drops boundaries of the level below.
+because every level only drops boundaries of the level below. What people or the source have marked stands as it is
+(`annotators.tracks`): detectors divide the rest, and what lies below it.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
+from annotators.tracks.choose import BOUNDED, Choice, Use
+from annotators.tracks.inform import informed, recovered, told_cuts, told_primitives, worded
+from annotators.tracks.place import Given, Piece, Tiler, given_spans, within
+from annotators.tracks.words import verb_of
 from annotators.tree.divide import divide_long, on_frames, pieces_between, range_edge
 from annotators.tree.evidence import Evidence, Goal, Label, Phase
 from annotators.tree.ranges import Fits
-from schemas.array import Ints
+from annotators.words.instruction import named_goals
+from schemas.array import Floats, Ints
 from schemas.episode import Episode
 from schemas.event import (
     Boundary,
@@ -42,6 +49,15 @@ class _Node:
     start: Boundary
     end: Boundary
     label: Label
+    given: Given | None = None
+
+
+@dataclass(frozen=True)
+class _Action:
+    """An action and the stretches between the detectors' cuts in it: itself, unless it was given."""
+
+    node: _Node
+    parts: tuple[_Node, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,39 +70,36 @@ class TreeBuilder:
     evidence: Evidence
     fits: Fits
     spec: SegmentSpec
+    tracks: Sequence[Choice] = ()
+
+    @cached_property
+    def tiler(self) -> Tiler:
+        return Tiler(self.clock, self.fits, int(self.spec.merge_s * NS_PER_S))
 
     def tree(self, ranges: Sequence[tuple[int, int]]) -> list[Event]:
         """The events of all ranges, sorted by level and time."""
-        cuts = on_frames(self.evidence.cuts(), self.clock)
-        primitives = on_frames(self.evidence.primitive_cuts(), self.clock)
+        ends = self.clock.edge_ns(0), self.clock.end_ns
+        told = told_cuts(self.tracks, *ends)
+        cuts = on_frames(informed(self.evidence.cuts(), told, self.spec.merge_s), self.clock)
+        primitives = [*self.evidence.primitive_cuts(), *told_primitives(self.tracks, *ends)]
+        inner = on_frames(primitives, self.clock)
+        given = {
+            level: given_spans([c for c in self.tracks if c.use is Use.BOUND and c.level is level], self.clock)
+            for level in BOUNDED
+        }
         unrest = self.evidence.unrest()
         events: list[Event] = []
         for first, last in ranges:
-            edges = [range_edge(first, self.clock), range_edge(last, self.clock)]
-            marks = pieces_between(edges[0], edges[1], _inside(cuts, first, last), self.fits)
-            marks = divide_long(marks, self.spec.max_action_s, unrest, self.clock, self.fits)
-            actions = [_Node(start, end, self.evidence.label(start, end)) for start, end in pairwise(marks)]
-            task = self._event(Level.TASK, _Node(edges[0], edges[1], _whole(actions)), "")
-            events.append(task)
-            for group in _object_goals(actions, self.evidence):
-                subtask = self._event(Level.SUBTASK, _joined(group), task.event_id)
-                events.append(subtask)
-                for action in group:
-                    event = self._event(Level.ACTION, action, subtask.event_id)
-                    events.append(event)
-                    inner = _inside(primitives, action.start.frame, action.end.frame)
-                    least_ns = int(_LEAST_SEGMENT_S * NS_PER_S)
-                    parts = pieces_between(action.start, action.end, inner, self.fits, least_ns)
-                    parts = divide_long(parts, self.spec.max_segment_s, unrest, self.clock, self.fits)
-                    for start, end in pairwise(parts):
-                        alone = len(parts) == 2
-                        label = action.label if alone else self.evidence.segment_label(action.label, start, end)
-                        events.append(self._event(Level.SEGMENT, _Node(start, end, label), event.event_id))
+            here = {level: within(spans, first, last) for level, spans in given.items()}
+            events += _Range(self, _inside(cuts, first, last), inner, here, unrest).events(first, last)
+        events = recovered(worded(events, self.tracks), self.tracks)
         return sorted(events, key=lambda event: (event.level.depth, event.span.frame_start))
 
-    def _event(self, level: Level, node: _Node, parent_id: str) -> Event:
+    def event(self, level: Level, node: _Node, parent_id: str) -> Event:
         span = self.clock.span(node.start.frame, node.end.frame, self.action_times_ns)
         doubtful = min(node.start.confidence, node.end.confidence) < DOUBTFUL
+        unclear = doubtful or node.label.goal in (Goal.UNKNOWN, Goal.MOVE)
+        given = node.given
         return Event(
             event_id=make_event_id(self.episode.episode_id, level, span, 0),
             episode_id=self.episode.episode_id,
@@ -96,18 +109,92 @@ class TreeBuilder:
             start=node.start,
             end=node.end,
             verb=node.label.verb,
-            caption="",
-            objects=(),
+            caption="" if given is None else given.text,
+            objects=() if given is None else tuple(goal.noun for goal in named_goals(given.text)),
             arm=node.label.arm,
             recovery=node.label.recovery,
             static_fraction=self.evidence.static_fraction(node.start, node.end),
             motion=self.evidence.motion(node.label.arm, node.start, node.end),
-            needs_vlm=doubtful or node.label.goal in (Goal.UNKNOWN, Goal.MOVE),
-            boundaries_by=Provenance(proposer=self.evidence.proposer),
-            caption_by=None,
+            needs_vlm=unclear and given is None,
+            boundaries_by=Provenance(proposer=self.evidence.proposer) if given is None else given.by,
+            caption_by=None if given is None else given.by,
             review=ReviewState.PROPOSED,
             revision=0,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Range:
+    """One kept range, level by level: what is given stands, detectors divide the rest and what lies below."""
+
+    builder: TreeBuilder
+    cuts: Sequence[Boundary]
+    primitives: Sequence[Boundary]
+    given: Mapping[Level, Sequence[Given]]
+    unrest: tuple[Floats, str]
+
+    def events(self, first: int, last: int) -> Iterator[Event]:
+        """All events of frames ``[first, last)``, parents before children."""
+        clock, event = self.builder.clock, self.builder.event
+        for task_piece in self._pieces(Level.TASK, range_edge(first, clock), range_edge(last, clock)):
+            subtasks = [
+                subtask
+                for piece in self._pieces(Level.SUBTASK, task_piece.start, task_piece.end)
+                for subtask in self._subtasks(piece)
+            ]
+            label = _whole([action.node for _, actions in subtasks for action in actions])
+            task = event(Level.TASK, _Node(task_piece.start, task_piece.end, label, task_piece.given), "")
+            yield task
+            for node, actions in subtasks:
+                subtask = event(Level.SUBTASK, node, task.event_id)
+                yield subtask
+                for action in actions:
+                    made = event(Level.ACTION, action.node, subtask.event_id)
+                    yield made
+                    yield from (event(Level.SEGMENT, one, made.event_id) for one in self._segments(action))
+
+    def _pieces(self, level: Level, start: Boundary, end: Boundary) -> list[Piece]:
+        return self.builder.tiler.pieces(start, end, self.given[level], self.cuts)
+
+    def _subtasks(self, piece: Piece) -> list[tuple[_Node, list[_Action]]]:
+        """The subtasks of a piece: itself if it was given, else the object-goals of its actions."""
+        actions = [
+            action for part in self._pieces(Level.ACTION, piece.start, piece.end) for action in self._actions(part)
+        ]
+        groups = [actions] if piece.given is not None else _object_goals(actions, self.builder.evidence)
+        return [(_joined([action.node for action in group], piece.given), group) for group in groups]
+
+    def _actions(self, piece: Piece) -> list[_Action]:
+        """The actions of a piece: itself if it was given, with the detectors' stretches inside it, else those."""
+        builder, merge_ns = self.builder, self.builder.tiler.merge_ns
+        marks = [
+            cut
+            for cut in _inside(self.cuts, piece.start.frame, piece.end.frame)
+            if not any(_is_given(edge) and abs(cut.t_ns - edge.t_ns) < merge_ns for edge in (piece.start, piece.end))
+        ]
+        edges = pieces_between(piece.start, piece.end, marks, builder.fits)
+        edges = divide_long(edges, builder.spec.max_action_s, self.unrest, builder.clock, builder.fits)
+        nodes = [_Node(start, end, builder.evidence.label(start, end)) for start, end in pairwise(edges)]
+        if piece.given is None:
+            return [_Action(node, (node,)) for node in nodes]
+        return [_Action(_joined(nodes, piece.given), tuple(nodes))]
+
+    def _segments(self, action: _Action) -> Iterator[_Node]:
+        """The motion primitives of an action."""
+        builder = self.builder
+        for node in action.parts:
+            inner = _inside(self.primitives, node.start.frame, node.end.frame)
+            parts = pieces_between(node.start, node.end, inner, builder.fits, int(_LEAST_SEGMENT_S * NS_PER_S))
+            parts = divide_long(parts, builder.spec.max_segment_s, self.unrest, builder.clock, builder.fits)
+            for start, end in pairwise(parts):
+                whole = len(parts) == 2
+                label = node.label if whole else builder.evidence.segment_label(node.label, start, end)
+                yield _Node(start, end, label)
+
+
+def _is_given(edge: Boundary) -> bool:
+    """Whether a person or a source placed it, whatever else it is; their detectors are named ``source:track``."""
+    return any(":" in detector for detector in edge.detectors)
 
 
 def _inside(boundaries: Sequence[Boundary], first: int, last: int) -> Sequence[Boundary]:
@@ -116,11 +203,11 @@ def _inside(boundaries: Sequence[Boundary], first: int, last: int) -> Sequence[B
     return boundaries[low : bisect_left(boundaries, last, key=lambda boundary: boundary.frame)]
 
 
-def _object_goals(actions: Sequence[_Node], evidence: Evidence) -> list[list[_Node]]:
+def _object_goals(actions: Sequence[_Action], evidence: Evidence) -> list[list[_Action]]:
     """Runs of actions that pursue one object-goal with one arm; of unknown ones the evidence knows the start."""
-    groups: list[list[_Node]] = []
+    groups: list[list[_Action]] = []
     for action in actions:
-        if groups and _continues(_last_armed(groups[-1]), action, evidence):
+        if groups and _continues(_last_armed(groups[-1]), action.node, evidence):
             groups[-1].append(action)
         else:
             groups.append([action])
@@ -137,13 +224,23 @@ def _continues(before: _Node, action: _Node, evidence: Evidence) -> bool:
     return goal is Goal.MOVE or driven or before.label.arm is action.label.arm
 
 
-def _last_armed(group: Sequence[_Node]) -> _Node:
+def _last_armed(group: Sequence[_Action]) -> _Node:
     """The last action of a group that an arm did: driving on with the object in hand ends nothing."""
-    return next((action for action in reversed(group) if action.label.phase is not Phase.DRIVE), group[-1])
+    nodes = [action.node for action in group]
+    return next((node for node in reversed(nodes) if node.label.phase is not Phase.DRIVE), nodes[-1])
 
 
-def _joined(group: Sequence[_Node]) -> _Node:
-    return _Node(group[0].start, group[-1].end, subtask_label([node.label for node in group]))
+def _joined(group: Sequence[_Node], given: Given | None) -> _Node:
+    label = subtask_label([node.label for node in group])
+    return _Node(group[0].start, group[-1].end, label if given is None else _as_said(label, group, given), given)
+
+
+def _as_said(label: Label, group: Sequence[_Node], given: Given) -> Label:
+    """A given stretch has the verb of its words; without one the signals', if they see a single goal in it."""
+    said = verb_of(given.text)
+    one_goal = len({node.label.goal for node in group}) == 1
+    seen = group[0].label.verb if len(group) == 1 else label.verb
+    return replace(label, verb=said or (seen if one_goal else Verb.OTHER))
 
 
 def _whole(actions: Sequence[_Node]) -> Label:

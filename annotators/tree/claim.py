@@ -37,6 +37,7 @@ PRIORS: Mapping[BoundaryKind, Prior] = MappingProxyType(
         BoundaryKind.HARD_CUT: Prior(0.30, 0.05),
         BoundaryKind.VISUAL_CHANGE: Prior(0.30, 0.50),
         BoundaryKind.DURATION_CAP: Prior(0.10, 1.00),
+        BoundaryKind.ANNOTATION: Prior(1.00, 0.50),
         BoundaryKind.RANGE_EDGE: Prior(1.00, 0.00),
     }
 )

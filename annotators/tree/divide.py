@@ -11,7 +11,7 @@ import numpy as np
 
 from annotators.tree.claim import PRIORS, Cut, survivors
 from annotators.tree.ranges import Fits
-from schemas.array import Floats
+from schemas.array import Floats, Ints
 from schemas.event import Boundary, BoundaryKind
 from schemas.time import NS_PER_S, FrameClock
 
@@ -19,14 +19,19 @@ from schemas.time import NS_PER_S, FrameClock
 def on_frames(cuts: Iterable[Cut], clock: FrameClock) -> list[Boundary]:
     """Every cut moved to the nearest frame edge (ties: the earlier), in time order."""
     cuts = sorted(cuts, key=lambda cut: cut.t_ns)
-    times = np.array([cut.t_ns for cut in cuts], np.int64)
-    edges = np.append(clock.times_ns, clock.end_ns)
-    after = np.clip(np.searchsorted(edges, times, side="left"), 1, len(edges) - 1)
-    frames = np.where(edges[after] - times < times - edges[after - 1], after, after - 1).tolist()
+    frames = nearest_edges(np.array([cut.t_ns for cut in cuts], np.int64), clock).tolist()
     return [
-        Boundary(cut.kind, frame, int(edges[frame]), cut.confidence, cut.sigma_s, cut.detectors, cut.arm)
+        Boundary(cut.kind, frame, clock.edge_ns(frame), cut.confidence, cut.sigma_s, cut.detectors, cut.arm)
         for cut, frame in zip(cuts, frames, strict=True)
     ]
+
+
+def nearest_edges(times_ns: Ints, clock: FrameClock) -> Ints:
+    """The frame edge nearest to each time (ties: the earlier), int64 [N]; the last edge is the recording's end."""
+    edges = np.append(clock.times_ns, clock.end_ns)
+    after = np.clip(np.searchsorted(edges, times_ns, side="left"), 1, len(edges) - 1)
+    nearest: Ints = np.where(edges[after] - times_ns < times_ns - edges[after - 1], after, after - 1)
+    return nearest
 
 
 def range_edge(frame: int, clock: FrameClock) -> Boundary:

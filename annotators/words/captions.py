@@ -2,12 +2,14 @@
 
 The line follows from the event's verb, what went wrong, and the situation: is something in the hand (carrying), on the
 way to it (reaching), or moving off (leaving). Objects are named only when the instruction's goals and the tree's picks
-can be paired one to one; otherwise "the object" says honestly that the name is not known.
+can be paired one to one, or when a person or the source has named the one object of a Subtask; otherwise "the object"
+says honestly that the name is not known.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from annotators.tracks.untouched import is_settled
 from annotators.words.instruction import NamedGoal, named_goals
 from annotators.words.template import Templates, render, slots_of
 from schemas.episode import Arm, Episode
@@ -114,7 +116,7 @@ def direction_of(motion: Motion | None) -> str:
 def _contexts(tree: Sequence[Event], goals: list[NamedGoal]) -> dict[str, _Context]:
     """Goal and situation of every event, by id."""
     by_level = {level: _in_time(tree, level) for level in Level}
-    goal_of = _paired(by_level[Level.SUBTASK], goals)
+    goal_of = _paired(by_level[Level.SUBTASK], goals) | _said(by_level[Level.SUBTASK])
     contexts = {task.event_id: _Context(goals[0] if len(goals) == 1 else UNNAMED) for task in by_level[Level.TASK]}
     situation_of = _situations(by_level[Level.ACTION])
     first_action = {action.parent_id: action for action in reversed(by_level[Level.ACTION])}
@@ -130,6 +132,16 @@ def _contexts(tree: Sequence[Event], goals: list[NamedGoal]) -> dict[str, _Conte
         leaving = context.situation in ("leaving", "releasing")
         contexts[segment.event_id] = replace(context, situation=_leaving(segment)) if leaving else context
     return contexts
+
+
+def _said(subtasks: Sequence[Event]) -> dict[str, NamedGoal]:
+    """The one object that the words of a person or the source name; what lies in such a subtask is about it."""
+    found = {}
+    for subtask in subtasks:
+        goals = named_goals(subtask.caption) if is_settled(subtask) else []
+        if len(goals) == 1:
+            found[subtask.event_id] = goals[0]
+    return found
 
 
 def _in_time(tree: Sequence[Event], level: Level) -> list[Event]:

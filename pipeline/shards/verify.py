@@ -21,9 +21,13 @@ from pipeline.loader.reader import MANIFEST, SET
 from pipeline.shards.prefix import prefix_problems
 from pipeline.shards.publish import PLAN, set_id
 from pipeline.shards.verify_tar import Tally, tar_problems
+from pipeline.shards.verify_tree import overlap_problems
 from schemas.arrow import from_table
 from schemas.shard import ShardEntry
 
+_COLUMNS = (
+    "split", "t", "event_id", "episode_id", "vision_language", "action", "shard", "key", "start_ns", "end_ns"
+)  # fmt: skip
 MAX_PROBLEMS = 1000
 """A broken disk breaks everything; the first thousand sentences say enough."""
 
@@ -81,8 +85,9 @@ def _problems(blobs: Blobs, folder: str, stated: str, content: dict[str, Any], t
             yield from tar_problems(blobs, folder, shard, group, tally)
     yield from (f"{name}: the manifest has no rows for it, {SET} lists it" for name in sorted(left))
     with blobs.open(f"{folder}/{MANIFEST}") as file:
-        table = pq.read_table(file, columns=["split", "t", "event_id", "episode_id", "vision_language", "action"])
+        table = pq.read_table(file, columns=list(_COLUMNS))
     yield from _split_problems(table)
+    yield from overlap_problems(table)
     yield from _plan_problems(blobs, folder, table)
 
 

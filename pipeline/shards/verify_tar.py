@@ -9,7 +9,7 @@ import io
 import struct
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import av
@@ -19,6 +19,7 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from pipeline.blobs import Blobs
 from pipeline.loader.sample import EventSample, sample_from_members
 from pipeline.shards.tar import end_of_archive, members
+from pipeline.shards.verify_tree import TreeCheck, json_problems
 from schemas.array import Ints
 from schemas.shard import ShardEntry
 from schemas.time import NS_PER_S
@@ -35,6 +36,7 @@ class Tally:
     clips: int = 0
     frames: int = 0
     n_bytes: int = 0
+    trees: TreeCheck = field(default_factory=TreeCheck)
 
 
 def tar_problems(
@@ -85,6 +87,8 @@ def _sample_problems(name: str, entry: ShardEntry, data: bytes, tally: Tally) ->
         yield f"{where}: cannot be read ({error})"
         return
     tally.samples += 1
+    yield from json_problems(where, parts)
+    yield from tally.trees.problems(where, sample.record)
     yield from _record_problems(where, entry, sample)
     yield from _action_problems(where, sample)
     for camera, mp4 in sample.views.items():
@@ -110,9 +114,9 @@ def _record_problems(where: str, entry: ShardEntry, sample: EventSample) -> Iter
         "action": sample.action,
         "target_share": sample.record["cell"]["target_share"],
     }
-    for field, value in said.items():
-        if value != getattr(entry, field):
-            yield f"{where}: event.json says {field} {value!r}, the manifest {getattr(entry, field)!r}"
+    for column, value in said.items():
+        if value != getattr(entry, column):
+            yield f"{where}: event.json says {column} {value!r}, the manifest {getattr(entry, column)!r}"
     if sample.n_frames != sample.span.n_frames:
         yield f"{where}: {sample.n_frames} frames of the master view, its span has {sample.span.n_frames}"
 

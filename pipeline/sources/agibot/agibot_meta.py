@@ -71,15 +71,16 @@ def listed_episodes(files: SourceFiles, task: int, stat: FileStat) -> Iterator[L
 def spans(about: Mapping[str, Any], edges_ns: Ints) -> tuple[list[SourceSpan], int]:
     """The annotations of an episode whose rows begin at ``edges_ns`` [T + 1], and how many are not inside it.
 
-    Frames are half-open: one action ends with the frame at which the next one starts.
+    Frames are half-open: one action ends with the frame at which the next one starts. What AgiBot calls an action
+    ("Pick up the toast from the tray") is one object-goal: a subtask here, as in the LeRobot edition of the data.
     """
     found: list[SourceSpan] = []
     outside = 0
     for start, end, text, skill in about["action_config"]:
         placed = _placed(start, end, edges_ns)
         outside += placed is None
-        found += _spans("action_config", placed, text, SpanMeaning.ACTION)
-        found += _spans("skill", placed, skill, SpanMeaning.OTHER)
+        found += _spans("action_config", placed, text, SpanMeaning.SUBTASK)
+        found += _spans("skill", placed, skill, SpanMeaning.ACTION)
     for start, end, comment in about["key_frame"]:
         placed = _placed(start, end, edges_ns)
         outside += placed is None

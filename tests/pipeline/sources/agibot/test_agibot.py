@@ -288,11 +288,11 @@ def test_actions_and_recoveries_are_spans_however_the_key_is_spelt(tmp_path: Pat
     pick = found["action_config", "Pick up the can from the table."]
     place = found["action_config", "Place the can into the bin."]
     recovery = found["key_frame", "Failure recovery"]
-    assert (pick.start_ns, pick.end_ns, pick.meaning) == (0, times_ns[12], SpanMeaning.ACTION)
+    assert (pick.start_ns, pick.end_ns, pick.meaning) == (0, times_ns[12], SpanMeaning.SUBTASK)
     assert place.start_ns == pick.end_ns
     assert place.end_ns > times_ns[-1]
     assert (recovery.start_ns, recovery.end_ns, recovery.meaning) == (times_ns[6], times_ns[15], SpanMeaning.RECOVERY)
-    assert found["skill", "Pick"].meaning is SpanMeaning.OTHER
+    assert found["skill", "Pick"].meaning is SpanMeaning.ACTION
 
 
 def test_the_task_is_the_instruction_and_the_scene_stands_beside_it(tmp_path: Path, rec: Recording) -> None:

@@ -1,0 +1,1 @@
+"""What people and sources say about a recording, and what the tree makes of it (docs/segment.md, "Annotations")."""
