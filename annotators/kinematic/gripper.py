@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.mask_runs import first_true, last_true
-from schemas.array import Floats
+from pipeline.mask_runs import first_true, last_true, runs_of
+from schemas.array import Bools, Floats
 from schemas.recipe import SegmentSpec
 
 _SETTLED = 1.0 / 3.0
@@ -95,9 +95,20 @@ def _hold(opening: Floats, left: int | None, right: int | None, rate_hz: float, 
             closed = first + (entered if settled is None else settled)
     if right is not None:
         band = min(spec.plateau, (float(valley[-1]) - plateau) / 2)
-        inside = last_true(valley <= plateau + band, 0, len(valley))
+        inside = _last_inside(valley > plateau + band, 0 if closed is None else closed - first, rate_hz, spec)
         if inside is not None:
             settled = last_true(valley <= plateau + band * _SETTLED, max(0, inside - reach), inside + 1)
             opened = first + (inside if settled is None else settled) + 1
     sides = [float(valley[0])] * (left is not None) + [float(valley[-1])] * (right is not None)
     return Hold(closed, opened, plateau, min(sides) - plateau)
+
+
+def _last_inside(outside: Bools, start: int, rate_hz: float, spec: SegmentSpec) -> int | None:
+    """The sample before the fingers leave the band for `min_hold_s`; what comes back sooner never left.
+
+    An object that falls past opening fingers stops them half-way and may bring them into the band again.
+    """
+    for first, last in runs_of(outside):
+        if first > start and last - first >= spec.min_hold_s * rate_hz:
+            return first - 1
+    return last_true(~outside, 0, len(outside))

@@ -102,7 +102,7 @@ def _again(before: Contact | None) -> RecoveryKind:
         return RecoveryKind.NONE
     if before.missed:
         return RecoveryKind.RETRY
-    return RecoveryKind.REGRASP if before.slipped else RecoveryKind.NONE
+    return RecoveryKind.REGRASP if before.lost else RecoveryKind.NONE
 
 
 def _write_hold(writer: _Writer, contact: Contact, before: Contact | None) -> None:
@@ -186,7 +186,7 @@ def _write_after(writer: _Writer, contact: Contact, following: Contact | None) -
             writer.signals, opened if contact.left is None else contact.left, following.closed
         )
         writer.cut(turn, BoundaryKind.MOTION, detector)
-        writer.phase(turn, Phase.REACH, Goal.PICK)
+        writer.phase(turn, Phase.REACH, Goal.PICK, _again(contact))
 
 
 def _turning_point(signals: ArmSignals, left: int, closed: int) -> tuple[int, str]:

@@ -19,6 +19,7 @@ from annotators.tracks.place import Given, Piece, Tiler, given_spans, within
 from annotators.tracks.words import verb_of
 from annotators.tree.divide import divide_long, on_frames, pieces_between, range_edge
 from annotators.tree.evidence import Evidence, Goal, Label, Phase
+from annotators.tree.place import placed
 from annotators.tree.ranges import Fits
 from annotators.words.instruction import named_goals
 from schemas.array import Floats, Ints
@@ -172,6 +173,7 @@ class _Range:
             for cut in _inside(self.cuts, piece.start.frame, piece.end.frame)
             if not any(_is_given(edge) and abs(cut.t_ns - edge.t_ns) < merge_ns for edge in (piece.start, piece.end))
         ]
+        marks = placed(piece.start, piece.end, marks, builder.clock, builder.fits)
         edges = pieces_between(piece.start, piece.end, marks, builder.fits)
         edges = divide_long(edges, builder.spec.max_action_s, self.unrest, builder.clock, builder.fits)
         nodes = [_Node(start, end, builder.evidence.label(start, end)) for start, end in pairwise(edges)]

@@ -13,6 +13,7 @@ from typing import TypeVar
 from schemas.episode import Arm
 from schemas.event import Boundary, BoundaryKind
 from schemas.time import NS_PER_S
+from schemas.truth import PHYSICAL_KINDS
 
 
 @dataclass(frozen=True)
@@ -75,19 +76,32 @@ def survivors(cuts: Iterable[C], clash: Callable[[C, C], bool]) -> list[C]:
         challenger = cut
         while kept and clash(kept[-1], challenger):
             if kept[-1].confidence >= challenger.confidence:
-                kept[-1] = _remember(kept[-1], challenger)
+                kept[-1] = remember(kept[-1], challenger)
                 break
-            challenger = _remember(challenger, kept.pop())
+            challenger = remember(challenger, kept.pop())
         else:
             kept.append(challenger)
     return kept
 
 
-def _remember(winner: C, loser: C) -> C:
+def remember(winner: C, loser: C) -> C:
+    """``winner``, with the detectors of both."""
     return replace(winner, detectors=tuple(sorted({*winner.detectors, *loser.detectors})))
 
 
-def merged(cuts: Iterable[Cut], gap_s: float) -> list[Cut]:
-    """The union of several tracks' cuts: those closer than ``gap_s`` are one (events.md K7)."""
+def united(cuts: Iterable[Cut], gap_s: float) -> list[Cut]:
+    """The union of several arms' cuts, of which those closer than ``gap_s`` are one (events.md K7).
+
+    Contacts of different kinds stay two: a grasp says nothing about a lift. Whether each has room for an event of its
+    own is settled on frames (`annotators.tree.place`).
+    """
     gap_ns = int(gap_s * NS_PER_S)
-    return survivors(cuts, lambda a, b: b.t_ns - a.t_ns < gap_ns)
+    by_kind: dict[BoundaryKind, list[Cut]] = {}
+    for cut in cuts:
+        by_kind.setdefault(cut.kind, []).append(cut)
+    alike = [cut for group in by_kind.values() for cut in survivors(group, lambda a, b: b.t_ns - a.t_ns < gap_ns)]
+
+    def clash(a: Cut, b: Cut) -> bool:
+        return b.t_ns - a.t_ns < gap_ns and not (a.kind in PHYSICAL_KINDS and b.kind in PHYSICAL_KINDS)
+
+    return survivors(alike, clash)

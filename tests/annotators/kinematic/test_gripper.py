@@ -55,6 +55,13 @@ def test_a_twitch_shorter_than_the_minimum_is_no_hold() -> None:
     assert find_holds(opening, RATE, SPEC) == []
 
 
+def test_fingers_that_half_close_again_have_let_go_when_they_first_opened() -> None:
+    opening = ramps((0, 1), (1, 1), (1.5, 0.4), (4, 0.4), (4.1, 0.65), (4.4, 0.65), (4.5, 0.5), (4.7, 1), end=6)
+    (hold,) = find_holds(opening, RATE, SPEC)
+    assert hold.opened is not None
+    assert hold.opened / RATE == pytest.approx(4.0, abs=0.06)
+
+
 def test_a_track_that_ends_closed_has_no_release() -> None:
     (hold,) = find_holds(ramps((0, 1), (1, 1), (1.5, 0.3), end=4), RATE, SPEC)
     assert hold.closed is not None
