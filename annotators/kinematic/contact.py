@@ -13,14 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annotators.kinematic.gripper import Hold
+from annotators.kinematic.gripper import HARD_STOP, Hold
 from annotators.kinematic.signals import ArmSignals
 from pipeline.mask_runs import first_true, runs_of
 from schemas.array import Floats
 from schemas.recipe import SegmentSpec
 
-HARD_STOP = 0.05
-"""Plateaus below this may be closed on nothing; above, something is between the fingers."""
 _WIDE = 0.10
 """Plateaus above this have something between the fingers that would have kept them off the hard stop."""
 SIDEWAYS_M = 0.02
@@ -76,18 +74,25 @@ def contacts_of(signals: ArmSignals, holds: list[Hold], spec: SegmentSpec) -> li
     Recordings often start with half-closed fingers at rest. A hold whose beginning was not seen counts only when
     something was evidently put down at its end. Fingers that were closed on nothing hold nothing.
     """
+    found = [
+        _contact(signals, hold, holds[k + 1] if k + 1 < len(holds) else None, spec) for k, hold in enumerate(holds)
+    ]
+    empty = [contact.missed or _holds_nothing(signals, contact, found) for contact in found]
     contacts: list[Contact] = []
-    for k, hold in enumerate(holds):
-        contact = _contact(signals, hold, holds[k + 1 :], spec)
-        seen = contact.closed is not None or contact.touched_down is not None
-        if seen and (contact.missed or not _holds_nothing(signals, hold, holds, raised=contact.raised)):
+    for k, contact in enumerate(found):
+        if contact.missed:
             contacts.append(contact)
+        elif not empty[k] and (contact.closed is not None or contact.touched_down is not None):
+            later = list(zip(found[k + 1 :], empty[k + 1 :], strict=True))
+            lost = contact.touched_down is None and not signals.commanded and _fetched_again(signals, contact, later)
+            slipped = lost and contact.raised and _in_the_air(signals, contact, spec)
+            contacts.append(replace(contact, lost=lost, slipped=slipped))
     return contacts
 
 
-def _contact(signals: ArmSignals, hold: Hold, later: list[Hold], spec: SegmentSpec) -> Contact:
+def _contact(signals: ArmSignals, hold: Hold, following: Hold | None, spec: SegmentSpec) -> Contact:
+    """A hold by itself; whether it failed shows in those after it."""
     plain = Contact(hold.closed, hold.opened, hold.plateau, hold.depth)
-    following = later[0] if later else None
     if signals.position is None or signals.velocity is None or signals.speed is None:
         return replace(plain, left=_fingers_open(signals, hold, following))
     n = signals.grid.n
@@ -102,8 +107,6 @@ def _contact(signals: ArmSignals, hold: Hold, later: list[Hold], spec: SegmentSp
     levelled = None
     if lifted is not None and not sideways:
         levelled = _levelled(signals, lifted, end if touched_down is None else touched_down)
-    lost = touched_down is None and not signals.commanded and _fetched_again(signals, hold, later)
-    in_the_air = lifted is not None and not sideways and _in_the_air(signals.position, hold, spec)
     left = None if hold.opened is None else _departure(signals, end, next_closed, spec)
     return replace(
         plain,
@@ -112,20 +115,18 @@ def _contact(signals: ArmSignals, hold: Hold, later: list[Hold], spec: SegmentSp
         levelled=levelled,
         touched_down=touched_down,
         left=left,
-        lost=lost,
-        slipped=lost and in_the_air,
     )
 
 
-def _holds_nothing(signals: ArmSignals, hold: Hold, holds: list[Hold], *, raised: bool) -> bool:
+def _holds_nothing(signals: ArmSignals, contact: Contact, contacts: list[Contact]) -> bool:
     """Whether fingers at their hard stop, which may hold something thin, more likely hold nothing.
 
     They do when the arm holds something wide at another time: the same thing would have stopped them. And a thin
     thing is grasped to be lifted, whereas closed fingers that stay low press, push or wait.
     """
-    if signals.commanded or signals.position is None or hold.plateau > HARD_STOP:
+    if signals.commanded or signals.position is None or contact.plateau > HARD_STOP:
         return False
-    return not raised or any(other.plateau > _WIDE for other in holds)
+    return not contact.raised or any(other.plateau > _WIDE for other in contacts)
 
 
 def _is_miss(position: Floats, hold: Hold) -> bool:
@@ -192,29 +193,32 @@ def _knee(before: int, after: int) -> Floats:
     return weights
 
 
-def _in_the_air(position: Floats, hold: Hold, spec: SegmentSpec) -> bool:
+def _in_the_air(signals: ArmSignals, contact: Contact, spec: SegmentSpec) -> bool:
     """Whether the tool lets go above where it took hold: back at that height, the object stands again."""
-    opened = min(hold.opened or 0, len(position) - 1)
-    return bool(position[opened, 2] > position[hold.closed or 0, 2] + spec.lift_m)
+    position = signals.position
+    if position is None or contact.opened is None or contact.closed is None:
+        return False
+    opened = min(contact.opened, len(position) - 1)
+    return bool(position[opened, 2] > position[contact.closed, 2] + spec.lift_m)
 
 
-def _fetched_again(signals: ArmSignals, hold: Hold, later: list[Hold]) -> bool:
+def _fetched_again(signals: ArmSignals, contact: Contact, later: list[tuple[Contact, bool]]) -> bool:
     """X2 without its first half (no support contact): something is grasped soon, near where the object was let go.
 
-    What is let go in motion moves on, so its speed widens the search. Fingers that close on nothing grasp nothing,
-    but who tries is still after it, and knows where it is.
+    What is let go in motion moves on, so its speed widens the search. Fingers that close on nothing (True in
+    ``later``) grasp nothing, but who tries is still after it, and knows where it is.
     """
     position, velocity = signals.position, signals.velocity
-    if position is None or velocity is None or hold.opened is None or hold.closed is None:
+    if position is None or velocity is None or contact.opened is None or contact.closed is None:
         return False
-    opened = min(hold.opened, len(position) - 1)
+    opened = min(contact.opened, len(position) - 1)
     where, reach = position[opened, :2], SLIP_DISTANCE_M + SLIDING_S * float(np.linalg.norm(velocity[opened, :2]))
-    for attempt in later:
+    for attempt, empty in later:
         if attempt.closed is None or attempt.closed - opened >= SLIP_WINDOW_S * signals.grid.rate_hz:
             return False
         if float(np.linalg.norm(position[attempt.closed, :2] - where)) >= reach:
             return False
-        if attempt.plateau > HARD_STOP or hold.plateau <= HARD_STOP:
+        if not empty:
             return True
         where, reach = position[attempt.closed, :2], SLIP_DISTANCE_M
         opened = signals.grid.n if attempt.opened is None else attempt.opened

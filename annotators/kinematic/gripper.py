@@ -7,6 +7,9 @@ on finger rebound.
 
 Inside the band the edges are refined to where the opening settles on the plateau (a third of the band), within 0.3 s:
 fingers cross the band before they touch. On the simulated recordings this moves grasps from 1.5 frames early to 0.5.
+
+Fingers that are abruptly held up and still reach their hard stop have squeezed out what held them up: their hold
+begins where they met resistance and ends at the stop.
 """
 
 from dataclasses import dataclass
@@ -19,6 +22,11 @@ from schemas.recipe import SegmentSpec
 
 _SETTLED = 1.0 / 3.0
 _REFINE_S = 0.3
+_RATE_S = 0.1
+_HELD_UP_SHARE = 0.4
+"""Of the closing speed: slower fingers meet resistance."""
+HARD_STOP = 0.05
+"""Plateaus below this may be closed on nothing; above, something is between the fingers."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +107,30 @@ def _hold(opening: Floats, left: int | None, right: int | None, rate_hz: float, 
         if inside is not None:
             settled = last_true(valley <= plateau + band * _SETTLED, max(0, inside - reach), inside + 1)
             opened = first + (inside if settled is None else settled) + 1
+    if closed is not None and plateau <= HARD_STOP:
+        stopped = first_true(valley <= plateau + spec.plateau * _SETTLED, 0, len(valley))
+        resisted = None if stopped is None else _resistance(valley[:stopped], rate_hz, spec)
+        if stopped is not None and resisted is not None:
+            width = float(valley[resisted])
+            return Hold(first + resisted, first + stopped, width, float(valley[0]) - width)
     sides = [float(valley[0])] * (left is not None) + [float(valley[-1])] * (right is not None)
     return Hold(closed, opened, plateau, min(sides) - plateau)
+
+
+def _resistance(closing: Floats, rate_hz: float, spec: SegmentSpec) -> int | None:
+    """Where fingers on their way to the hard stop are abruptly held up for `min_hold_s`: something is squeezed out.
+
+    Closing on nothing slows down only near the stop; what resists farther out was between the fingers until then.
+    """
+    reach = max(1, round(_RATE_S * rate_hz))
+    if len(closing) <= 2 * reach:
+        return None
+    rate = closing[:-reach] - closing[reach:]
+    fastest = int(np.argmax(rate))
+    held_up = first_true(rate < _HELD_UP_SHARE * rate[fastest], fastest, len(rate))
+    if held_up is None or closing[held_up] <= HARD_STOP + spec.plateau:
+        return None
+    return held_up if len(closing) - held_up >= spec.min_hold_s * rate_hz else None
 
 
 def _last_inside(outside: Bools, start: int, rate_hz: float, spec: SegmentSpec) -> int | None:

@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from annotators.kinematic.contact import HARD_STOP, Contact
+from annotators.kinematic.contact import Contact
+from annotators.kinematic.gripper import HARD_STOP
 from annotators.kinematic.primitives import dips
 from annotators.kinematic.signals import ArmSignals, Effector
 from annotators.tree.claim import Cut, make_cut

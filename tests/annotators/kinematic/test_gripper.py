@@ -62,6 +62,24 @@ def test_fingers_that_half_close_again_have_let_go_when_they_first_opened() -> N
     assert hold.opened / RATE == pytest.approx(4.0, abs=0.06)
 
 
+def test_what_is_squeezed_out_was_held_from_the_resistance_to_the_hard_stop() -> None:
+    opening = ramps((0, 1), (1, 1), (1.4, 0.4), (2.4, 0.0), end=5)
+    (hold,) = find_holds(opening, RATE, SPEC)
+    assert hold.closed is not None
+    assert hold.opened is not None
+    assert hold.closed / RATE == pytest.approx(1.4, abs=0.1)
+    assert hold.opened / RATE == pytest.approx(2.3, abs=0.1)
+    assert hold.plateau == pytest.approx(0.4, abs=0.05)
+
+
+@pytest.mark.parametrize("seconds", [0.4, 3.0])
+def test_closing_on_nothing_meets_no_resistance(seconds: float) -> None:
+    u = np.clip((np.arange(round(8 * RATE)) / RATE - 1.0) / seconds, 0, 1)
+    (hold,) = find_holds(1.0 - u**3 * (10 - 15 * u + 6 * u * u), RATE, SPEC)
+    assert hold.opened is None
+    assert hold.plateau < 0.05
+
+
 def test_a_track_that_ends_closed_has_no_release() -> None:
     (hold,) = find_holds(ramps((0, 1), (1, 1), (1.5, 0.3), end=4), RATE, SPEC)
     assert hold.closed is not None
