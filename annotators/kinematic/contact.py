@@ -14,13 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annotators.kinematic.gripper import HARD_STOP, Hold
-from annotators.kinematic.signals import ArmSignals
+from annotators.kinematic.signals import ArmSignals, Effector
 from pipeline.mask_runs import first_true, runs_of
 from schemas.array import Floats
 from schemas.recipe import SegmentSpec
 
 _WIDE = 0.10
 """Plateaus above this have something between the fingers that would have kept them off the hard stop."""
+_SHALLOW = 2.0
+"""In reversals: fingers that close less and lift nothing took on a posture."""
 SIDEWAYS_M = 0.02
 MISS_TRAVEL_M = 0.02
 SLIP_DISTANCE_M = 0.05
@@ -77,7 +79,7 @@ def contacts_of(signals: ArmSignals, holds: list[Hold], spec: SegmentSpec) -> li
     found = [
         _contact(signals, hold, holds[k + 1] if k + 1 < len(holds) else None, spec) for k, hold in enumerate(holds)
     ]
-    empty = [contact.missed or _holds_nothing(signals, contact, found) for contact in found]
+    empty = [contact.missed or _holds_nothing(signals, contact, found, spec) for contact in found]
     contacts: list[Contact] = []
     for k, contact in enumerate(found):
         if contact.missed:
@@ -118,14 +120,18 @@ def _contact(signals: ArmSignals, hold: Hold, following: Hold | None, spec: Segm
     )
 
 
-def _holds_nothing(signals: ArmSignals, contact: Contact, contacts: list[Contact]) -> bool:
-    """Whether fingers at their hard stop, which may hold something thin, more likely hold nothing.
+def _holds_nothing(signals: ArmSignals, contact: Contact, contacts: list[Contact], spec: SegmentSpec) -> bool:
+    """Whether fingers that closed more likely hold nothing: they changed posture, or met.
 
-    They do when the arm holds something wide at another time: the same thing would have stopped them. And a thin
-    thing is grasped to be lifted, whereas closed fingers that stay low press, push or wait.
+    Fingers at their hard stop may hold something thin. They do not when the arm holds something wide at another time:
+    the same thing would have stopped them. And a thin thing is grasped to be lifted, whereas closed fingers that stay
+    low press, push or wait. So do those that closed a little way.
     """
-    if signals.commanded or signals.position is None or contact.plateau > HARD_STOP:
+    told = signals.commanded or signals.effector is not Effector.GRIPPER
+    if told or signals.position is None or contact.closed is None:
         return False
+    if contact.plateau > HARD_STOP:
+        return not contact.raised and contact.depth < _SHALLOW * spec.reversal
     return not contact.raised or any(other.plateau > _WIDE for other in contacts)
 
 

@@ -17,7 +17,7 @@ from annotators.kinematic.holds import holds_of
 from annotators.kinematic.phases import ArmTimeline, PhaseSpan, arm_timeline
 from annotators.kinematic.primitives import candidates
 from annotators.kinematic.signals import ArmSignals, arm_signals
-from annotators.tree.claim import Cut, make_cut, survivors, united
+from annotators.tree.claim import Cut, make_cut, merged, survivors
 from annotators.tree.evidence import HOLDING, Label, Phase
 from schemas.array import Floats
 from schemas.calibration import Calibration
@@ -73,7 +73,7 @@ class KinematicEvidence:
     def cuts(self) -> list[Cut]:
         contacts = [cut for timeline in self.timelines for cut in timeline.cuts]
         if contacts:
-            return united(contacts, self.spec.merge_s)
+            return merged(contacts, self.spec.merge_s)
         motions = [cut for cut in self.primitive_cuts() if not {"turn"} & set(cut.detectors)]
         return survivors(motions, lambda a, b: b.t_ns - a.t_ns < _APART_S * NS_PER_S)
 

@@ -71,8 +71,11 @@ def pivots(opening: Floats, reversal: float) -> list[tuple[int, bool]]:
     return found
 
 
-def find_holds(opening: Floats, rate_hz: float, spec: SegmentSpec) -> list[Hold]:
-    """Every hold of at least ``min_hold_s`` in an opening [N] sampled at ``rate_hz``, in time order."""
+def find_holds(opening: Floats, rate_hz: float, spec: SegmentSpec, *, squeezes: bool = True) -> list[Hold]:
+    """Every hold of at least ``min_hold_s`` in an opening [N] sampled at ``rate_hz``, in time order.
+
+    ``squeezes``: fingers may meet resistance on their way and overcome it, as a gripper's do and a command does not.
+    """
     marks = pivots(opening, spec.reversal)
     holds = []
     for k, (_, is_high) in enumerate(marks):
@@ -80,7 +83,7 @@ def find_holds(opening: Floats, rate_hz: float, spec: SegmentSpec) -> list[Hold]
             continue
         left = marks[k - 1][0] if k > 0 else None
         right = marks[k + 1][0] if k + 1 < len(marks) else None
-        hold = _hold(opening, left, right, rate_hz, spec)
+        hold = _hold(opening, left, right, rate_hz, spec, squeezes=squeezes)
         start = 0 if hold.closed is None else hold.closed
         end = len(opening) if hold.opened is None else hold.opened
         if end - start >= spec.min_hold_s * rate_hz:
@@ -88,7 +91,9 @@ def find_holds(opening: Floats, rate_hz: float, spec: SegmentSpec) -> list[Hold]
     return holds
 
 
-def _hold(opening: Floats, left: int | None, right: int | None, rate_hz: float, spec: SegmentSpec) -> Hold:
+def _hold(
+    opening: Floats, left: int | None, right: int | None, rate_hz: float, spec: SegmentSpec, *, squeezes: bool
+) -> Hold:
     """The hold between two high pivots (None: the signal's end)."""
     first, last = left or 0, len(opening) if right is None else right + 1
     valley = opening[first:last]
@@ -107,7 +112,7 @@ def _hold(opening: Floats, left: int | None, right: int | None, rate_hz: float, 
         if inside is not None:
             settled = last_true(valley <= plateau + band * _SETTLED, max(0, inside - reach), inside + 1)
             opened = first + (inside if settled is None else settled) + 1
-    if closed is not None and plateau <= HARD_STOP:
+    if squeezes and closed is not None and plateau <= HARD_STOP:
         stopped = first_true(valley <= plateau + spec.plateau * _SETTLED, 0, len(valley))
         resisted = None if stopped is None else _resistance(valley[:stopped], rate_hz, spec)
         if stopped is not None and resisted is not None:

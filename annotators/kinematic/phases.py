@@ -46,6 +46,8 @@ class ArmTimeline:
         return tuple(span.start for span in self.phases)
 
 
+_NOTHING_OR_THIN = 0.5
+"""Of the trust where fingers stop at their hard stop. In simulation, where nothing is thin, it would be 0.3."""
 _DEEP = 0.5
 """Fingers whose tool is unseen are trusted fully from this depth of the opening on: hands fidget, grasps are deep."""
 
@@ -92,8 +94,8 @@ def _trust(signals: ArmSignals, contact: Contact) -> float:
     """How far the fingers' evidence goes: less for commands, without poses, at the hard stop, at the track's start."""
     trust = 0.75 if signals.commanded else 1.0
     trust *= 1.0 if signals.position is not None else 0.8 * min(1.0, max(0.4, contact.depth / _DEEP))
-    stopped = contact.plateau <= HARD_STOP and not signals.commanded and signals.effector is not Effector.SWITCH
-    trust *= 0.8 if stopped else 1.0
+    read = not signals.commanded and signals.effector is not Effector.SWITCH
+    trust *= _NOTHING_OR_THIN if read and contact.plateau <= HARD_STOP and not contact.missed else 1.0
     return trust * (0.6 if contact.closed is None else 1.0)
 
 

@@ -1,8 +1,8 @@
 """A cut: one detector's claim that an event boundary lies at a time, and how competing claims are settled.
 
-Confidence is a prior per kind, the chance that a cut of this kind lies within 0.25 s of a true boundary of this
-kind; docs/segment.md says where each number comes from. Where two claims are too close to both stand, the more
-confident one stays and remembers the detectors of the other.
+Confidence is the chance that a cut of this kind lies within 0.25 s of a true boundary of this kind, σ what 68 % of its
+errors in time do not exceed; docs/segment.md says where each number comes from. Where two claims are too close to both
+stand, the more confident one stays and remembers the detectors of the other.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,14 +26,14 @@ class Prior:
 
 PRIORS: Mapping[BoundaryKind, Prior] = MappingProxyType(
     {
-        BoundaryKind.GRASP: Prior(0.85, 0.08),
-        BoundaryKind.RELEASE: Prior(0.83, 0.08),
-        BoundaryKind.SLIP: Prior(0.80, 0.10),
-        BoundaryKind.LIFT: Prior(0.78, 0.08),
-        BoundaryKind.MISS: Prior(0.70, 0.10),
-        BoundaryKind.RETREAT: Prior(0.60, 0.15),
-        BoundaryKind.SUPPORT: Prior(0.54, 0.15),
-        BoundaryKind.TRANSPORT: Prior(0.50, 0.25),
+        BoundaryKind.GRASP: Prior(0.990, 0.05),
+        BoundaryKind.RELEASE: Prior(0.955, 0.05),
+        BoundaryKind.SLIP: Prior(0.941, 0.05),
+        BoundaryKind.LIFT: Prior(0.989, 0.05),
+        BoundaryKind.MISS: Prior(0.778, 0.04),
+        BoundaryKind.RETREAT: Prior(0.936, 0.05),
+        BoundaryKind.SUPPORT: Prior(0.855, 0.10),
+        BoundaryKind.TRANSPORT: Prior(0.938, 0.05),
         BoundaryKind.MOTION: Prior(0.30, 0.40),
         BoundaryKind.HARD_CUT: Prior(0.30, 0.05),
         BoundaryKind.VISUAL_CHANGE: Prior(0.30, 0.50),
@@ -42,7 +42,8 @@ PRIORS: Mapping[BoundaryKind, Prior] = MappingProxyType(
         BoundaryKind.RANGE_EDGE: Prior(1.00, 0.00),
     }
 )
-"""GRASP stands above LIFT and RELEASE above SUPPORT: where only one fits, contact is what a policy must hit."""
+"""Of contacts: what `benchmarks.calibrate_cuts` prints. GRASP stands above LIFT and RELEASE above SUPPORT: where only
+one fits, contact is what a policy must hit. Of candidates: judgement, and never above 0.3."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def remember(winner: C, loser: C) -> C:
     return replace(winner, detectors=tuple(sorted({*winner.detectors, *loser.detectors})))
 
 
-def united(cuts: Iterable[Cut], gap_s: float) -> list[Cut]:
+def merged(cuts: Iterable[Cut], gap_s: float) -> list[Cut]:
     """The union of several arms' cuts, of which those closer than ``gap_s`` are one (events.md K7).
 
     Contacts of different kinds stay two: a grasp says nothing about a lift. Whether each has room for an event of its

@@ -88,6 +88,13 @@ def test_fingers_closed_on_nothing_that_press_or_push_hold_nothing() -> None:
     assert contacts(observed([(0, 0)], closed, x=[(0, 0), (2.0, 0), (4.0, 0.3)])) == []
 
 
+def test_fingers_that_close_a_little_and_lift_nothing_took_on_a_posture() -> None:
+    shallow = [(t, 0.7 if value == 0.4 else value) for t, value in CLOSE_THEN_OPEN]
+    assert contacts(observed([(0, 0)], shallow, x=[(0, 0), (2.0, 0), (4.0, 0.3)])) == []
+    (wide,) = contacts(observed(UP_AND_DOWN, shallow))
+    assert wide.raised
+
+
 def test_an_arm_that_holds_something_wide_has_nothing_when_its_fingers_meet() -> None:
     opening = [*CLOSE_THEN_OPEN, (7.0, 1.0), (7.4, 0.0), (9.0, 0.0), (9.3, 1.0)]
     path = [*UP_AND_DOWN[:6], (7.6, 0.0), (8.4, 0.1)]

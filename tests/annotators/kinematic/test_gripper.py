@@ -70,6 +70,8 @@ def test_what_is_squeezed_out_was_held_from_the_resistance_to_the_hard_stop() ->
     assert hold.closed / RATE == pytest.approx(1.4, abs=0.1)
     assert hold.opened / RATE == pytest.approx(2.3, abs=0.1)
     assert hold.plateau == pytest.approx(0.4, abs=0.05)
+    (whole,) = find_holds(opening, RATE, SPEC, squeezes=False)
+    assert whole.opened is None
 
 
 @pytest.mark.parametrize("seconds", [0.4, 3.0])

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.tree.claim import PRIORS, Cut, make_cut, survivors, united
+from annotators.tree.claim import PRIORS, Cut, make_cut, merged, survivors
 from schemas.episode import Arm
 from schemas.event import BoundaryKind
 
@@ -27,7 +27,7 @@ def test_contact_outranks_motion_and_pictures_never_exceed_a_third() -> None:
 def test_two_arms_that_grasp_at_once_make_one_cut_that_remembers_both() -> None:
     left = make_cut(S, BoundaryKind.GRASP, "gripper_plateau", arm=Arm.LEFT)
     right = make_cut(S + S // 10, BoundaryKind.GRASP, "gripper_command", trust=0.75, arm=Arm.RIGHT)
-    (only,) = united([right, left], 0.15)
+    (only,) = merged([right, left], 0.15)
     assert (only.kind, only.t_ns, only.arm) == (BoundaryKind.GRASP, S, Arm.LEFT)
     assert only.detectors == ("gripper_command", "gripper_plateau")
 
@@ -36,18 +36,18 @@ def test_a_grasp_and_a_lift_stay_two_however_close() -> None:
     grasp = make_cut(S, BoundaryKind.GRASP, "gripper_plateau")
     lift = make_cut(S + S // 20, BoundaryKind.LIFT, "height")
     turn = make_cut(S + S // 10, BoundaryKind.MOTION, "turn")
-    assert [cut.kind for cut in united([lift, turn, grasp], 0.15)] == [BoundaryKind.GRASP, BoundaryKind.LIFT]
+    assert [cut.kind for cut in merged([lift, turn, grasp], 0.15)] == [BoundaryKind.GRASP, BoundaryKind.LIFT]
 
 
 def test_cuts_further_apart_than_the_gap_both_stand() -> None:
     cuts = [make_cut(0, BoundaryKind.GRASP, "a"), make_cut(S // 5, BoundaryKind.LIFT, "b")]
-    assert united(cuts, 0.15) == cuts
+    assert merged(cuts, 0.15) == cuts
 
 
 def test_a_strong_cut_removes_all_weaker_ones_around_it() -> None:
     weak = [make_cut(t * S // 10, BoundaryKind.MOTION, "turn") for t in (8, 9, 11)]
     strong = make_cut(S, BoundaryKind.RELEASE, "gripper_plateau")
-    kept = united([*weak, strong], 0.25)
+    kept = merged([*weak, strong], 0.25)
     assert [cut.kind for cut in kept] == [BoundaryKind.RELEASE]
 
 
