@@ -114,7 +114,7 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
 
 STAGE = Stage(
     name="segment",
-    version=5,
+    version=7,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

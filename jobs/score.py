@@ -90,7 +90,7 @@ def score(
     else:
         truth, meant = read_truth(Path(named)), Level.ACTION
     level = level or meant
-    stage, groups, unscored = cases_of(workspace, ledger, recipe, truth, level, track)
+    stage, groups, unscored = cases_of(workspace, ledger, recipe, truth, level, track=track)
     if not any(groups.values()):
         raise JoineryError(
             f"{named}: none of its {len(truth.episodes)} episodes has events under this recipe; "
@@ -103,7 +103,7 @@ def score(
 
 
 def cases_of(
-    workspace: Workspace, ledger: Ledger, recipe: Recipe, truth: Truth, level: Level, track: str = ""
+    workspace: Workspace, ledger: Ledger, recipe: Recipe, truth: Truth, level: Level, *, track: str = ""
 ) -> tuple[str, dict[str, list[Case]], list[Unscored]]:
     """The stage whose events are scored, the cases of each group, and the episodes that have truth and no events."""
     stage = [stage.name for stage in RIVER if Event in stage.writes][-1]
