@@ -117,7 +117,7 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
 
 STAGE = Stage(
     name="segment",
-    version=5,
+    version=6,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),
