@@ -28,7 +28,7 @@ class Level(StrEnum):
 
 
 class BoundaryKind(StrEnum):
-    """Physical boundary types B1–B6, X1, X2 of events.md, and the non-physical ones."""
+    """Physical boundary types B1–B6, X1, X2 of events.md, contact without a hold, and the non-physical ones."""
 
     GRASP = "grasp"  # B1: reach → grasp
     LIFT = "lift"  # B2: grasp → lift
@@ -38,6 +38,8 @@ class BoundaryKind(StrEnum):
     RETREAT = "retreat"  # B6: release → retreat
     MISS = "miss"  # X1: closed on nothing and re-opened
     SLIP = "slip"  # X2: release without support contact, then a new grasp
+    CONTACT = "contact"
+    """Reach → push: contact without a hold begins, and what is touched will move."""
     MOTION = "motion"
     """One motion ends and another begins (speed dip, turn, start or end of rest); says nothing about contact."""
     HARD_CUT = "hard_cut"

@@ -32,6 +32,7 @@ PRIORS: Mapping[BoundaryKind, Prior] = MappingProxyType(
         BoundaryKind.MISS: Prior(0.70, 0.10),
         BoundaryKind.RETREAT: Prior(0.60, 0.15),
         BoundaryKind.SUPPORT: Prior(0.54, 0.15),
+        BoundaryKind.CONTACT: Prior(0.50, 0.30),
         BoundaryKind.TRANSPORT: Prior(0.50, 0.25),
         BoundaryKind.MOTION: Prior(0.30, 0.40),
         BoundaryKind.HARD_CUT: Prior(0.30, 0.05),
