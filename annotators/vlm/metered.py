@@ -13,10 +13,10 @@ from schemas.model_call import CallOutcome, ModelCall
 
 @dataclass(frozen=True)
 class MeteredAsker:
-    """An `Asker` that notes a `ModelCall` per request. ``note`` gets it without run, source and item."""
+    """An `Asker` that notes a `ModelCall` per request. ``write_down`` gets it without run and item."""
 
     inner: Asker
-    note: Callable[[ModelCall], None]
+    write_down: Callable[[ModelCall], None]
 
     def ask(self, requests: Sequence[Request]) -> Iterator[Answer | Refusal]:
         """See `annotators.vlm.request.Asker`. What a caller leaves unread counts as unanswered."""
@@ -24,18 +24,17 @@ class MeteredAsker:
         try:
             for answer in self.inner.ask(requests):
                 if request := left.pop(answer.key, None):
-                    self.note(_row(request, answer))
+                    self.write_down(_row(request, answer))
                 yield answer
         finally:
             for request in left.values():
-                self.note(_row(request, None))
+                self.write_down(_row(request, None))
 
 
 def _row(request: Request, answer: Answer | Refusal | None) -> ModelCall:
     spent = answer if isinstance(answer, Answer) and not answer.cached else None
     return ModelCall(
         run_id="",
-        source="",
         item="",
         call=str(request.call),
         subject=request.subject,
