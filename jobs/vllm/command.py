@@ -14,7 +14,8 @@ from annotators.vlm.secret import Secret
 from pipeline.errors import ServiceError
 from schemas.recipe_vlm import StartVllm, VlmSpec
 
-MODULE = "vllm.entrypoints.cli.main"
+MODULE = "vllm.entrypoints.openai.api_server"
+"""And not ``vllm serve``, which asks for the version of a package of that very name: the CPU's is called otherwise."""
 CHECKOUT = Path(__file__).resolve().parents[2]
 OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "OMP_NUM_THREADS")
 """Variables that are about our interpreter or our one thread per process, and not about vLLM's."""
@@ -49,7 +50,7 @@ class Wanted:
 def vllm_command(wanted: Wanted, host: str, port: int) -> Command:
     """The command for one server. Raises ServiceError when vLLM's interpreter is not there."""
     model, start, gpus = wanted.model, wanted.start, wanted.gpus
-    line = [_interpreter(start), "-m", MODULE, "serve", start.weights or model.model]
+    line = [_interpreter(start), "-m", MODULE, "--model", start.weights or model.model]
     line += ["--served-model-name", model.model, "--host", host, "--port", str(port)]
     if start.weights is None:
         line += ["--revision", model.revision]

@@ -1,4 +1,4 @@
-"""A real server process in vLLM's place: it is found as ``vllm.entrypoints.cli.main`` and listens where it is told.
+"""A real server process in vLLM's place: it is found as ``vllm.entrypoints.openai.api_server`` and listens where it is told.
 
 So everything of ours runs as it does with vLLM (command line, guard, health checks, keys), in a second instead of a
 minute. What only vLLM itself can show is in tests/jobs/vllm/test_real_server.py.
@@ -17,9 +17,9 @@ VLM = VlmSpec(model=MODEL, revision="1")
 
 def stand_in(folder: Path, **changes: Any) -> StartVllm:
     """The section of a recipe that starts it; what it notes about its calls goes to ``folder``."""
-    package = folder / "package" / "vllm" / "entrypoints" / "cli"
+    package = folder / "package" / "vllm" / "entrypoints" / "openai"
     package.mkdir(parents=True, exist_ok=True)
-    (package / "main.py").write_text(
+    (package / "api_server.py").write_text(
         "import sys\nfrom tests.annotators.vlm.faulty_server import serve\nserve(sys.argv[1:])\n"
     )
     state = folder / "state"

@@ -23,7 +23,7 @@ def option(made: Command, name: str) -> str:
 
 def test_a_model_of_a_hub_is_pinned_to_its_revision() -> None:
     made = command()
-    assert made.line[:5] == (sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", "org/model")
+    assert made.line[:5] == (sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", "org/model")
     assert (option(made, "--revision"), option(made, "--port")) == ("a1", "8123")
 
 
