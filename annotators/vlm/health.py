@@ -27,6 +27,8 @@ class Health:
     down_since: float | None = None
     last: str = ""
     """The last fault, for messages."""
+    noted_at: float = 0.0
+    """When it was noted."""
 
     def has_room(self, now: float) -> bool:
         """Whether another request may go there now."""
@@ -48,12 +50,10 @@ class Health:
         if fault.kind is not Kind.BUSY:
             self.checked = False
         wanted = fault.retry_after_s or 0.0
-        if self.faults and asked_at < self._noted_at:
+        if self.faults and asked_at < self.noted_at:
             self.rested_at = max(self.rested_at, now + wanted)
             return
         self.faults += 1
-        self._noted_at = now
+        self.noted_at = now
         pause = min(self.first_pause_s * 2.0 ** min(self.faults - 1, 60), self.longest_pause_s)
         self.rested_at = now + max(pause, wanted)
-
-    _noted_at: float = 0.0

@@ -9,6 +9,7 @@ import pytest
 from annotators.vlm.cache import CachedAsker, path_of
 from annotators.vlm.request import Answer, Call, Refusal, Request, Stop
 from pipeline.blobs import Blobs
+from schemas.identity import canonical_json
 from tests.pipeline.s3_server import s3_bucket
 
 
@@ -72,14 +73,13 @@ def test_an_answer_is_kept_before_it_is_handed_on(blobs: Blobs) -> None:
     assert blobs.exists(path_of(REQUESTS[0].key))
 
 
-def damages() -> list[bytes]:
-    whole = b'{"completion_tokens":5,"digest":"","key":"","prompt_tokens":1,"text":"forged"}'
-    return [b"", b"{", b"[]", b"null", b"\xff", whole]
+KEY = REQUESTS[0].key
+FORGED = canonical_json({"key": KEY, "text": "forged", "prompt_tokens": 1, "completion_tokens": 1, "digest": "0"})
 
 
-@pytest.mark.parametrize("raw", damages())
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"\xff", b"{}", FORGED.encode()])
 def test_a_damaged_entry_is_asked_again_and_mended(blobs: Blobs, raw: bytes) -> None:
-    blobs.put_bytes(path_of(REQUESTS[0].key), raw)
+    blobs.put_bytes(path_of(KEY), raw)
     inner = Counting()
     for _ in range(2):
         (answer,) = CachedAsker(inner, blobs).ask([REQUESTS[0]])

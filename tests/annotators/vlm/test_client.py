@@ -249,6 +249,17 @@ def test_a_second_endpoint_carries_on_alone(tmp_path: Path, server: Running, tro
     assert time.monotonic() - started < 5
 
 
+def test_requests_are_spread_and_one_that_failed_goes_elsewhere(tmp_path: Path, server: Running) -> None:
+    with faulty_server(tmp_path / "second") as second:
+        who = asker(server, second, concurrency=100, attempts=2)
+        who.check()
+        answered(who, [request(i, faults="slow:0.2") for i in range(40)])
+        assert [15 < len(each.asked()) < 25 for each in (server, second)] == [True, True]
+        _, refusals, _ = collected(who, [request(99, then="500")])
+        assert len(refusals) == 1
+        assert [sum("id=99" in text for text in each.asked()) for each in (server, second)] == [1, 1]
+
+
 def test_patience_ends_with_an_error_that_names_every_endpoint(tmp_path: Path) -> None:
     with ExitStack() as stack:
         servers = [stack.enter_context(faulty_server(tmp_path / str(i), start=False)) for i in range(2)]

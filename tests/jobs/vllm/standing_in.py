@@ -1,4 +1,4 @@
-"""A real server process in vLLM's place: it is found as ``vllm.entrypoints.openai.api_server`` and listens where it is told.
+"""A real server process in vLLM's place: it is found under the name of vLLM's module and listens where it is told.
 
 So everything of ours runs as it does with vLLM (command line, guard, health checks, keys), in a second instead of a
 minute. What only vLLM itself can show is in tests/jobs/vllm/test_real_server.py.
