@@ -131,6 +131,56 @@ class RecoveryKind(StrEnum):
     TAKEOVER = "takeover"
 
 
+class Outcome(StrEnum):
+    """Whether an event reached what it was for."""
+
+    UNKNOWN = "unknown"
+    """Nobody looked, or those who looked disagree."""
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class Doubt(StrEnum):
+    """Where those who looked at an event disagree; every doubt is a question to people."""
+
+    VERB = "verb"
+    """The calls and the kinematics name different things, or the motion does not bear the verb out."""
+    CUT = "cut"
+    """A contact was merged away, or the second look would cut where the first did not."""
+    ARM = "arm"
+    OBJECT = "object"
+    """It changes between grasp and release."""
+    HELD = "held"
+    """Pictures and fingers disagree whether something is held at the end."""
+    OUTCOME = "outcome"
+    LENGTH = "length"
+    UNVERIFIED = "unverified"
+    """The second look said nothing about it."""
+
+
+@dataclass(frozen=True)
+class Aspects:
+    """What else can be said about an event, phrase by phrase; empty where nothing is known."""
+
+    origin: str
+    """``from the shelf``"""
+    destination: str
+    """``into the bin``"""
+    manner: str
+    """``slowly``"""
+    duration: str
+    """``in 1.2 s``"""
+
+
+@dataclass(frozen=True)
+class Rephrasing:
+    """The caption in other words, for prompt augmentation."""
+
+    language: str
+    """BCP 47, ``en``."""
+    text: str
+
+
 class ReviewState(StrEnum):
     """What people said about a label so far."""
 
@@ -193,6 +243,10 @@ class Event:
     caption_by: Provenance | None
     review: ReviewState
     revision: int
+    outcome: Outcome = Outcome.UNKNOWN
+    doubts: tuple[Doubt, ...] = ()
+    aspects: Aspects | None = None
+    rephrasings: tuple[Rephrasing, ...] = ()
 
     @property
     def confidence(self) -> float:
