@@ -80,14 +80,6 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Servers are well and will not take this one request (too long, a picture they cannot read): its item's fault."""
-
-    key: str
-    reason: str
-
-
 class Asker(Protocol):
     """Whoever answers requests: a client of servers, a batch engine, or an oracle in a test."""
 
