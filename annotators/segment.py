@@ -1,8 +1,8 @@
 """Segment: where an episode's events begin and end, and what each is called (events.md).
 
-Signals place the cuts. Arms are read first; pictures only where no arm says anything, and then as proposals. The
-result is a complete four-level tree without captions; every edge carries its physical kind, its confidence and the
-detectors behind it. docs/segment.md has the rules and the measured scores.
+Signals place the cuts. Arms are read first; pictures are a hint for arms without fingers, and proposals where no arm
+says anything. The result is a complete four-level tree without captions; every edge carries its physical kind, its
+confidence and the detectors behind it. docs/segment.md has the rules and the measured scores.
 """
 
 from collections.abc import Sequence
@@ -55,14 +55,17 @@ def segment(
     ranges = usable_ranges(alignment, clock, actions)
     if not ranges:
         return []
+
+    def pictures() -> VisualEvidence:
+        strip = next((strip for strip in strips if strip.camera == episode.master.name), None)
+        return VisualEvidence(clock, None if strip is None else visual_signals(strip, clock), spec)
+
     evidence: Evidence | None = None
     if actions is not None:
         scales = None if calibration is None else calibration_for(actions, calibration)
-        evidence = kinematic_evidence(actions, scales, clock, spec)
+        evidence = kinematic_evidence(actions, scales, clock, spec, lambda: pictures().cuts())
         evidence = None if evidence is None else with_driving(evidence, actions, clock, spec)
-    if evidence is None:
-        strip = next((strip for strip in strips if strip.camera == episode.master.name), None)
-        evidence = VisualEvidence(clock, None if strip is None else visual_signals(strip, clock), spec)
+    evidence = evidence or pictures()
     times_ns = None if actions is None else actions.times_ns
     fits = fits_event(clock, times_ns)
     tracks = tracks_used(episode, spec, people)
@@ -114,7 +117,7 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
 
 STAGE = Stage(
     name="segment",
-    version=7,
+    version=8,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

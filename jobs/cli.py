@@ -18,7 +18,7 @@ from rich.console import Console
 
 from annotators.tree.pick_place import View
 from data_cards.registry import bundled_cards
-from jobs import show
+from jobs import show, show_costs
 from pipeline.errors import JoineryError
 from schemas.event import Level
 from schemas.recipe_file import LoadedRecipe, RecipeErrors, load_recipe
@@ -114,18 +114,25 @@ def run(
             reporter = LineReporter(lambda line: print(line, flush=True))
         result = run_recipe(loaded, reporter, retry_quarantined=retry_quarantined)
         show.run_result(OUT, loaded, result, as_json)
+        if not as_json:
+            show_costs.run_costs(OUT, result.costs, result.run.run_id)
     if not result.succeeded:
         raise typer.Exit(1)
 
 
 @app.command()
 def status(recipe: RecipePath, override: Override = None, as_json: AsJson = False) -> None:
-    """Show how far every stage is, the last runs, and what is in quarantine."""
+    """Show how far every stage is, the last runs, what is in quarantine, and what models have cost."""
+    from jobs.costs import costs_so_far
     from jobs.plan import stage_states
 
     with _teaching_errors():
         workspace, ledger = _opened(_load(recipe, override))
-        show.status(OUT, workspace, stage_states(ledger), as_json)
+        states = stage_states(ledger)
+        spent = costs_so_far(workspace, ledger)
+        show.status(OUT, workspace, states, spent, as_json)
+        if not as_json:
+            show_costs.costs(OUT, spent)
 
 
 @app.command()

@@ -15,13 +15,14 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Protocol
 
+from jobs.costs import Costs, costs_so_far
 from jobs.inline import InlineExecutor
 from jobs.listing import commit_listing_findings, list_sources
 from jobs.progress import Reporter, StageProgress
 from jobs.river import RIVER
 from jobs.worker import Batch
 from pipeline import align
-from pipeline.errors import JoineryError
+from pipeline.errors import JoineryError, ServiceError
 from pipeline.ledger import Ledger, StageState, WorkItem
 from pipeline.shards import publish
 from pipeline.shards.latest import point_at
@@ -65,6 +66,8 @@ class RunResult:
     run: Run
     quarantined: int
     episodes: int
+    costs: Costs
+    """What models were asked, in this run and before."""
 
     @property
     def succeeded(self) -> bool:
@@ -103,7 +106,7 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
         run = _finished(run, counts, outcome, said)
         if run.outcome == "succeeded":
             _point_at_present_set(workspace, ledger)
-        return RunResult(run, quarantined, episodes)
+        return RunResult(run, quarantined, episodes, costs_so_far(workspace, ledger))
     except BaseException as error:  # an interrupt too is how a run ended; noted, then raised again
         run = _finished(run, counts, "failed", f"{type(error).__name__}: {error}")
         raise
@@ -172,6 +175,9 @@ def _execute(session: _Session, stage: Stage, batches: Iterator[Batch], progress
 
     for attempt in session.executor.execute(batches):
         pending.append(attempt)
+        if attempt.stopped:
+            commit()
+            raise ServiceError(f"stage {stage.name}: {attempt.stopped}")
         if time.monotonic() - last_commit > COMMIT_EVERY_S:
             commit()
             last_commit = time.monotonic()

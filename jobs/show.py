@@ -23,6 +23,7 @@ from schemas.run import Run
 from schemas.time import NS_PER_S
 
 if TYPE_CHECKING:  # what is shown is made elsewhere; importing its makers here would slow every command
+    from jobs.costs import Costs
     from jobs.plan import RunPlan
     from jobs.run import RunResult
     from jobs.trace import TracedEpisode, TracedEvent
@@ -68,6 +69,7 @@ def run_result(out: Console, loaded: LoadedRecipe, result: RunResult, as_json: b
     if as_json:
         line: dict[str, Any] = {"event": "run", "run_id": result.run.run_id, "outcome": result.run.outcome}
         line |= {"message": result.run.message, "episodes": result.episodes, "quarantined": result.quarantined}
+        line |= {"models": [cost for cost in result.costs.runs if cost.name == result.run.run_id]}
         _json_line(line)
         return
     style = "green" if result.succeeded else "red"
@@ -79,11 +81,12 @@ def run_result(out: Console, loaded: LoadedRecipe, result: RunResult, as_json: b
         out.print(f"shards:  {loaded.recipe.workspace.url}/shards{old}", highlight=False, soft_wrap=True)
 
 
-def status(out: Console, workspace: Workspace, states: Sequence[StageState], as_json: bool) -> None:
-    """Stages and the last runs."""
+def status(out: Console, workspace: Workspace, states: Sequence[StageState], spent: Costs, as_json: bool) -> None:
+    """Stages and the last runs; what models have cost is a page of its own (`jobs.show_costs`)."""
     runs = last_runs(workspace)
     if as_json:
-        print_json({"stages": list(states), "runs": [dataclasses.replace(run, recipe_yaml="") for run in runs]})
+        plain = [dataclasses.replace(run, recipe_yaml="") for run in runs]
+        print_json({"stages": list(states), "runs": plain, "models": spent})
         return
     rows = table("stage", "items", "done", "left", "waiting", "quarantined")
     for state in states:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -27,6 +28,7 @@ from pipeline.store import Attempt, AttemptWriter, Workspace, new_attempt, one_o
 from schemas import arrow
 from schemas.finding import Failure
 from schemas.identity import digest
+from schemas.model_call import ModelCall
 from schemas.plan import Draw
 from schemas.recipe import Recipe
 from schemas.run import WorkDone
@@ -47,23 +49,26 @@ class Batch:
 
 
 def run_batch(batch: Batch) -> Attempt:
-    """Do a batch. A bad item becomes a value.
+    """Do a batch. A bad item becomes a value, and so does a service that is down: what was done before it is kept.
 
-    Raises StoreError when storage or the machine failed instead, ServiceError when a service the stage needs did.
+    Raises StoreError when storage or the machine failed.
     """
     stage = stage_named(batch.stage)
     spec = stage.recipe_slice(batch.recipe)
     writer = AttemptWriter(batch.workspace)
     done: list[WorkDone] = []
     failures: list[Failure] = []
-    with one_thread():
-        for item, records_of in _begun(stage, spec, _loader(batch, stage), batch.items):
+    calls: list[ModelCall] = []
+    stopped = ""
+    with one_thread(), closing(_begun(stage, spec, _loader(batch, stage, calls), batch.items)) as begun:
+        for item, records_of in begun:
             started = time.monotonic()
             attempt = new_attempt()
             try:
                 output_key = _write(stage, records_of(), writer, item.work_key, attempt)
-            except ServiceError:
-                raise
+            except ServiceError as error:
+                stopped = str(error)
+                break
             except (MemoryError, OSError) as error:
                 raise _not_the_items_fault(stage, item, error) from error
             except Exception as error:  # noqa: BLE001 - the stage boundary: any error of one item becomes a value
@@ -72,12 +77,12 @@ def run_batch(batch: Batch) -> Attempt:
             seconds = round(time.monotonic() - started, 3)
             done.append(WorkDone(item.work_key, stage.name, item.item, attempt, output_key, batch.run_id, seconds))
             writer.flush_if_large()
-    return Attempt(writer.finish(), tuple(done), tuple(failures))
+    return Attempt(writer.finish(), tuple(done), tuple(failures), tuple(calls), stopped)
 
 
 def _begun(
     stage: Stage, spec: Any, load: Callable[[WorkItem], Bundle], items: Sequence[WorkItem]
-) -> Iterator[tuple[WorkItem, Callable[[], Iterable[object]]]]:
+) -> Generator[tuple[WorkItem, Callable[[], Iterable[object]]], None, None]:
     """Every item with the call that gives its records, in the order of the items, however many are done at once."""
     at_once = min(stage.at_once(spec), len(items))
     if at_once <= 1:
@@ -130,7 +135,20 @@ class one_thread:  # noqa: N801 - reads as a statement: ``with one_thread():``
         self._pools.restore_original_limits()
 
 
-def _loader(batch: Batch, stage: Stage) -> Callable[[WorkItem], Bundle]:
+def _loader(batch: Batch, stage: Stage, calls: list[ModelCall]) -> Callable[[WorkItem], Bundle]:
+    """What an item of the stage gets to see. What it notes of its calls to models is added to ``calls``."""
+
+    def load(item: WorkItem) -> Bundle:
+        def write_down(call: ModelCall) -> None:
+            calls.append(replace(call, run_id=batch.run_id, item=item.item))
+
+        return replace(inputs_of(item), note_call=write_down)
+
+    inputs_of = _inputs(batch, stage)
+    return load
+
+
+def _inputs(batch: Batch, stage: Stage) -> Callable[[WorkItem], Bundle]:
     match stage.scope:
         case Scope.EPISODE:
             return _episode_loader(batch, stage)

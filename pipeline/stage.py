@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from pipeline.blobs import Blobs
 from pipeline.files import SourceFiles
 from pipeline.sources.reference import common_part
+from schemas.model_call import ModelCall
 from schemas.recipe import Recipe
 from schemas.source import EpisodeRef
 
@@ -83,6 +84,8 @@ class Bundle:
     """Object-store options to open source files with; how to reach them is part of no key."""
     records: Mapping[type, Sequence[Any]] = field(default_factory=dict)
     streams: Mapping[type, Callable[[], Iterator[list[Any]]]] = field(default_factory=dict)
+    note_call: Callable[[ModelCall], None] = lambda _call: None
+    """Where stages that ask models write down what each question cost; kept even when the item fails."""
 
     def all(self, record: type[R]) -> Sequence[R]:
         """Every input record of this type; KeyError when the stage did not declare it."""

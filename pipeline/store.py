@@ -31,6 +31,7 @@ from schemas.episode import ActionTrack, Alignment, Episode
 from schemas.event import Event
 from schemas.filmstrip import Filmstrip, Thumbnail
 from schemas.finding import Failure, Finding
+from schemas.model_call import ModelCall
 from schemas.plan import Draw, SamplingPlan
 from schemas.run import FileDigest, Run, WorkDone
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardSet, ShardStatistics
@@ -69,6 +70,7 @@ LEDGERS: Mapping[type, str] = {
     Run: "runs",
     EpisodeRef: "episode_refs",
     FileDigest: "file_digests",
+    ModelCall: "model_calls",
 }
 """Tables that the coordinator writes."""
 
@@ -90,6 +92,10 @@ class Attempt:
     """Table name → fragments as JSON."""
     done: tuple[WorkDone, ...]
     failures: tuple[Failure, ...]
+    calls: tuple[ModelCall, ...] = ()
+    """What models were asked on the way, for items that failed too."""
+    stopped: str = ""
+    """Why the batch ended before its last item: a service is down, and the run ends once this is committed."""
 
 
 class AttemptWriter:
@@ -169,7 +175,7 @@ class Workspace:
         return [json.dumps(fragment.to_json()) for fragment in fragments]
 
     def commit(self, attempts: Iterable[Attempt]) -> None:
-        """Phase two: publish attempts. Data first, quarantine next, ``work_done`` last: only it makes rows visible."""
+        """Phase two: publish attempts. Data first, ``work_done`` last: only it makes rows visible."""
         attempts = list(attempts)
         fragments: dict[str, list[str]] = {}
         for attempt in attempts:
@@ -177,6 +183,7 @@ class Workspace:
                 fragments.setdefault(name, []).extend(handles)
         for name in sorted(fragments):
             self._append_fragments(name, fragments[name])
+        self.append(ModelCall, [call for attempt in attempts for call in attempt.calls])
         self.append(Failure, [failure for attempt in attempts for failure in attempt.failures])
         self.append(WorkDone, [done for attempt in attempts for done in attempt.done])
 

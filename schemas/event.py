@@ -28,7 +28,7 @@ class Level(StrEnum):
 
 
 class BoundaryKind(StrEnum):
-    """Physical boundary types B1–B6, X1, X2 of events.md, and the non-physical ones."""
+    """Physical boundary types B1–B6, X1, X2 of events.md, contact without a hold, and the non-physical ones."""
 
     GRASP = "grasp"  # B1: reach → grasp
     LIFT = "lift"  # B2: grasp → lift
@@ -38,6 +38,8 @@ class BoundaryKind(StrEnum):
     RETREAT = "retreat"  # B6: release → retreat
     MISS = "miss"  # X1: closed on nothing and re-opened
     SLIP = "slip"  # X2: release without support contact, then a new grasp
+    CONTACT = "contact"
+    """Reach → push: contact without a hold begins, and what is touched will move."""
     MOTION = "motion"
     """One motion ends and another begins (speed dip, turn, start or end of rest); says nothing about contact."""
     HARD_CUT = "hard_cut"
@@ -129,6 +131,56 @@ class RecoveryKind(StrEnum):
     TAKEOVER = "takeover"
 
 
+class Outcome(StrEnum):
+    """Whether an event reached what it was for."""
+
+    UNKNOWN = "unknown"
+    """Nobody looked, or those who looked disagree."""
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class Doubt(StrEnum):
+    """Where those who looked at an event disagree; every doubt is a question to people."""
+
+    VERB = "verb"
+    """The calls and the kinematics name different things, or the motion does not bear the verb out."""
+    CUT = "cut"
+    """A contact was merged away, or the second look would cut where the first did not."""
+    ARM = "arm"
+    OBJECT = "object"
+    """It changes between grasp and release."""
+    HELD = "held"
+    """Pictures and fingers disagree whether something is held at the end."""
+    OUTCOME = "outcome"
+    LENGTH = "length"
+    UNVERIFIED = "unverified"
+    """The second look said nothing about it."""
+
+
+@dataclass(frozen=True)
+class Aspects:
+    """What else can be said about an event, phrase by phrase; empty where nothing is known."""
+
+    origin: str
+    """``from the shelf``"""
+    destination: str
+    """``into the bin``"""
+    manner: str
+    """``slowly``"""
+    duration: str
+    """``in 1.2 s``"""
+
+
+@dataclass(frozen=True)
+class Rephrasing:
+    """The caption in other words, for prompt augmentation."""
+
+    language: str
+    """BCP 47, ``en``."""
+    text: str
+
+
 class ReviewState(StrEnum):
     """What people said about a label so far."""
 
@@ -191,6 +243,10 @@ class Event:
     caption_by: Provenance | None
     review: ReviewState
     revision: int
+    outcome: Outcome = Outcome.UNKNOWN
+    doubts: tuple[Doubt, ...] = ()
+    aspects: Aspects | None = None
+    rephrasings: tuple[Rephrasing, ...] = ()
 
     @property
     def confidence(self) -> float:

@@ -109,6 +109,9 @@ class SegmentSpec(Section):
     support_window_s: Positive = 1.5
     retreat_m: Positive = 0.03
     merge_s: Positive = 0.15
+    resistance_m: Positive = Field(
+        default=0.06, description="Distance from the command, beyond the usual lag, that proves contact."
+    )
     max_segment_s: Positive = 2.0
     max_action_s: Positive = Field(default=12.0, description="A longer span with no physical cut is divided.")
     static_speed: Positive = Field(

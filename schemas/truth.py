@@ -23,8 +23,9 @@ PHYSICAL_KINDS = (
     BoundaryKind.RETREAT,
     BoundaryKind.MISS,
     BoundaryKind.SLIP,
+    BoundaryKind.CONTACT,
 )
-"""B1–B6, X1 and X2 of events.md."""
+"""B1–B6, X1 and X2 of events.md, and contact without a hold."""
 TRUTH_KINDS = (*PHYSICAL_KINDS, BoundaryKind.HARD_CUT)
 """What can be true at all; the other kinds are only a detector's way of cutting."""
 

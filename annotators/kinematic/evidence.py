@@ -5,19 +5,22 @@ the motion bears it out: a lift rises more than 1 cm, a move covers more than 3 
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
 from annotators.kinematic.contact import contacts_of
+from annotators.kinematic.empty_hand import is_fist, is_squeezed
 from annotators.kinematic.hand_over import hand_overs, with_hand_overs
 from annotators.kinematic.holds import holds_of
 from annotators.kinematic.phases import ArmTimeline, PhaseSpan, arm_timeline
 from annotators.kinematic.primitives import candidates
+from annotators.kinematic.resistance import commanded_opening, resistance
 from annotators.kinematic.signals import ArmSignals, arm_signals
-from annotators.tree.claim import Cut, make_cut, merged, survivors
+from annotators.kinematic.strokes import free_motions
+from annotators.tree.claim import Cut, make_cut, merged
 from annotators.tree.evidence import HOLDING, Label, Phase
 from schemas.array import Floats
 from schemas.calibration import Calibration
@@ -37,6 +40,8 @@ VERB_OF: Mapping[Phase, Verb] = MappingProxyType(
         Phase.RELEASE: Verb.RELEASE,
         Phase.DROP: Verb.RELEASE,
         Phase.RETREAT: Verb.RETREAT,
+        Phase.PUSH: Verb.PUSH,
+        Phase.PULL: Verb.PULL,
         Phase.TAKE: Verb.PICK_UP,
         Phase.BRING: Verb.MOVE,
         Phase.MOTION: Verb.MOVE,
@@ -74,8 +79,7 @@ class KinematicEvidence:
         contacts = [cut for timeline in self.timelines for cut in timeline.cuts]
         if contacts:
             return merged(contacts, self.spec.merge_s)
-        motions = [cut for cut in self.primitive_cuts() if not {"turn"} & set(cut.detectors)]
-        return survivors(motions, lambda a, b: b.t_ns - a.t_ns < _APART_S * NS_PER_S)
+        return merged([cut for timeline in self.timelines for cut in timeline.motions], _APART_S)
 
     def primitive_cuts(self) -> list[Cut]:
         found = []
@@ -207,15 +211,31 @@ def frame_step_s(clock: FrameClock) -> float:
 
 
 def kinematic_evidence(
-    actions: ActionTrack, calibration: Calibration | None, clock: FrameClock, spec: SegmentSpec
+    actions: ActionTrack,
+    calibration: Calibration | None,
+    clock: FrameClock,
+    spec: SegmentSpec,
+    seen: Callable[[], Sequence[Cut]] = tuple,
 ) -> KinematicEvidence | None:
-    """What the arms say; None when no arm has a usable signal. ``actions`` are on the video clock."""
+    """What the arms say; None when no arm has a usable signal. ``actions`` are on the video clock.
+
+    ``seen`` tells changes in the pictures: hints for arms that have no fingers to read, asked for only then.
+    """
     shortest_s = MIN_EVENT_FRAMES * frame_step_s(clock)
     arms = arm_signals(actions, calibration, spec)
-    alone = [(signals, contacts_of(signals, holds_of(signals, spec, shortest_s), spec)) for signals in arms]
-    timelines = [
-        with_hand_overs(arm_timeline(signals, settled), given) for signals, settled, given in hand_overs(alone, spec)
-    ]
+    hints = seen() if any(signals.opening is None for signals in arms) else ()
+    alone, fists = [], {}
+    for signals in arms:
+        told = commanded_opening(actions, signals, calibration)
+        holds = [hold for hold in holds_of(signals, spec, shortest_s) if not is_squeezed(signals, hold, told)]
+        fists[signals.arm] = [hold for hold in holds if is_fist(signals, hold)]
+        holding = [hold for hold in holds if hold not in fists[signals.arm]]
+        alone.append((signals, contacts_of(signals, holding, spec)))
+    timelines = []
+    for signals, settled, given in hand_overs(alone, spec):
+        pushed_back = resistance(actions, signals, spec.resistance_m)
+        free = free_motions(signals, settled, fists[signals.arm], pushed_back, hints)
+        timelines.append(with_hand_overs(arm_timeline(signals, settled, free), given))
     return KinematicEvidence(clock, tuple(timelines), spec) if timelines else None
 
 

@@ -4,7 +4,7 @@
 object-goal is one subtask (events.md, "Levels"), and what went wrong before or in it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from annotators.kinematic.contact import Contact
 from annotators.kinematic.gripper import HARD_STOP
 from annotators.kinematic.primitives import dips
 from annotators.kinematic.signals import ArmSignals, Effector
+from annotators.kinematic.strokes import FreeMotion, Push
 from annotators.tree.claim import Cut, make_cut
 from annotators.tree.evidence import Goal, Phase
 from schemas.event import BoundaryKind, RecoveryKind
@@ -35,6 +36,8 @@ class ArmTimeline:
     signals: ArmSignals
     cuts: tuple[Cut, ...]
     phases: tuple[PhaseSpan, ...]
+    motions: tuple[Cut, ...] = ()
+    """Edges of strokes and rests, for an arm that touches nothing."""
 
     @property
     def has_contacts(self) -> bool:
@@ -48,6 +51,8 @@ class ArmTimeline:
 
 _NOTHING_OR_THIN = 0.5
 """Of the trust where fingers stop at their hard stop. In simulation, where nothing is thin, it would be 0.3."""
+_LEAVING = 0.75
+"""How far the retreat from a push is trusted: how long a sliding hand stays in contact is known only roughly."""
 _DEEP = 0.5
 """Fingers whose tool is unseen are trusted fully from this depth of the opening on: hands fidget, grasps are deep."""
 
@@ -73,21 +78,49 @@ class _Writer:
         self.phases.append(PhaseSpan(start, phase, goal, recovery))
 
 
-def arm_timeline(signals: ArmSignals, contacts: list[Contact]) -> ArmTimeline:
-    """Name what happened; without contacts the whole track is one MOTION phase and has no cuts."""
-    writer = _Writer(signals)
-    if not contacts:
+def arm_timeline(signals: ArmSignals, contacts: list[Contact], free: FreeMotion | None = None) -> ArmTimeline:
+    """Name what happened; without contacts and pushes the whole track is one MOTION phase and has no cuts."""
+    writer, free = _Writer(signals), free or FreeMotion()
+    deeds: list[Contact | Push] = sorted([*contacts, *free.pushes], key=_begin)
+    if not deeds:
         writer.phase(0, Phase.MOTION, Goal.MOVE)
     before: Contact | None = None
-    for k, contact in enumerate(contacts):
-        following = contacts[k + 1] if k + 1 < len(contacts) else None
-        if contact.closed is not None and before is None:
+    for k, deed in enumerate(deeds):
+        following = deeds[k + 1] if k + 1 < len(deeds) else None
+        if isinstance(deed, Push):
+            _write_push(writer, deed, following, first=k == 0)
+            continue
+        if deed.closed is not None and k == 0:
             writer.phase(0, Phase.REACH, Goal.PICK)
-        _write_hold(writer, contact, before)
-        if contact.opened is not None:
-            _write_after(writer, contact, following)
-        before = contact
-    return ArmTimeline(signals, tuple(writer.cuts), tuple(writer.phases))
+        _write_hold(writer, deed, before)
+        if deed.opened is not None:
+            _write_after(writer, deed, following)
+        before = deed
+    return ArmTimeline(signals, tuple(writer.cuts), tuple(writer.phases), _motions(signals, free))
+
+
+def _begin(deed: Contact | Push) -> int:
+    return deed.start if isinstance(deed, Push) else deed.closed or 0
+
+
+def _motions(signals: ArmSignals, free: FreeMotion) -> tuple[Cut, ...]:
+    writer = _Writer(signals)
+    for stop in free.stops:
+        writer.cut(stop.sample, BoundaryKind.MOTION, stop.detectors[0], stop.weight)
+    return tuple(replace(cut, detectors=stop.detectors) for cut, stop in zip(writer.cuts, free.stops, strict=True))
+
+
+def _write_push(writer: _Writer, push: Push, following: Contact | Push | None, *, first: bool) -> None:
+    """Contact, and the retreat from it; what was reached for before it belongs to it."""
+    if first:
+        writer.phase(0, Phase.REACH, Goal.PUSH)
+    writer.cut(push.start, BoundaryKind.CONTACT, push.detector, push.weight)
+    writer.phase(push.start, Phase.PULL if push.pulled else Phase.PUSH, Goal.PUSH)
+    if push.left is not None:
+        writer.cut(push.left, BoundaryKind.RETREAT, "push_distance", push.weight * _LEAVING)
+        writer.phase(push.left, Phase.RETREAT, Goal.PUSH)
+    if following is not None:
+        _write_turn(writer, push.ended if push.left is None else push.left, following)
 
 
 def _trust(signals: ArmSignals, contact: Contact) -> float:
@@ -156,7 +189,7 @@ def _write_blind_hold(writer: _Writer, contact: Contact, recovery: RecoveryKind)
     writer.phase(dip.sample, Phase.BRING, Goal.PLACE)
 
 
-def _write_after(writer: _Writer, contact: Contact, following: Contact | None) -> None:
+def _write_after(writer: _Writer, contact: Contact, following: Contact | Push | None) -> None:
     """From the moment the fingers open to the next grasp."""
     opened = contact.opened
     assert opened is not None
@@ -164,7 +197,7 @@ def _write_after(writer: _Writer, contact: Contact, following: Contact | None) -
     fingers = "gripper_command" if writer.signals.commanded else "gripper_plateau"
     if contact.missed:
         writer.cut(opened, BoundaryKind.MISS, fingers, trust)
-        again = following is not None
+        again = isinstance(following, Contact)
         writer.phase(
             opened, Phase.REACH if again else Phase.RETREAT, Goal.PICK, _again(contact) if again else RecoveryKind.NONE
         )
@@ -184,12 +217,20 @@ def _write_after(writer: _Writer, contact: Contact, following: Contact | None) -
         kind, detector = (BoundaryKind.RETREAT, "release_distance") if seen else (BoundaryKind.MOTION, "fingers_end")
         writer.cut(contact.left, kind, detector, trust)
         writer.phase(contact.left, Phase.RETREAT, Goal.PLACE)
-    if following is not None and following.closed is not None:
-        turn, detector = _turning_point(
-            writer.signals, opened if contact.left is None else contact.left, following.closed
-        )
-        writer.cut(turn, BoundaryKind.MOTION, detector)
-        writer.phase(turn, Phase.REACH, Goal.PICK, _again(contact))
+    if following is not None and (isinstance(following, Push) or following.closed is not None):
+        _write_turn(writer, opened if contact.left is None else contact.left, following, _again(contact))
+
+
+def _write_turn(
+    writer: _Writer, left: int, following: Contact | Push, recovery: RecoveryKind = RecoveryKind.NONE
+) -> None:
+    """Where one thing is left and the next is reached for."""
+    turn, detector = _turning_point(writer.signals, left, _begin(following))
+    writer.cut(turn, BoundaryKind.MOTION, detector)
+    if isinstance(following, Push):
+        writer.phase(turn, Phase.REACH, Goal.PUSH)
+    else:
+        writer.phase(turn, Phase.REACH, Goal.PICK, recovery)
 
 
 def _turning_point(signals: ArmSignals, left: int, closed: int) -> tuple[int, str]:

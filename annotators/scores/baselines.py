@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-import ruptures
 
+from annotators.kinematic.change_points import kernel_change_points, motion_features
 from annotators.kinematic.signals import ArmSignals, Grid, arm_signals
+from annotators.kinematic.waypoints import awe_waypoints
 from annotators.scores.marks import Mark, inside
-from annotators.scores.waypoints import awe_waypoints
 from pipeline.mask_runs import runs_of
-from schemas.array import Floats
 from schemas.calibration import Calibration
 from schemas.episode import ActionTrack
 from schemas.event import BoundaryKind
@@ -32,10 +31,6 @@ PAUSE_S = 0.2
 """A stop is this long at least; four frames at 20 Hz, the rule of key frames in C2F-ARM and its heirs."""
 AWE_ERROR_M = 0.02
 CPD_PENALTY = 20.0
-CPD_LEAST_S = 0.2
-CPD_GAMMA = 1.0
-CPD_WINDOW_S = 120.0
-"""The search is quadratic: longer episodes are searched window by window."""
 
 Ranges = Sequence[tuple[int, int]]
 
@@ -107,23 +102,8 @@ def kernel_cpd(signals: ArmSignals) -> list[Mark]:
 
     Of the channels and scales tried on synthetic grasps the strongest: a baseline has to be one worth beating.
     """
-    parts = [part for part in (signals.position, signals.speed, signals.opening) if part is not None]
-    values = _standardised(np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1))
-    least, most = signals.grid.samples(CPD_LEAST_S), signals.grid.samples(CPD_WINDOW_S)
-    found: list[int] = []
-    for first in range(0, len(values), most):
-        window = values[first : first + most]
-        if len(window) >= 2 * least and window.shape[1]:
-            search = ruptures.KernelCPD(kernel="rbf", min_size=least, params={"gamma": CPD_GAMMA})
-            found += [first + int(end) for end in search.fit(window).predict(pen=CPD_PENALTY)[:-1]]
+    found = kernel_change_points(motion_features(signals), signals.grid.rate_hz, CPD_PENALTY)
     return [_mark(signals, sample) for sample in found]
-
-
-def _standardised(values: Floats) -> Floats:
-    """Zero mean and unit variance per column; constant columns are left out."""
-    spread = values.std(axis=0)
-    found: Floats = (values - values.mean(axis=0))[:, spread > 1e-9] / spread[spread > 1e-9]
-    return found
 
 
 def _mark(signals: ArmSignals, sample: int, kind: BoundaryKind = BoundaryKind.MOTION) -> Mark:

@@ -14,6 +14,8 @@ TRUE_VERBS = {verb.value: verb for verb in Verb if verb is not Verb.OTHER} | {
     phase.value: verb for phase, verb in VERB_OF.items() if verb is not Verb.OTHER
 }
 """What the truth calls a stretch → its verb: simulators name phases, people verbs; other names are not asked."""
+_AS_GOOD = {Verb.PULL.value: Verb.PUSH.value}
+"""Simulators call every contact without a hold a push, whichever way it goes."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ def label_scores(cases: Sequence[Case]) -> tuple[LabelScore, ...]:
             if part.name not in TRUE_VERBS or not _covered(part, case):
                 continue
             asked[part.name] = asked.get(part.name, 0) + 1
-            right[part.name] = right.get(part.name, 0) + (verb_at(part, case.parts) == TRUE_VERBS[part.name].value)
+            found = verb_at(part, case.parts) or ""
+            right_ones = (found, _AS_GOOD.get(found))
+            right[part.name] = right.get(part.name, 0) + (TRUE_VERBS[part.name].value in right_ones)
     return tuple(LabelScore(name, right[name], asked[name]) for name in sorted(asked))
 
 

@@ -39,6 +39,8 @@ from schemas.time import NS_PER_S, FrameClock
 
 DOUBTFUL = 0.5
 """Events whose weaker edge is below this want a second look (events.md, "Output per cut")."""
+_GUESSED = frozenset({Goal.UNKNOWN, Goal.MOVE, Goal.PUSH})
+"""Goals of which the fingers say nothing: what moved, and whether anything did, has to be seen."""
 _LEAST_SEGMENT_S = 0.25
 """Motion primitives shorter than this are not cut out voluntarily."""
 
@@ -99,7 +101,7 @@ class TreeBuilder:
     def event(self, level: Level, node: _Node, parent_id: str) -> Event:
         span = self.clock.span(node.start.frame, node.end.frame, self.action_times_ns)
         doubtful = min(node.start.confidence, node.end.confidence) < DOUBTFUL
-        unclear = doubtful or node.label.goal in (Goal.UNKNOWN, Goal.MOVE)
+        unclear = doubtful or node.label.goal in _GUESSED
         given = node.given
         return Event(
             event_id=make_event_id(self.episode.episode_id, level, span, 0),
@@ -273,9 +275,11 @@ def _subtask_verb(goal: Goal, phases: Sequence[Phase], labels: Sequence[Label]) 
             placing = Verb.HAND_OVER if Phase.HAND_OVER in phases else Verb.PLACE
             return placing if set(phases) - {Phase.RELEASE, Phase.RETREAT} else Verb.RELEASE
         return Verb.MOVE if {Phase.TRANSPORT, Phase.BRING} & set(phases) else labels[0].verb
-    if goal is Goal.MOVE:
-        return Verb.HOLD_STILL if all(label.verb is Verb.HOLD_STILL for label in labels) else Verb.MOVE
-    return Verb.OTHER
+    if goal is Goal.PUSH:
+        return next((label.verb for label in labels if label.phase in (Phase.PUSH, Phase.PULL)), labels[0].verb)
+    still = all(label.verb is Verb.HOLD_STILL for label in labels)
+    moving = Verb.HOLD_STILL if still else Verb.MOVE
+    return moving if goal is Goal.MOVE else Verb.OTHER
 
 
 def _subtask_recovery(phases: Sequence[Phase], labels: Sequence[Label]) -> RecoveryKind:

@@ -33,6 +33,7 @@ PRIORS: Mapping[BoundaryKind, Prior] = MappingProxyType(
         BoundaryKind.MISS: Prior(0.778, 0.04),
         BoundaryKind.RETREAT: Prior(0.936, 0.05),
         BoundaryKind.SUPPORT: Prior(0.855, 0.10),
+        BoundaryKind.CONTACT: Prior(0.50, 0.30),
         BoundaryKind.TRANSPORT: Prior(0.938, 0.05),
         BoundaryKind.MOTION: Prior(0.30, 0.40),
         BoundaryKind.HARD_CUT: Prior(0.30, 0.05),

@@ -26,6 +26,10 @@ class Phase(StrEnum):
     RELEASE = "release"
     DROP = "drop"
     RETREAT = "retreat"
+    PUSH = "push"
+    """Contact without a hold."""
+    PULL = "pull"
+    """The same, towards the robot."""
     TAKE = "take"
     """Fingers closed, motion of the tool unknown, first part."""
     BRING = "bring"
@@ -45,6 +49,7 @@ class Goal(StrEnum):
 
     PICK = "pick"
     PLACE = "place"
+    PUSH = "push"
     MOVE = "move"
     UNKNOWN = "unknown"
 

@@ -11,7 +11,6 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
 
-from pipeline.errors import JoineryError
 from schemas.identity import digest
 
 
@@ -68,18 +67,24 @@ class Answer:
     completion_tokens: int
     cached: bool
     """True: read from the cache, no call was made and no token spent."""
+    attempts: int = 1
+    """How often the question was sent until it was answered. For the ledger, like `seconds`; results never use it."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Servers are well and will not take this one request (too long, a picture they cannot read): its item's fault."""
+
+    key: str
+    reason: str
 
 
 class Asker(Protocol):
     """Whoever answers requests: a client of servers, a batch engine, or an oracle in a test."""
 
-    def ask(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """One answer per request in any order, duplicates answered once.
+    def ask(self, requests: Sequence[Request]) -> Iterator[Answer | Refusal]:
+        """One answer or refusal per distinct request, in any order.
 
-        Raises `pipeline.errors.ServiceError` when servers are down or refuse us, and RequestError when this request is
-        what they cannot take. No answer is ever made up.
+        Raises `pipeline.errors.ServiceError` when servers are down or refuse us all. No answer is ever made up.
         """
-
-
-class RequestError(JoineryError):
-    """Servers are well and this one request is refused (too long, a picture they cannot read): its item's fault."""

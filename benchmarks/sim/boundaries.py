@@ -11,7 +11,7 @@
 
 Where the table leaves room: a contact run counts as the one before the release when it lasts until at most 0.2 s before
 it, so that a grazed wall is no place. An object that stands on something when it is let go has not slipped, lifted
-before or not. A push has no grasp; its contact shows in the phases and, as in the demo corpus, by its RETREAT.
+before or not. A push has no grasp: it begins with a CONTACT and ends, as in the demo corpus, with a RETREAT.
 """
 
 from dataclasses import dataclass
@@ -109,7 +109,8 @@ def boundaries_of(trace: Trace) -> list[Mark]:
     holds = _holds(trace)
     found = [mark for k in range(len(holds)) for mark in _hold(trace, holds, k)]
     found += [Mark(frame, BoundaryKind.MISS) for frame in _misses(trace)]
-    for _, end, item in _pushes(trace):
+    for start, end, item in _pushes(trace):
+        found.append(Mark(start, BoundaryKind.CONTACT, item.label))
         away = _retreat(trace, end - 1, _next_contact(trace, end))
         found += [] if away is None else [Mark(away, BoundaryKind.RETREAT, item.label)]
     return sorted(found, key=lambda mark: (mark.frame, _ORDER.index(mark.kind), mark.item))
@@ -240,6 +241,7 @@ _AFTER = {
     BoundaryKind.RETREAT: Phase.RETREAT,
     BoundaryKind.SLIP: Phase.REACH,
     BoundaryKind.MISS: Phase.REACH,
+    BoundaryKind.CONTACT: Phase.PUSH,
 }
 
 
@@ -253,8 +255,7 @@ def phases_of(trace: Trace, marks: list[Mark]) -> list[PhaseSpan]:
     edges = {0: Phase.IDLE}
     moving = first_true(speed > MOVING_M_S, 0, trace.n)
     edges |= {} if moving is None else {moving: Phase.REACH}
-    for start, end, _ in _pushes(trace):
-        edges |= {start: Phase.PUSH} | ({end: Phase.RELEASE} if end < trace.n else {})
+    edges |= {end: Phase.RELEASE for _, end, _ in _pushes(trace) if end < trace.n}
     edges |= {mark.frame: _AFTER[mark.kind] for mark in marks}
     edges |= dict.fromkeys(_turns(trace, marks), Phase.REACH)
     starts = sorted(edges)

@@ -11,7 +11,7 @@ The definitions are those of the physical boundary table (`schemas.event.Boundar
 - RETREAT: the hand is 3 cm from where it released. A slip has none: the hand goes back for the item.
 - MISS: the fingers leave the hard stop after closing on nothing and moving less than 2 cm meanwhile.
 
-A push has no grasp and therefore no typed boundary but RETREAT; its contact shows in the phases.
+- CONTACT: a push, which has no grasp, begins to touch its item. It ends with a RETREAT.
 """
 
 from dataclasses import dataclass
@@ -61,6 +61,7 @@ _PHASE_AFTER = {
     BoundaryKind.RETREAT: Phase.RETREAT,
     BoundaryKind.SLIP: Phase.REACH,
     BoundaryKind.MISS: Phase.REACH,
+    BoundaryKind.CONTACT: Phase.PUSH,
 }
 
 
@@ -171,8 +172,9 @@ def boundaries_of(hand: HandHistory, items: tuple[Item, ...], arm: Arm) -> list[
             for k, kind in _hold(hand, item, (start, end), regrasped=regrasped, free_until=free_until)
         ]
     found += [(k, BoundaryKind.MISS, "") for k in _misses(hand)]
-    for _, end in _pushes(hand):
+    for start, end in _pushes(hand):
         label = items[int(hand.pushing[end - 1])].label
+        found.append((start, BoundaryKind.CONTACT, label))
         found += [(k, kind, label) for k, kind in _retreat(hand, end - 1, len(hand.held))]
     return sorted(TrueBoundary(nanoseconds(k), kind, arm, label) for k, kind, label in found)
 
@@ -182,7 +184,6 @@ def phases_of(hand: HandHistory, script: ArmScript, boundaries: list[TrueBoundar
     end_ns = nanoseconds(len(hand.held))
     edges = {0: Phase.IDLE, round(script.done_s * NS_PER_S): Phase.RETREAT}
     edges |= {round(start * NS_PER_S): Phase.REACH for start in script.approaches_s}
-    edges |= {nanoseconds(start): Phase.PUSH for start, _ in _pushes(hand)}
     edges |= {nanoseconds(end): Phase.RELEASE for _, end in _pushes(hand)}
     edges |= {boundary.t_ns: _PHASE_AFTER[boundary.kind] for boundary in boundaries}
     starts = [t for t in sorted(edges) if t < end_ns]

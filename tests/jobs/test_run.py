@@ -1,18 +1,22 @@
 """How runs end: with errors told, nothing half published, and no more quarantined than is to blame."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jobs import run
 from jobs.river import RIVER
 from jobs.run import RunResult, run_recipe
-from pipeline.errors import JoineryError, SourceError, StoreError
+from jobs.worker import Batch
+from pipeline.errors import JoineryError, ServiceError, SourceError, StoreError
 from pipeline.shards.latest import shard_set_path
 from pipeline.shards.verify import verify
 from pipeline.stage import Bundle
-from pipeline.store import Workspace
+from pipeline.store import Attempt, Workspace
+from schemas.finding import Failure
+from schemas.model_call import CallOutcome, ModelCall
 from schemas.recipe_file import LoadedRecipe, load_recipe
 from schemas.run import Run
 from tests.jobs.runs import Silent, shard_bytes
@@ -100,6 +104,31 @@ def test_a_storage_error_quarantines_nothing_and_the_next_run_goes_on(
     monkeypatch.undo()
     assert run_recipe(load(), Silent()).quarantined == 1
     assert shard_bytes(Path(load().recipe.workspace.url)) == reference_bytes
+
+
+class ServiceLost:
+    """An executor whose first batch finds a service down after it has spent something."""
+
+    name, n_workers = "inline", 1
+
+    def execute(self, batches: Iterator[Batch]) -> Iterator[Attempt]:
+        call = ModelCall(next(batches).run_id, "ep-1", "tree", "w", "m@1", "k", CallOutcome.ANSWERED, 100, 20, 1, 0.5)
+        yield Attempt({}, (), (), calls=(call,), stopped="http://host/v1: HTTP 401")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_lost_service_ends_the_run_and_what_was_spent_stays(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "make_executor", lambda _spec: ServiceLost())
+    loaded = load()
+    with pytest.raises(ServiceError, match="stage ingest: http://host/v1: HTTP 401"):
+        run_recipe(loaded, Silent())
+    workspace = Workspace.existing(loaded.recipe.workspace.url)
+    assert workspace.rows(Failure) == []
+    (spent,) = workspace.rows(ModelCall)
+    (last,) = {each.run_id for each in workspace.rows(Run) if each.outcome == "failed"}
+    assert (spent.run_id, spent.tokens) == (last, 120)
 
 
 def test_an_episode_that_cannot_be_cut_is_not_scheduled(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from pipeline.ledger import WorkItem
 from pipeline.stage import Bundle, Scope, Stage
 from pipeline.store import Workspace
 from schemas.finding import Finding, Verdict
+from schemas.model_call import CallOutcome, ModelCall
 from schemas.recipe import Recipe
 
 
@@ -80,12 +81,37 @@ def test_items_of_a_stage_that_waits_are_done_at_once_and_come_back_in_order(
 def test_a_service_that_is_down_ends_the_run_and_is_no_items_fault(
     batch: Batch, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    def run(_bundle: Bundle, _spec: object) -> list[object]:
-        raise ServiceError("nothing answers")
+    def run(bundle: Bundle, _spec: object) -> list[object]:
+        if bundle.item != "a":
+            raise ServiceError("nothing answers")
+        return [finding("a")]
 
     monkeypatch.setattr(worker, "stage_named", lambda _name: replace(TOY, run=run, at_once=lambda _spec: at_once))
-    with pytest.raises(ServiceError, match="nothing answers"):
-        run_batch(batch)
+    attempt = run_batch(batch)
+    assert attempt.stopped == "nothing answers"
+    assert [done.item for done in attempt.done] == ["a"], "what was done before is kept"
+    assert attempt.failures == ()
+
+
+CALL = ModelCall("", "", "tree", "ev-1", "m@1", "key", CallOutcome.ANSWERED, 100, 20, 1, 0.5)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_what_models_were_asked_is_kept_for_items_that_failed_too(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    def run(bundle: Bundle, spec: object) -> list[object]:
+        bundle.note_call(CALL)
+        return run_toy(bundle, spec)
+
+    monkeypatch.setattr(worker, "stage_named", lambda _name: replace(TOY, run=run, at_once=lambda _spec: at_once))
+    attempt = run_batch(batch)
+    assert sorted(call.item for call in attempt.calls) == ["a", "b", "bad"]
+    assert {replace(call, item="") for call in attempt.calls} == {replace(CALL, run_id=batch.run_id)}
+    batch.workspace.commit([attempt])
+    assert sorted(batch.workspace.rows(ModelCall), key=lambda call: call.item) == sorted(
+        attempt.calls, key=lambda call: call.item
+    )
 
 
 def test_a_content_keyed_stage_is_known_downstream_by_what_it_wrote(

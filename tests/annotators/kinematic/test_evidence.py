@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from annotators.kinematic.evidence import KinematicEvidence, kinematic_evidence, motion_of
+from annotators.tree.claim import make_cut
 from annotators.tree.evidence import Goal, Label, Phase
 from pipeline.synthetic.trajectory import Variant, make_trajectory
 from schemas.array import Floats
@@ -114,6 +115,18 @@ def test_an_arm_without_a_gripper_is_cut_where_its_motion_pauses() -> None:
     assert [cut.kind for cut in cuts] == [BoundaryKind.MOTION] * 2
     np.testing.assert_allclose([cut.t_ns / NS_PER_S for cut in cuts], [3, 6], atol=0.2)
     assert max(cut.confidence for cut in cuts) <= 0.3
+
+
+def test_what_pictures_show_is_heard_where_an_arm_pauses_and_cuts_nothing_by_itself() -> None:
+    stroke = np.sin(np.linspace(0, np.pi, 60)) * 0.01
+    position = np.stack([np.cumsum(np.tile(stroke, 3)), np.zeros(180), np.zeros(180)], axis=1).astype(np.float32)
+    times = even_times(180, FPS)
+    clock = make_episode(times, 9 * NS_PER_S).master.clock
+    seen = [make_cut(round(t * NS_PER_S), BoundaryKind.VISUAL_CHANGE, "visual_change") for t in (3.0, 4.5)]
+    evidence = kinematic_evidence(make_track(times, make_arm(position)), calibration_of(), clock, SPEC, lambda: seen)
+    assert evidence is not None
+    heard = [cut.t_ns / NS_PER_S for cut in evidence.cuts() if "visual_change" in cut.detectors]
+    assert heard == [pytest.approx(3.0, abs=0.2)]
 
 
 def test_a_hand_closed_on_a_resting_arm_grasps_nothing() -> None:

@@ -1,13 +1,15 @@
 """Names for what lies between contacts."""
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pytest
 
 from annotators.kinematic.contact import Contact, contacts_of
 from annotators.kinematic.gripper import find_holds
 from annotators.kinematic.phases import ArmTimeline, arm_timeline
+from annotators.kinematic.proposals import Proposal
 from annotators.kinematic.signals import arm_signals
+from annotators.kinematic.strokes import FreeMotion, Push
 from annotators.tree.evidence import Goal, Phase
 from pipeline.synthetic.trajectory import Variant, as_action_track, make_trajectory
 from schemas.episode import Arm
@@ -94,3 +96,41 @@ def test_without_contacts_there_is_one_phase_and_no_cut() -> None:
     assert names(line) == [Phase.MOTION]
     assert line.cuts == ()
     assert not line.has_contacts
+
+
+def test_a_push_between_two_grasps_has_its_own_goal_and_is_turned_to_and_from() -> None:
+    track = as_action_track(make_trajectory([0, 5], {Arm.RIGHT: (Variant.PLAIN,) * 2}), "ep-test")
+    (signals,) = arm_signals(track, calibration_of(), SPEC)
+    assert signals.opening is not None
+    contacts = contacts_of(signals, find_holds(signals.opening, signals.grid.rate_hz, SPEC), SPEC)
+    first, second = contacts
+    assert first.left is not None
+    assert second.closed is not None
+    gap = second.closed - first.left
+    push = Push(
+        start=first.left + gap // 4,
+        ended=first.left + gap // 2,
+        left=first.left + gap // 2 + 10,
+        pulled=True,
+        weight=0.8,
+        detector="resistance",
+    )
+    line = arm_timeline(signals, contacts, FreeMotion(pushes=(push,)))
+    assert names(line) == [*PICK_AND_PLACE, Phase.REACH, Phase.PULL, Phase.RETREAT, *PICK_AND_PLACE]
+    goals = [span.goal for span in line.phases]
+    assert [goal for goal, _ in groupby(goals)] == [Goal.PICK, Goal.PLACE, Goal.PUSH, Goal.PICK, Goal.PLACE]
+    contact = next(cut for cut in line.cuts if cut.kind is BoundaryKind.CONTACT)
+    assert contact.confidence == pytest.approx(0.8 * 0.5)
+    assert contact.detectors == ("resistance",)
+    assert [cut.t_ns for cut in line.cuts] == sorted(cut.t_ns for cut in line.cuts)
+
+
+def test_stops_are_motions_of_their_weight_with_everybody_who_saw_them() -> None:
+    track = as_action_track(make_trajectory([0, 5], {Arm.RIGHT: (Variant.PLAIN,)}), "ep-test")
+    (signals,) = arm_signals(track, calibration_of(), SPEC)
+    line = arm_timeline(signals, [], FreeMotion(stops=(Proposal(40, 0.5, ("awe_knot", "turn")),)))
+    assert names(line) == [Phase.MOTION]
+    (motion,) = line.motions
+    assert motion.kind is BoundaryKind.MOTION
+    assert motion.confidence == pytest.approx(0.15)
+    assert motion.detectors == ("awe_knot", "turn")

@@ -155,11 +155,12 @@ def test_a_retreat_back_along_the_way_counts_where_three_centimetres_are_never_r
     assert frame_of(marks, Kind.RETREAT) == len(maker.tool) - 10 + 5  # 2 mm per frame, more than 1 cm
 
 
-def test_a_push_shows_in_the_phases_and_by_its_retreat() -> None:
+def test_a_push_begins_with_a_contact_and_ends_with_a_retreat() -> None:
     maker = reached().move(10, (0, 0, 0), opening=0.1).move(20, (0.2, 0, 0), touched=True, opening=0.1)
     trace = maker.move(10, (0.2, 0, 0.2)).trace()
     marks = boundaries_of(trace)
-    assert kinds(marks) == [Kind.RETREAT]
+    assert kinds(marks) == [Kind.CONTACT, Kind.RETREAT]
+    assert frame_of(marks, Kind.CONTACT) == len(maker.tool) - 30
     assert [span.phase for span in phases_of(trace, marks)] == [
         Phase.IDLE, Phase.REACH, Phase.PUSH, Phase.RELEASE, Phase.RETREAT,
     ]  # fmt: skip

@@ -24,7 +24,7 @@ EXPECTED = {
     ],
     Variant.DROP: [Kind.GRASP, Kind.LIFT, Kind.TRANSPORT, Kind.RELEASE, Kind.RETREAT],
     Variant.ABANDON: [Kind.MISS],
-    Variant.PUSH: [Kind.RETREAT],
+    Variant.PUSH: [Kind.CONTACT, Kind.RETREAT],
 }  # fmt: skip
 
 

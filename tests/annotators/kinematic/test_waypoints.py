@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotators.scores.waypoints import awe_waypoints, chord_errors
+from annotators.kinematic.waypoints import awe_waypoints, chord_errors
 from schemas.array import Floats
 
 

@@ -1,0 +1,1 @@
+"""Tests of the servers a run starts for itself."""
