@@ -9,7 +9,8 @@ Inside the band the edges are refined to where the opening settles on the platea
 fingers cross the band before they touch. On the simulated recordings this moves grasps from 1.5 frames early to 0.5.
 
 Fingers that are abruptly held up and still reach their hard stop have squeezed out what held them up: their hold
-begins where they met resistance and ends at the stop.
+begins where they met resistance and ends at the stop. Closed fingers that are forced apart after they met have caught
+it again: two holds in one valley.
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ _HELD_UP_SHARE = 0.4
 """Of the closing speed: slower fingers meet resistance."""
 HARD_STOP = 0.05
 """Plateaus below this may be closed on nothing; above, something is between the fingers."""
+SHUT = 0.015
+"""Thinner than this share of the opening counts as nothing between them; paper and cloth are thinner."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,11 @@ def find_holds(opening: Floats, rate_hz: float, spec: SegmentSpec, *, squeezes: 
         left = marks[k - 1][0] if k > 0 else None
         right = marks[k + 1][0] if k + 1 < len(marks) else None
         hold = _hold(opening, left, right, rate_hz, spec, squeezes=squeezes)
-        start = 0 if hold.closed is None else hold.closed
-        end = len(opening) if hold.opened is None else hold.opened
-        if end - start >= spec.min_hold_s * rate_hz:
-            holds.append(hold)
+        for part in _forced_apart(opening, left or 0, hold, rate_hz, spec) if squeezes else [hold]:
+            start = 0 if part.closed is None else part.closed
+            end = len(opening) if part.opened is None else part.opened
+            if end - start >= spec.min_hold_s * rate_hz:
+                holds.append(part)
     return holds
 
 
@@ -120,6 +124,40 @@ def _hold(
             return Hold(first + resisted, first + stopped, width, float(valley[0]) - width)
     sides = [float(valley[0])] * (left is not None) + [float(valley[-1])] * (right is not None)
     return Hold(closed, opened, plateau, min(sides) - plateau)
+
+
+def _forced_apart(opening: Floats, left: int, hold: Hold, rate_hz: float, spec: SegmentSpec) -> list[Hold]:
+    """The hold, divided where its fingers meet and are then forced apart, though nobody opens them.
+
+    Nothing is between fingers that meet, and something is between fingers that press and do not: what was lost is
+    caught again. It is as wide as it forces them apart, so the first hold begins where they were that close.
+    """
+    first, last = hold.closed or 0, len(opening) if hold.opened is None else hold.opened
+    met = [(first + a, first + b) for a, b in runs_of(opening[first:last] <= HARD_STOP)]
+    met = [(a, b) for a, b in met if opening[a:b].min() <= SHUT]
+    between = zip([b for _, b in met], [*[a for a, _ in met], last][1:], strict=True)
+    caught = [
+        (a, b)
+        for a, b in between
+        if _before_rising(opening, a, b, rising=b == hold.opened) - a >= spec.min_hold_s * rate_hz
+    ]
+    if not caught:
+        return [hold]
+    widest = max(float(opening[a:b].max()) for a, b in caught)
+    wider = last_true(opening[: met[0][0]] > widest + spec.plateau, left, met[0][0])
+    before = None if hold.closed is None else left if wider is None else wider + 1
+    parts = [(before, met[0][0]), *caught]
+    return [
+        Hold(a, None if b == len(opening) else b, float(np.median(opening[a or 0 : b])), hold.depth)
+        for a, b in parts
+        if b > (a or 0)
+    ]
+
+
+def _before_rising(opening: Floats, first: int, end: int, *, rising: bool) -> int:
+    """Where fingers that are open at ``end`` began to open; ``end`` itself if they do not open there."""
+    falls = np.flatnonzero(np.diff(opening[first:end]) < 0.0) if rising else np.array([end - first])
+    return first + int(falls[-1]) if falls.size else first
 
 
 def _resistance(closing: Floats, rate_hz: float, spec: SegmentSpec) -> int | None:

@@ -33,7 +33,8 @@ WIDEST = 64
 APPROACH_M = 0.03
 """A stroke without a step of resistance meets what it pushes after this, the counterpart of B6's 3 cm."""
 HAND_M = 0.10
-"""A hand that leaves across its push slides along what it pushed until fingers of this length are past it."""
+"""A hand that leaves across its push slides along what it pushed until fingers of this length are past it. And a fist
+that meets no resistance has to move at least as far to be pushing: one that stays low may be a grasp that failed."""
 BACK_SHARE = 0.5
 """A retreat draws back when it starts within 60° of where the push came from."""
 LEAST_S = 1.0
@@ -254,7 +255,8 @@ def _lattice(track: _Track, *, before_a_hold: bool) -> Lattice:
     costs[State.REACH] = strokes + _BLOCKED_PER_S * track.blocked_s
     if track.signals.position is not None:
         costs[State.RETREAT] = np.where((track.chord_m >= LEAST_RETREAT_M) & ~track.onward, strokes, np.inf)
-        contact = np.maximum(_RESISTED_GAIN * track.peak, _FIST_GAIN * track.fist)
+        struck = np.where(track.chord_m >= APPROACH_M + HAND_M, track.fist, 0.0)
+        contact = np.maximum(_RESISTED_GAIN * track.peak, _FIST_GAIN * struck)
         free_s = np.maximum(track.duration_s * (1.0 - track.fist) - track.blocked_s, 0.0)
         push = track.bend_m / _BEND_OF_PUSH_M + _FREE_PUSH_PER_S * free_s
         costs[State.PUSH] = np.where(track.chord_m >= LEAST_PUSH_M, push + _PUSH_PRICE - contact, np.inf)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from annotators.kinematic.empty_hand import SHUT, is_fist, is_squeezed
-from annotators.kinematic.gripper import Hold
+from annotators.kinematic.empty_hand import is_fist, is_squeezed
+from annotators.kinematic.gripper import SHUT, Hold
 from annotators.kinematic.signals import ArmSignals, arm_signals
 from schemas.array import Floats
 from schemas.recipe import SegmentSpec
