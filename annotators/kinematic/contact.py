@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annotators.kinematic.gripper import HARD_STOP, Hold
+from annotators.kinematic.gripper import HARD_STOP, SHUT, Hold
 from annotators.kinematic.signals import ArmSignals, Effector
 from pipeline.mask_runs import first_true, runs_of
 from schemas.array import Floats
@@ -26,6 +26,8 @@ _SHALLOW = 2.0
 SIDEWAYS_M = 0.02
 MISS_TRAVEL_M = 0.02
 SLIP_DISTANCE_M = 0.05
+CARRIED_S = 1.0
+"""Fingers that meet while they rise and open sooner than this have lost what they took."""
 SLIDING_S = 0.5
 """How long an object that is let go in motion keeps the tool's pace, at most: a fall from 0.3 m and some sliding."""
 SLIP_WINDOW_S = 10.0
@@ -97,11 +99,13 @@ def _contact(signals: ArmSignals, hold: Hold, following: Hold | None, spec: Segm
     plain = Contact(hold.closed, hold.opened, hold.plateau, hold.depth)
     if signals.position is None or signals.velocity is None or signals.speed is None:
         return replace(plain, left=_fingers_open(signals, hold, following))
+    if _is_miss(signals.position, hold):
+        return replace(plain, missed=True)
+    hold = _until_lost(signals, hold, spec)
+    plain = replace(plain, opened=hold.opened)
     n = signals.grid.n
     start, end = hold.closed or 0, n if hold.opened is None else hold.opened
     next_closed = n if following is None or following.closed is None else following.closed
-    if _is_miss(signals.position, hold):
-        return replace(plain, missed=True)
     lifted, sideways = _lift(signals.position, start, end, spec) if hold.closed is not None else (None, False)
     touched_down = None
     if hold.opened is not None and not sideways and (lifted is not None or hold.closed is None):
@@ -118,6 +122,23 @@ def _contact(signals: ArmSignals, hold: Hold, following: Hold | None, spec: Segm
         touched_down=touched_down,
         left=left,
     )
+
+
+def _until_lost(signals: ArmSignals, hold: Hold, spec: SegmentSpec) -> Hold:
+    """The hold, up to where its fingers meet if they still close while the tool rises already: they let it slip out.
+
+    Who takes something thin closes first and rises then, and who carries it anywhere needs longer than that.
+    """
+    position, opening = signals.position, signals.opening
+    if position is None or opening is None or hold.closed is None or hold.opened is None or hold.plateau > HARD_STOP:
+        return hold
+    if signals.commanded or signals.effector is not Effector.GRIPPER:
+        return hold
+    met = first_true(opening <= SHUT, hold.closed, hold.opened)
+    if met is None or hold.opened - met > CARRIED_S * signals.grid.rate_hz:
+        return hold
+    rose = position[met, 2] > position[hold.closed, 2] + spec.lift_m
+    return replace(hold, opened=met) if rose else hold
 
 
 def _holds_nothing(signals: ArmSignals, contact: Contact, contacts: list[Contact], spec: SegmentSpec) -> bool:

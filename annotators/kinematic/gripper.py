@@ -26,6 +26,8 @@ _REFINE_S = 0.3
 _RATE_S = 0.1
 _HELD_UP_SHARE = 0.4
 """Of the closing speed: slower fingers meet resistance."""
+_CALM_SHARE = 0.3
+"""Of the closing speed: slower fingers are at rest, as far as a smoothed opening can show."""
 HARD_STOP = 0.05
 """Plateaus below this may be closed on nothing; above, something is between the fingers."""
 SHUT = 0.015
@@ -87,6 +89,8 @@ def find_holds(opening: Floats, rate_hz: float, spec: SegmentSpec, *, squeezes: 
         left = marks[k - 1][0] if k > 0 else None
         right = marks[k + 1][0] if k + 1 < len(marks) else None
         hold = _hold(opening, left, right, rate_hz, spec, squeezes=squeezes)
+        if squeezes and not _comes_to_rest(opening, left or 0, hold, rate_hz, spec):
+            continue
         for part in _forced_apart(opening, left or 0, hold, rate_hz, spec) if squeezes else [hold]:
             start = 0 if part.closed is None else part.closed
             end = len(opening) if part.opened is None else part.opened
@@ -124,6 +128,15 @@ def _hold(
             return Hold(first + resisted, first + stopped, width, float(valley[0]) - width)
     sides = [float(valley[0])] * (left is not None) + [float(valley[-1])] * (right is not None)
     return Hold(closed, opened, plateau, min(sides) - plateau)
+
+
+def _comes_to_rest(opening: Floats, left: int, hold: Hold, rate_hz: float, spec: SegmentSpec) -> bool:
+    """Whether the fingers stay for `min_hold_s`. Those that turn round at once were told to: nothing stopped them."""
+    if hold.closed is None or hold.opened is None:
+        return True
+    rate = np.gradient(opening[left : hold.opened + 1])
+    calm = np.abs(rate[hold.closed - left :]) < _CALM_SHARE * -float(rate.min())
+    return bool(np.count_nonzero(calm) >= spec.min_hold_s * rate_hz)
 
 
 def _forced_apart(opening: Floats, left: int, hold: Hold, rate_hz: float, spec: SegmentSpec) -> list[Hold]:
