@@ -261,7 +261,7 @@ def subtask_label(labels: Sequence[Label]) -> Label:
     goal = labels[0].goal
     arms = {label.arm for label in labels if label.phase is not Phase.DRIVE} or {None}
     arm = arms.pop() if len(arms) == 1 else None
-    return Label(_subtask_verb(goal, phases, labels), arm, phases[-1], goal, _subtask_recovery(phases, labels))
+    return Label(_subtask_verb(goal, phases, labels), arm, phases[-1], goal, _subtask_recovery(labels))
 
 
 def _subtask_verb(goal: Goal, phases: Sequence[Phase], labels: Sequence[Label]) -> Verb:
@@ -282,10 +282,10 @@ def _subtask_verb(goal: Goal, phases: Sequence[Phase], labels: Sequence[Label]) 
     return moving if goal is Goal.MOVE else Verb.OTHER
 
 
-def _subtask_recovery(phases: Sequence[Phase], labels: Sequence[Label]) -> RecoveryKind:
+def _subtask_recovery(labels: Sequence[Label]) -> RecoveryKind:
     """Losing the object outweighs having fetched it; a miss counts only when nothing was caught after it."""
     found = [label.recovery for label in labels if label.recovery is not RecoveryKind.NONE]
-    if phases[-1] is Phase.DROP:
+    if labels[-1].recovery is RecoveryKind.SLIP:
         return RecoveryKind.SLIP
     again = [kind for kind in found if kind in (RecoveryKind.RETRY, RecoveryKind.REGRASP)]
     if again:
