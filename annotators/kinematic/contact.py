@@ -137,8 +137,8 @@ def _until_lost(signals: ArmSignals, hold: Hold, spec: SegmentSpec) -> Hold:
     met = first_true(opening <= SHUT, hold.closed, hold.opened)
     if met is None or hold.opened - met > CARRIED_S * signals.grid.rate_hz:
         return hold
-    rose = position[met, 2] > position[hold.closed, 2] + spec.lift_m
-    return replace(hold, opened=met) if rose else hold
+    lifted, sideways = _lift(position, hold.closed, met, spec)
+    return hold if lifted is None or sideways else replace(hold, opened=met)
 
 
 def _holds_nothing(signals: ArmSignals, contact: Contact, contacts: list[Contact], spec: SegmentSpec) -> bool:

@@ -88,21 +88,18 @@ def find_holds(opening: Floats, rate_hz: float, spec: SegmentSpec, *, squeezes: 
             continue
         left = marks[k - 1][0] if k > 0 else None
         right = marks[k + 1][0] if k + 1 < len(marks) else None
-        hold = _hold(opening, left, right, rate_hz, spec, squeezes=squeezes)
-        if squeezes and not _comes_to_rest(opening, left or 0, hold, rate_hz, spec):
-            continue
-        for part in _forced_apart(opening, left or 0, hold, rate_hz, spec) if squeezes else [hold]:
-            start = 0 if part.closed is None else part.closed
-            end = len(opening) if part.opened is None else part.opened
+        for hold in _in_valley(opening, left, right, rate_hz, spec, squeezes=squeezes):
+            start = 0 if hold.closed is None else hold.closed
+            end = len(opening) if hold.opened is None else hold.opened
             if end - start >= spec.min_hold_s * rate_hz:
-                holds.append(part)
+                holds.append(hold)
     return holds
 
 
-def _hold(
+def _in_valley(
     opening: Floats, left: int | None, right: int | None, rate_hz: float, spec: SegmentSpec, *, squeezes: bool
-) -> Hold:
-    """The hold between two high pivots (None: the signal's end)."""
+) -> list[Hold]:
+    """The hold between two high pivots (None: the signal's end); several if what was held is lost and caught again."""
     first, last = left or 0, len(opening) if right is None else right + 1
     valley = opening[first:last]
     plateau = float(np.median(valley[valley <= valley.min() + spec.plateau]))
@@ -125,9 +122,16 @@ def _hold(
         resisted = None if stopped is None else _resistance(valley[:stopped], rate_hz, spec)
         if stopped is not None and resisted is not None:
             width = float(valley[resisted])
-            return Hold(first + resisted, first + stopped, width, float(valley[0]) - width)
+            return [Hold(first + resisted, first + stopped, width, float(valley[0]) - width)]
     sides = [float(valley[0])] * (left is not None) + [float(valley[-1])] * (right is not None)
-    return Hold(closed, opened, plateau, min(sides) - plateau)
+    hold = Hold(closed, opened, plateau, min(sides) - plateau)
+    if not squeezes:
+        return [hold]
+    return (
+        _forced_apart(opening, first, hold, rate_hz, spec)
+        if _comes_to_rest(opening, first, hold, rate_hz, spec)
+        else []
+    )
 
 
 def _comes_to_rest(opening: Floats, left: int, hold: Hold, rate_hz: float, spec: SegmentSpec) -> bool:
@@ -169,7 +173,7 @@ def _forced_apart(opening: Floats, left: int, hold: Hold, rate_hz: float, spec: 
 
 def _before_rising(opening: Floats, first: int, end: int, *, rising: bool) -> int:
     """Where fingers that are open at ``end`` began to open; ``end`` itself if they do not open there."""
-    falls = np.flatnonzero(np.diff(opening[first:end]) < 0.0) if rising else np.array([end - first])
+    falls = np.flatnonzero(np.diff(opening[first:end]) <= 0.0) if rising else np.array([end - first])
     return first + int(falls[-1]) if falls.size else first
 
 

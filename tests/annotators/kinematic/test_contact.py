@@ -82,6 +82,19 @@ def test_a_thin_object_that_is_carried_away_is_no_miss() -> None:
     assert contact.lifted is not None
 
 
+def test_what_is_lost_while_the_fingers_close_and_rise_is_lost_when_they_meet() -> None:
+    def opened(rises_s: float, opens_s: float) -> float:
+        fingers = [(0.0, 1.0), (1.0, 1.0), (1.6, 0.0), (opens_s, 0.0), (opens_s + 0.3, 1.0)]
+        signals = observed([(0.0, 0.0), (rises_s, 0.0), (rises_s + 1.0, 0.6)], fingers)
+        (contact,) = contacts(signals)
+        assert contact.lifted is not None
+        return seconds(signals, contact.opened)
+
+    assert opened(rises_s=1.2, opens_s=2.2) == pytest.approx(1.5, abs=0.05)
+    assert opened(rises_s=1.6, opens_s=2.4) == pytest.approx(2.45, abs=0.05), "something thin, taken and then lifted"
+    assert opened(rises_s=1.2, opens_s=5.0) == pytest.approx(5.05, abs=0.05), "something thin, carried"
+
+
 def test_fingers_closed_on_nothing_that_press_or_push_hold_nothing() -> None:
     closed = [(t, 0.0 if value == 0.4 else value) for t, value in CLOSE_THEN_OPEN]
     assert contacts(observed([(0, 0.1), (2, 0.1), (3, 0.0)], closed)) == []

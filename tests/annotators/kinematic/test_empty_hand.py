@@ -64,6 +64,11 @@ def test_fingers_that_close_without_being_told_to_were_squeezed() -> None:
     assert is_squeezed(signals, hold(0.6), told_to_open)
 
 
+def test_closed_fingers_that_catch_something_do_so_by_the_command_that_closed_them() -> None:
+    told_long_before = np.where(np.arange(400) < 10, 1.0, 0.0)
+    assert not is_squeezed(signals_of(LIFTED), hold(0.6), told_long_before)
+
+
 def test_without_a_command_nobody_knows() -> None:
     assert not is_squeezed(signals_of(LIFTED), hold(0.6), None)
     assert not is_squeezed(signals_of(LIFTED), hold(0.6, closed=None), np.full(400, 0.5))

@@ -74,6 +74,34 @@ def test_what_is_squeezed_out_was_held_from_the_resistance_to_the_hard_stop() ->
     assert whole.opened is None
 
 
+LOST_TWICE = [(1.0, 1.0), (1.4, 0.3), (1.7, 0.0), (1.8, 0.0), (2.0, 0.15), (3.0, 0.15), (3.2, 0.0), (3.6, 0.0)]
+CAUGHT = [(3.8, 0.12), (5.0, 0.12)]
+
+
+def test_fingers_that_met_and_are_forced_apart_have_caught_again_what_they_lost() -> None:
+    opening = ramps((0, 1), *LOST_TWICE, *CAUGHT, (5.2, 1), end=6)
+    holds = find_holds(opening, RATE, SPEC)
+    edges = [edge / RATE for hold in holds for edge in (hold.closed, hold.opened) if edge is not None]
+    assert edges == pytest.approx([1.4, 1.66, 1.86, 3.14, 3.68, 5.0], abs=0.05)
+    assert [hold.plateau > 0.1 for hold in holds] == [True] * 3
+    assert len(find_holds(opening, RATE, SPEC, squeezes=False)) == 1
+
+
+def test_fingers_that_meet_and_open_have_caught_nothing_again() -> None:
+    opening = ramps((0, 1), *LOST_TWICE, (3.9, 1), end=6)
+    assert [hold.closed is not None and hold.closed > 3.2 * RATE for hold in find_holds(opening, RATE, SPEC)] == [
+        False,
+        False,
+    ]
+    thin = ramps((0, 1), (1, 1), (1.4, 0.0), (2, 0.0), (2.2, 0.04), (4, 0.04), (4.2, 1), end=6)
+    assert len(find_holds(thin, RATE, SPEC)) == 1
+
+
+def test_fingers_that_turn_round_at_once_were_not_stopped_by_anything() -> None:
+    assert find_holds(ramps((0, 1), (1, 1), (2, 0.3), (3, 1), end=5), RATE, SPEC) == []
+    assert len(find_holds(ramps((0, 1), (1, 1), (2, 0.3), (2.3, 0.3), (3.3, 1), end=5), RATE, SPEC)) == 1
+
+
 @pytest.mark.parametrize("seconds", [0.4, 3.0])
 def test_closing_on_nothing_meets_no_resistance(seconds: float) -> None:
     u = np.clip((np.arange(round(8 * RATE)) / RATE - 1.0) / seconds, 0, 1)

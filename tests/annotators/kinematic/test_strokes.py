@@ -67,6 +67,13 @@ def test_a_fist_along_the_table_pushes_and_one_in_the_air_does_not() -> None:
     assert pushes(free_motions(signals_of(high), [], [fist], None)) == []
 
 
+def test_a_fist_that_moves_less_than_a_hand_is_long_and_meets_nothing_does_not_push() -> None:
+    short: Corners = [(t, 0.1 + 0.5 * (x - 0.1), y, z) for t, x, y, z in PUSH]
+    signals, fist = signals_of(short), Hold(10, None, 0.0, 1.0)
+    assert pushes(free_motions(signals, [], [fist], None)) == []
+    assert len(pushes(free_motions(signals, [], [fist], resisted_in(signals, PUSHED)))) == 1
+
+
 def test_a_pause_in_a_push_divides_nothing() -> None:
     corners: Corners = [
         *PUSH[:3],
