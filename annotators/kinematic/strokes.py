@@ -44,6 +44,8 @@ LEAST_PUSH_M = 0.02
 LEAST_RETREAT_M = 0.03
 CAME_S, LEAST_CAME_M, ONWARD = 0.3, 0.01, 0.5
 """A retreat turns by 60° or more from the way of the last 0.3 s, unless the tool had come to rest."""
+BLOCKED = "resistance"
+"""The detector of a push that a force shows, unlike a fist's."""
 SURE = 0.5
 """Resistance below this share of a full one says nothing."""
 FLOOR_M = 0.03
@@ -276,7 +278,10 @@ def _lattice(track: _Track, *, before_a_hold: bool) -> Lattice:
 
 
 def _pushes(track: _Track, found: list[Stretch], proposals: list[Proposal]) -> list[Push]:
-    """One push from its first stroke to its retreat, pauses included."""
+    """One push from its first stroke to its retreat, pauses included.
+
+    One that is never left counts only against resistance: a hand may end its work as a fist.
+    """
     pushes: list[Push] = []
     first: int | None = None
     for k, part in enumerate(found):
@@ -290,8 +295,10 @@ def _pushes(track: _Track, found: list[Stretch], proposals: list[Proposal]) -> l
         if following is not None:
             later = [other for other in found[k + 2 :] if other.state is not State.RETREAT]
             until = track.at[later[0].start] if later else track.at[-1]
-        pushes.append(_push(track, found[first : k + 1], until, proposals))
+        push = _push(track, found[first : k + 1], until, proposals)
         first = None
+        if push.left is not None or push.detector == BLOCKED:
+            pushes.append(push)
     return pushes
 
 
@@ -312,7 +319,7 @@ def _push(track: _Track, strokes: list[Stretch], until: int, proposals: list[Pro
         left=_left(track.signals, start, min(ended, until - 1), until),
         pulled=bool(stroke[0] < -PULL_SHARE * np.linalg.norm(stroke)),
         weight=float(max(resisted, fist)),
-        detector="resistance" if resisted >= fist else "fist",
+        detector=BLOCKED if resisted >= fist else "fist",
     )
 
 

@@ -112,6 +112,7 @@ def test_an_episode_that_ends_in_contact_has_no_retreat() -> None:
     ((start, left),) = pushes(free_motions(signals, [], [], resisted_in(signals, PUSHED)))
     assert start == pytest.approx(1.6, abs=0.15)
     assert left is None
+    assert pushes(free_motions(signals, [], [Hold(10, None, 0.0, 1.0)], None)) == []
 
 
 def test_towards_the_robot_is_pulled() -> None:
