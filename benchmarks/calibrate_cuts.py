@@ -23,7 +23,7 @@ from annotators.scores.marks import OURS, Case, Mark
 from annotators.scores.trust import ERRORS_WITHIN_S, HIT_WITHIN_S, trust
 from annotators.tree.claim import PRIORS
 from benchmarks.events import simulated
-from benchmarks.made_cases import one_arm, two_arms
+from benchmarks.made_cases import one_arm, pushes, two_arms
 from schemas.event import BoundaryKind
 from schemas.time import NS_PER_S
 from schemas.truth import PHYSICAL_KINDS
@@ -35,8 +35,8 @@ SEEDS = range(100, 106)
 
 
 def made() -> list[Case]:
-    """Made-up episodes at both rates, with one arm and two."""
-    return [case for rate_hz in (20, 30) for make in (one_arm, two_arms) for case in make(SEEDS, rate_hz)]
+    """Made-up episodes at both rates: with one arm, with two, and pushes."""
+    return [case for rate_hz in (20, 30) for make in (one_arm, two_arms, pushes) for case in make(SEEDS, rate_hz)]
 
 
 def hits(cases: Sequence[Case], kind: BoundaryKind) -> list[tuple[Mark, bool]]:

@@ -18,7 +18,7 @@ from annotators.scores.marks import OURS, Case
 from annotators.scores.ratios import f1_at, ratios, segment_f1_at, typed_f1_at
 from annotators.scores.recoveries import recovery_scores
 from annotators.scores.trust import kind_scores, trust
-from benchmarks.made_cases import one_arm, two_arms
+from benchmarks.made_cases import one_arm, pushes, two_arms
 from data_cards.registry import bundled_cards
 from jobs.progress import LineReporter
 from jobs.river import RIVER
@@ -82,6 +82,7 @@ def made_rows() -> Iterator[Row]:
     pairs = list(two_arms(range(10), 30))
     yield scored("made, two arms, 30 Hz: typed F1@.1", pairs, typed_f1_at(0.1), 0.95)
     yield scored("made, two arms, 30 Hz: F1@.25 of any kind", pairs, f1_at(0.25), 0.95)
+    yield scored("made pushes, 20 Hz: typed F1@.25", list(pushes(range(10), 20)), typed_f1_at(0.25))
 
 
 def grasp_rows(cases: Sequence[Case]) -> Iterator[Row]:
@@ -108,6 +109,19 @@ def grasp_rows(cases: Sequence[Case]) -> Iterator[Row]:
     yield Row("expected calibration error", sure.ece)
 
 
+def push_rows(cases: Sequence[Case]) -> Iterator[Row]:
+    """Simulated tasks in which something is moved without a hold."""
+    yield scored("without a hold: F1@.1 of any kind", cases, f1_at(0.1))
+    yield scored("without a hold: F1@.25 of any kind", cases, f1_at(0.25), 0.55)
+    yield scored("without a hold: F1@.5 of any kind", cases, f1_at(0.5))
+    yield scored("without a hold: segment F1@.75", cases, segment_f1_at(0.75))
+    for kind in kind_scores(cases, OURS, (BoundaryKind.CONTACT, BoundaryKind.RETREAT)):
+        yield Row(f"without a hold: {kind.kind} ({kind.true}): F1@.25", kind.f1["0.25"])
+    for task in sorted({case.slices["task"] for case in cases}):
+        members = [case for case in cases if case.slices["task"] == task]
+        yield scored(f"{task}: typed F1@.25", members, typed_f1_at(0.25))
+
+
 def lag_rows(plain: Sequence[Case], lagged: Sequence[Case]) -> Iterator[Row]:
     """What 100 ms between rows and pictures cost after align, on the episodes that both kept."""
     both = {case.name for case in plain} & {case.name for case in lagged}
@@ -125,6 +139,7 @@ def groups(folder: Path, lagged: Path | None) -> Iterator[Iterator[Row]]:
     yield made_rows()
     plain = simulated(folder)
     yield grasp_rows([case for case in plain if case.slices["task"] not in NON_PREHENSILE])
+    yield push_rows([case for case in plain if case.slices["task"] in NON_PREHENSILE])
     if lagged is not None:
         yield lag_rows(plain, simulated(lagged))
 

@@ -52,6 +52,13 @@ def two_arms(seeds: Sequence[int], rate_hz: int) -> Iterator[Case]:
             yield made_case({Arm.LEFT: (Variant.PLAIN,), Arm.RIGHT: (variant,)}, [seed, 4], rate_hz)
 
 
+def pushes(seeds: Sequence[int], rate_hz: int) -> Iterator[Case]:
+    """A push with one arm, alone and before a plain task."""
+    for seed in seeds:
+        for tasks in ((Variant.PUSH,), (Variant.PUSH, Variant.PLAIN)):
+            yield made_case({Arm.RIGHT: tasks}, [seed, 5], rate_hz)
+
+
 def made_case(
     tasks: Mapping[Arm, Sequence[Variant]], seed: Sequence[int], rate_hz: int, noise: Noise | None = None
 ) -> Case:

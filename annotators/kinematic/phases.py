@@ -51,7 +51,7 @@ class ArmTimeline:
 
 _NOTHING_OR_THIN = 0.5
 """Of the trust where fingers stop at their hard stop. In simulation, where nothing is thin, it would be 0.3."""
-_LEAVING = 0.75
+_LEAVING, _LEAVING_SIGMA_S = 0.75, 0.20
 """How far the retreat from a push is trusted: how long a sliding hand stays in contact is known only roughly."""
 _DEEP = 0.5
 """Fingers whose tool is unseen are trusted fully from this depth of the opening on: hands fidget, grasps are deep."""
@@ -65,11 +65,14 @@ class _Writer:
         self.cuts: list[Cut] = []
         self.phases: list[PhaseSpan] = []
 
-    def cut(self, sample: int, kind: BoundaryKind, detector: str, trust: float = 1.0) -> None:
+    def cut(
+        self, sample: int, kind: BoundaryKind, detector: str, trust: float = 1.0, sigma_s: float | None = None
+    ) -> None:
         grid = self.signals.grid
         known = bool(self.signals.known[min(sample, grid.n - 1)])
         trust *= self.signals.trust if known else 0.5 * self.signals.trust
-        self.cuts.append(make_cut(grid.time_ns(sample), kind, detector, trust=trust, arm=self.signals.arm))
+        t_ns, arm = grid.time_ns(sample), self.signals.arm
+        self.cuts.append(make_cut(t_ns, kind, detector, trust=trust, arm=arm, sigma_s=sigma_s))
 
     def phase(self, start: int, phase: Phase, goal: Goal, recovery: RecoveryKind = RecoveryKind.NONE) -> None:
         """Open a phase; one that starts no later than the phase before replaces it."""
@@ -117,7 +120,8 @@ def _write_push(writer: _Writer, push: Push, following: Contact | Push | None, *
     writer.cut(push.start, BoundaryKind.CONTACT, push.detector, push.weight)
     writer.phase(push.start, Phase.PULL if push.pulled else Phase.PUSH, Goal.PUSH)
     if push.left is not None:
-        writer.cut(push.left, BoundaryKind.RETREAT, "push_distance", push.weight * _LEAVING)
+        trust = push.weight * _LEAVING
+        writer.cut(push.left, BoundaryKind.RETREAT, "push_distance", trust, _LEAVING_SIGMA_S)
         writer.phase(push.left, Phase.RETREAT, Goal.PUSH)
     if following is not None:
         _write_turn(writer, push.ended if push.left is None else push.left, following)

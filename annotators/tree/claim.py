@@ -26,15 +26,15 @@ class Prior:
 
 PRIORS: Mapping[BoundaryKind, Prior] = MappingProxyType(
     {
-        BoundaryKind.GRASP: Prior(0.990, 0.05),
-        BoundaryKind.RELEASE: Prior(0.955, 0.05),
-        BoundaryKind.SLIP: Prior(0.941, 0.05),
-        BoundaryKind.LIFT: Prior(0.989, 0.05),
+        BoundaryKind.GRASP: Prior(0.991, 0.05),
+        BoundaryKind.RELEASE: Prior(0.956, 0.05),
+        BoundaryKind.SLIP: Prior(0.952, 0.05),
+        BoundaryKind.LIFT: Prior(0.980, 0.05),
         BoundaryKind.MISS: Prior(0.778, 0.04),
-        BoundaryKind.RETREAT: Prior(0.936, 0.05),
-        BoundaryKind.SUPPORT: Prior(0.855, 0.10),
-        BoundaryKind.CONTACT: Prior(0.50, 0.30),
-        BoundaryKind.TRANSPORT: Prior(0.938, 0.05),
+        BoundaryKind.RETREAT: Prior(0.938, 0.05),
+        BoundaryKind.SUPPORT: Prior(0.883, 0.10),
+        BoundaryKind.CONTACT: Prior(0.583, 0.19),
+        BoundaryKind.TRANSPORT: Prior(0.969, 0.05),
         BoundaryKind.MOTION: Prior(0.30, 0.40),
         BoundaryKind.HARD_CUT: Prior(0.30, 0.05),
         BoundaryKind.VISUAL_CHANGE: Prior(0.30, 0.50),
@@ -62,10 +62,19 @@ class Cut:
 C = TypeVar("C", Cut, Boundary)
 
 
-def make_cut(t_ns: int, kind: BoundaryKind, detector: str, *, trust: float = 1.0, arm: Arm | None = None) -> Cut:
-    """A cut with its kind's prior; ``trust`` in 0 … 1 scales the confidence for weaker evidence."""
+def make_cut(
+    t_ns: int,
+    kind: BoundaryKind,
+    detector: str,
+    *,
+    trust: float = 1.0,
+    arm: Arm | None = None,
+    sigma_s: float | None = None,
+) -> Cut:
+    """A cut with its kind's prior; ``trust`` in 0 … 1 scales the confidence for weaker evidence, σ can be its own."""
     prior = PRIORS[kind]
-    return Cut(t_ns, kind, round(prior.confidence * trust, 4), prior.sigma_s, (detector,), arm)
+    sigma_s = prior.sigma_s if sigma_s is None else sigma_s
+    return Cut(t_ns, kind, round(prior.confidence * trust, 4), sigma_s, (detector,), arm)
 
 
 def survivors(cuts: Iterable[C], clash: Callable[[C, C], bool]) -> list[C]:

@@ -11,6 +11,7 @@ from annotators.kinematic.signals import ArmSignals, arm_signals
 from annotators.kinematic.strokes import FOLLOWS, HAND_M, FreeMotion, State, free_motions
 from annotators.scores.boundaries import Tally, pooled, tolerance_ns, typed
 from annotators.scores.marks import marks_of
+from annotators.tree.claim import PRIORS
 from pipeline.synthetic.trajectory import Variant, make_trajectory
 from schemas.array import Floats
 from schemas.episode import Arm
@@ -173,5 +174,5 @@ def test_a_push_is_one_subtask_called_so_and_wants_a_second_look() -> None:
     assert subtask.verb is Verb.PUSH
     assert all(event.needs_vlm for event in tree if event.level is Level.ACTION)
     contact = next(event.start for event in tree if event.start.kind is BoundaryKind.CONTACT)
-    assert contact.confidence <= 0.5
+    assert contact.confidence <= PRIORS[BoundaryKind.CONTACT].confidence
     assert contact.detectors == ("fist",)
