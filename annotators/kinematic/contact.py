@@ -26,8 +26,6 @@ _SHALLOW = 2.0
 SIDEWAYS_M = 0.02
 MISS_TRAVEL_M = 0.02
 SLIP_DISTANCE_M = 0.05
-CARRIED_S = 1.0
-"""Fingers that meet while they rise and open sooner than this have lost what they took."""
 SLIDING_S = 0.5
 """How long an object that is let go in motion keeps the tool's pace, at most: a fall from 0.3 m and some sliding."""
 SLIP_WINDOW_S = 10.0
@@ -127,15 +125,15 @@ def _contact(signals: ArmSignals, hold: Hold, following: Hold | None, spec: Segm
 def _until_lost(signals: ArmSignals, hold: Hold, spec: SegmentSpec) -> Hold:
     """The hold, up to where its fingers meet if they still close while the tool rises already: they let it slip out.
 
-    Who takes something thin closes first and rises then, and who carries it anywhere needs longer than that.
+    Who takes something thin closes first and rises then.
     """
     position, opening = signals.position, signals.opening
-    if position is None or opening is None or hold.closed is None or hold.opened is None or hold.plateau > HARD_STOP:
+    if position is None or opening is None or hold.closed is None or hold.plateau > HARD_STOP:
         return hold
     if signals.commanded or signals.effector is not Effector.GRIPPER:
         return hold
-    met = first_true(opening <= SHUT, hold.closed, hold.opened)
-    if met is None or hold.opened - met > CARRIED_S * signals.grid.rate_hz:
+    met = first_true(opening <= SHUT, hold.closed, len(opening) if hold.opened is None else hold.opened)
+    if met is None:
         return hold
     lifted, sideways = _lift(position, hold.closed, met, spec)
     return hold if lifted is None or sideways else replace(hold, opened=met)
