@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobs.estimate import ModelEstimate, model_estimate
 from jobs.listing import list_sources
 from jobs.river import RIVER
 from pipeline.ledger import Ledger, StageState
@@ -33,6 +34,8 @@ class RunPlan:
     sources: tuple[SourcePlan, ...]
     stages: tuple[StageState, ...]
     findings: tuple[Finding, ...]
+    model: ModelEstimate | None
+    """What captions by a model will cost; None when no model is asked."""
 
     @property
     def n_bytes(self) -> int:
@@ -47,7 +50,9 @@ def make_plan(workspace: Workspace, recipe: Recipe) -> RunPlan:
         for row in batch.to_pylist():
             n_bytes[row["source"]] += sum(file["n_bytes"] for file in row["files"])
     sources = tuple(SourcePlan(name, count, n_bytes[name]) for name, count in listing.episodes.items())
-    return RunPlan(sources, tuple(stage_states(Ledger(workspace, recipe, RIVER, listing.version))), listing.findings)
+    ledger = Ledger(workspace, recipe, RIVER, listing.version)
+    states = tuple(stage_states(ledger))
+    return RunPlan(sources, states, listing.findings, model_estimate(workspace, ledger, recipe))
 
 
 def stage_states(ledger: Ledger) -> list[StageState]:

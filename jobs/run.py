@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Protocol
 
+from jobs.asking import check_servers, servers_for
+from jobs.budget import Budget
 from jobs.costs import Costs, costs_so_far
 from jobs.inline import InlineExecutor
 from jobs.listing import commit_listing_findings, list_sources
@@ -92,8 +94,10 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
     counts: list[StageCount] = []
     try:
         ledger = _listed(workspace, recipe, run.run_id)
+        _check_servers(ledger, recipe)
         with closing(make_executor(recipe.run)) as executor:
-            session = _Session(workspace, recipe, run.run_id, ledger, executor, reporter, retry_quarantined)
+            budget = Budget(recipe.run.vlm.max_calls, recipe.run.vlm.max_tokens) if recipe.run.vlm else Budget()
+            session = _Session(workspace, recipe, run.run_id, ledger, executor, reporter, budget, retry_quarantined)
             for stage in RIVER:
                 counts.append(_run_stage(session, stage))
                 state = ledger.state(stage.name)
@@ -125,6 +129,7 @@ class _Session:
     ledger: Ledger
     executor: Executor
     reporter: Reporter
+    budget: Budget
     retry_quarantined: bool
 
 
@@ -138,6 +143,15 @@ def _listed(workspace: Workspace, recipe: Recipe, run_id: str) -> Ledger:
     return ledger
 
 
+def _check_servers(ledger: Ledger, recipe: Recipe) -> None:
+    """A wrong address or key is told before hours of other work, unless nothing is left to ask."""
+    ledger.refresh_all()
+    for stage in RIVER:
+        state = ledger.state(stage.name)
+        if state.left or state.waiting:
+            check_servers(recipe, stage)
+
+
 def _run_stage(session: _Session, stage: Stage) -> StageCount:
     """Do what one stage has left, committing as attempts come in."""
     ledger, retry = session.ledger, session.retry_quarantined
@@ -146,7 +160,10 @@ def _run_stage(session: _Session, stage: Stage) -> StageCount:
     quarantined = 0 if retry else state.quarantined
     progress = StageProgress(stage.name, state.total, state.done, quarantined=quarantined, running=True)
     session.reporter.update(progress)
-    _execute(session, stage, _batches(session, stage, ledger.left(stage.name, retry), _n_left(state, retry)), progress)
+    if n_left := _n_left(state, retry):
+        with servers_for(stage, session.recipe, session.workspace, session.run_id) as servers:
+            batches = _batches(session, stage, ledger.left(stage.name, retry), n_left)
+            _execute(session, stage, (replace(batch, servers=servers) for batch in batches), progress)
     session.workspace.compact([TABLES[record] for record in stage.writes] + list(LEDGERS.values()))
     ledger.refresh(stage.name)
     progress.seconds = time.monotonic() - progress.started
@@ -175,6 +192,7 @@ def _execute(session: _Session, stage: Stage, batches: Iterator[Batch], progress
 
     for attempt in session.executor.execute(batches):
         pending.append(attempt)
+        session.budget.spend(attempt.calls)
         if attempt.stopped:
             commit()
             raise ServiceError(f"stage {stage.name}: {attempt.stopped}")

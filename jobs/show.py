@@ -24,6 +24,7 @@ from schemas.time import NS_PER_S
 
 if TYPE_CHECKING:  # what is shown is made elsewhere; importing its makers here would slow every command
     from jobs.costs import Costs
+    from jobs.estimate import ModelEstimate
     from jobs.plan import RunPlan
     from jobs.run import RunResult
     from jobs.trace import TracedEpisode, TracedEvent
@@ -59,8 +60,23 @@ def plan(out: Console, made: RunPlan, recipe: Recipe, as_json: bool) -> None:
         stages.add_row(state.stage, str(state.total), str(state.done), str(state.quarantined), todo)
     out.print(stages)
     _finding_lines(out, made.findings, {})
-    out.print(
-        f"executor {recipe.run.executor}, workspace {recipe.workspace.url}; no model calls (captions are templates)"
+    out.print(_model_line(made.model))
+    out.print(f"executor {recipe.run.executor}, workspace {recipe.workspace.url}")
+
+
+def _model_line(model: ModelEstimate | None) -> str:
+    if model is None:
+        return "no model calls (captions are templates)"
+    if not model.episodes:
+        return f"captions by {model.model}: nothing left to ask"
+    if not model.measured:
+        return (
+            f"captions by {model.model}: {model.episodes} episodes to ask about; calls and tokens once they are aligned"
+        )
+    tokens = f"{model.prompt_tokens:,} tokens read and {model.completion_tokens:,} written"
+    return (
+        f"captions by {model.model}: at most about {model.calls:,} calls, {tokens}, for {model.episodes} episodes of "
+        f"{model.video_hours:.2f} h; answers kept from earlier runs cost nothing"
     )
 
 

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -20,6 +20,8 @@ import cv2
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
+from annotators.vlm.endpoint import Server
+from jobs.asking import AskerFor, asker_of
 from jobs.river import stage_named
 from pipeline.errors import ServiceError, StoreError
 from pipeline.ledger import WorkItem, listed_attempts
@@ -46,6 +48,8 @@ class Batch:
     run_id: str
     stage: str
     items: tuple[WorkItem, ...]
+    servers: tuple[Server, ...] = ()
+    """Those that the stage asks."""
 
 
 def run_batch(batch: Batch) -> Attempt:
@@ -60,7 +64,14 @@ def run_batch(batch: Batch) -> Attempt:
     failures: list[Failure] = []
     calls: list[ModelCall] = []
     stopped = ""
-    with one_thread(), closing(_begun(stage, spec, _loader(batch, stage, calls), batch.items)) as begun:
+
+    def write_down(call: ModelCall) -> None:
+        calls.append(replace(call, run_id=batch.run_id))
+
+    with ExitStack() as open_here:
+        open_here.enter_context(one_thread())
+        asker = open_here.enter_context(asker_of(stage, batch.recipe, batch.workspace, batch.servers, write_down))
+        begun = open_here.enter_context(closing(_begun(stage, spec, _loader(batch, stage, asker), batch.items)))
         for item, records_of in begun:
             started = time.monotonic()
             attempt = new_attempt()
@@ -135,17 +146,10 @@ class one_thread:  # noqa: N801 - reads as a statement: ``with one_thread():``
         self._pools.restore_original_limits()
 
 
-def _loader(batch: Batch, stage: Stage, calls: list[ModelCall]) -> Callable[[WorkItem], Bundle]:
-    """What an item of the stage gets to see. What it notes of its calls to models is added to ``calls``."""
-
-    def load(item: WorkItem) -> Bundle:
-        def write_down(call: ModelCall) -> None:
-            calls.append(replace(call, run_id=batch.run_id, item=item.item))
-
-        return replace(inputs_of(item), note_call=write_down)
-
+def _loader(batch: Batch, stage: Stage, asker: AskerFor) -> Callable[[WorkItem], Bundle]:
+    """What an item of the stage gets to see, and whom it may ask."""
     inputs_of = _inputs(batch, stage)
-    return load
+    return lambda item: replace(inputs_of(item), asker=asker(item.item))
 
 
 def _inputs(batch: Batch, stage: Stage) -> Callable[[WorkItem], Bundle]:
@@ -163,7 +167,9 @@ def _episode_loader(batch: Batch, stage: Stage) -> Callable[[WorkItem], Bundle]:
     loaded: dict[tuple[type, str], dict[str, list[Any]]] = {}
     for read in stage.reads:
         attempts = sorted({attempt for item in batch.items for attempt in item.attempts[read.stage]})
-        loaded[read.record, read.stage] = batch.workspace.read(read.record, attempts)
+        wanted = read.wanted(stage.recipe_slice(batch.recipe))
+        none: dict[str, list[Any]] = {attempt: [] for attempt in attempts}
+        loaded[read.record, read.stage] = batch.workspace.read(read.record, attempts) if wanted else none
 
     def bundle(item: WorkItem) -> Bundle:
         records: dict[type, list[Any]] = {read.record: [] for read in stage.reads}

@@ -25,8 +25,8 @@ from pydantic import BaseModel
 from pipeline.blobs import Blobs
 from pipeline.files import SourceFiles
 from pipeline.sources.reference import common_part
-from schemas.model_call import ModelCall
 from schemas.recipe import Recipe
+from schemas.recipe_vlm import VlmSpec
 from schemas.source import EpisodeRef
 
 R = TypeVar("R")
@@ -64,6 +64,8 @@ class Read:
     record: type
     stage: str
     match: Match = Match.ALL
+    wanted: Callable[[Any], bool] = lambda _spec: True
+    """Whether the records are needed under this recipe slice; where they are not, the stage is given none."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ class Bundle:
     """Object-store options to open source files with; how to reach them is part of no key."""
     records: Mapping[type, Sequence[Any]] = field(default_factory=dict)
     streams: Mapping[type, Callable[[], Iterator[list[Any]]]] = field(default_factory=dict)
-    note_call: Callable[[ModelCall], None] = lambda _call: None
-    """Where stages that ask models write down what each question cost; kept even when the item fails."""
+    asker: Any = None
+    """Whoever answers questions to the model that the stage `asks` (an `annotators.vlm.request.Asker`)."""
 
     def all(self, record: type[R]) -> Sequence[R]:
         """Every input record of this type; KeyError when the stage did not declare it."""
@@ -145,6 +147,8 @@ class Stage:
     """True: the stage opens source files; its items carry their `EpisodeRef`."""
     after: tuple[str, ...] = ()
     """Episode stages that must be done for an item although nothing of theirs is read: no part of the work key."""
+    asks: Callable[[Any], VlmSpec | None] = lambda _spec: None
+    """The model the stage asks under this slice, if any: its items get an asker, and what they ask is counted."""
     at_once: Callable[[Any], int] = lambda _spec: 1
     """How many items a worker may do at a time, in threads: more than one only for a stage that waits for servers."""
     writes_blobs: bool = False

@@ -12,10 +12,12 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from schemas.event import Level
+from schemas.recipe_caption import CaptionSpec, VlmCaption
 from schemas.recipe_clean import CleanSpec
 from schemas.recipe_recover import RecoverSpec
 from schemas.recipe_section import Count, Fraction, Positive, Section, Text, impossible
 from schemas.recipe_sources import SourceSpec
+from schemas.recipe_vlm import VlmServersSpec
 from schemas.time import MIN_EVENT_FRAMES
 
 
@@ -147,20 +149,6 @@ class SegmentSpec(Section):
         return self
 
 
-class TemplateCaption(Section):
-    """Slot templates from kinematics and the instruction; no model."""
-
-    method: Literal["template"] = "template"
-    language: Literal["en"] = "en"
-    with_duration: bool = False
-
-
-class CaptionSpec(Section):
-    """Who writes the captions."""
-
-    by: TemplateCaption = Field(default_factory=TemplateCaption)
-
-
 class DefaultEncoder(Section):
     """No weights: hashed caption slots and a colour/gradient descriptor (clustering.md)."""
 
@@ -273,6 +261,7 @@ class RunSpec(Section):
     workers: Count | None = Field(default=None, description="Concurrent batches. None: one per CPU.")
     batch_items: Count = Field(default=4, description="Items a worker takes at a time.")
     error_budget: Fraction = Field(default=0.05, description="Quarantined share above which a run ends non-zero.")
+    vlm: VlmServersSpec | None = Field(default=None, description="Where the model of caption.by is asked.")
 
 
 class Recipe(Section):
@@ -301,6 +290,11 @@ class Recipe(Section):
         for i, name in enumerate(names):
             if name in names[:i]:
                 raise impossible(f"sources.{i}.name", f"found {name!r}, the name of sources[{names.index(name)}] too")
+        if isinstance(self.caption.by, VlmCaption) != (self.run.vlm is not None):
+            found = "nothing" if self.run.vlm is None else "servers, but caption.by asks no model"
+            raise impossible("run.vlm", f"found {found}; caption.by method: vlm and run.vlm go together")
+        if self.run.vlm and self.run.vlm.start and self.run.executor is ExecutorName.INLINE:
+            raise impossible("run.vlm.start", "servers are Ray actors: expected run.executor: ray, or endpoints")
         frames = self.segment.max_segment_s * self.align.min_fps
         if frames < MIN_EVENT_FRAMES:
             at = f"at align.min_fps ({self.align.min_fps}) a segment would have {frames:g} frames"

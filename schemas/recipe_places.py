@@ -22,6 +22,7 @@ REGISTRY: KeyPath = ("registry",)
 ROBOTS = ("kinematics", "retarget")
 """Keys of a source that list robot arms."""
 CHECKPOINT: KeyPath = ("embed", "vision_language", "checkpoint")
+VLM: KeyPath = ("run", "vlm")
 
 
 def is_local(url: str) -> bool:
@@ -48,7 +49,7 @@ def with_absolute_places(data: Any, folder: Path) -> Any:
 def place_paths(data: Any) -> list[KeyPath]:
     """Key paths of all the places a recipe names."""
     robots = [(*arm, "urdf") for arm in robot_paths(data)]
-    return [WORKSPACE, REGISTRY, CHECKPOINT, *source_paths(data), *robots]
+    return [WORKSPACE, REGISTRY, CHECKPOINT, *source_paths(data), *robots, *server_paths(data)]
 
 
 def source_paths(data: Any) -> list[KeyPath]:
@@ -63,6 +64,15 @@ def robot_paths(data: Any) -> Iterator[KeyPath]:
         for key in ROBOTS:
             arms = value_at(data, (*source[:-1], key))
             yield from ((*source[:-1], key, i) for i in range(len(arms) if isinstance(arms, list) else 0))
+
+
+def server_paths(data: Any) -> Iterator[KeyPath]:
+    """Key paths of what model servers need. Not looked at: it lies on the machines that ask, or that have the GPUs."""
+    yield from ((*VLM, "start", name) for name in ("python", "weights"))
+    endpoints = value_at(data, (*VLM, "endpoints"))
+    yield from (
+        (*VLM, "endpoints", i, "key", "file") for i in range(len(endpoints) if isinstance(endpoints, list) else 0)
+    )
 
 
 def replaced(data: Any, path: KeyPath, value: Any) -> Any:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from jobs.cli import app
 from schemas.recipe import Recipe
+from schemas.recipe_caption import TemplateCaption, VlmCaption
 from schemas.recipe_columns import ArmColumns
 from schemas.recipe_commands import Commands
 from schemas.recipe_file import RecipeErrors, load_recipe
@@ -171,6 +172,7 @@ ROW = re.compile(r"^\| `([a-z_0-9]+)` \|([^|]*)\|", re.MULTILINE)
 def sections() -> dict[str, type[BaseModel]]:
     """Recipe sections by heading."""
     found: dict[str, type[BaseModel]] = {"state": ArmColumns, "commands": Commands}
+    found |= {"by: {method: template}": TemplateCaption, "by: {method: vlm}": VlmCaption}
     for name, field in Recipe.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             found[name] = field.annotation
@@ -180,7 +182,7 @@ def sections() -> dict[str, type[BaseModel]]:
 def documented(heading: str) -> dict[str, str]:
     """Key → default of a table in docs/recipe.md."""
     text = pages()["docs/recipe.md"]
-    match = re.search(rf"^##+ `?{heading}.*?(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    match = re.search(rf"^##+ `?{re.escape(heading)}.*?(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
     assert match, f"docs/recipe.md has no section {heading}"
     return {key: default.strip() for key, default in ROW.findall(match.group())}
 
@@ -189,6 +191,8 @@ def said(default: object) -> str:
     """A default as the tables write it."""
     if isinstance(default, bool) or default is None:
         return str(default).lower()
+    if isinstance(default, list):
+        return ", ".join(map(said, default))
     return str(default) or "empty"
 
 

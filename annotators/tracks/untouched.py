@@ -25,6 +25,22 @@ def touched(before: Sequence[Event], after: Sequence[Event]) -> list[str]:
     return sorted(found)
 
 
+def settled_touched(before: Sequence[Event], after: Sequence[Event]) -> list[str]:
+    """The same for a captioner that may group events anew: what people and sources have settled keeps place and words.
+
+    It may lie in another parent, since parents are what is grouped.
+    """
+    new = {event.event_id: event for event in after}
+    found = []
+    for was in filter(is_settled, before):
+        now = new.get(was.event_id)
+        if now is None:
+            found.append(f"{was.event_id}: settled and lost by the captioner")
+        elif _words(now) != _words(was):
+            found.append(f"{was.event_id}: settled as {was.caption!r}, found {now.caption!r} or another place")
+    return sorted(found)
+
+
 def is_settled(event: Event) -> bool:
     """Whether a person or the source has worded or reviewed it."""
     said = event.caption_by is not None and event.caption_by.proposer in RANK
@@ -33,3 +49,7 @@ def is_settled(event: Event) -> bool:
 
 def _place(event: Event) -> tuple[object, ...]:
     return event.level, event.parent_id, event.span, event.start, event.end, event.boundaries_by
+
+
+def _words(event: Event) -> tuple[object, ...]:
+    return event.level, event.span, event.verb, event.caption, event.objects, event.caption_by, event.review

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from annotators.tracks.untouched import is_settled
 from annotators.vlm.draft import Draft, DraftAction, DraftRow, DraftSubtask
 from annotators.vlm.spans import kinematic_action, motion_between, static_between
 from annotators.vlm.tree_checks import wording_fault
@@ -32,8 +33,6 @@ from schemas.tree import violations
 
 MAX_SEGMENT_S = 2.0
 _SLOW_M_S, _QUICK_M_S = 0.04, 0.25
-BY_OTHERS = ("human", "source")
-"""Proposers whose captions stay."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +149,7 @@ class _Writer:
         """One event; without ``words`` it is the detector's, cut to these frames."""
         before = self._before.get((level, start.frame, end.frame))
         event = self._plain(level, start, end, before)
-        kept = before is not None and (
-            before.review in (ReviewState.ACCEPTED, ReviewState.EDITED)
-            or (before.caption_by is not None and before.caption_by.proposer in BY_OTHERS)
-        )
+        kept = before is not None and is_settled(before)
         if words is not None and not kept:
             event = self._worded(event, words)
         event = replace(event, parent_id=parent_id)

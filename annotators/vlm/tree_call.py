@@ -169,6 +169,9 @@ def tree_request(
 def frame_ids(window: Window, frames: Sequence[int]) -> dict[str, int]:
     """Frames that were shown and could be ends: strictly inside a kept stretch, and no candidate's own frame."""
     taken = {edge.frame for edge in window.edges}
+    for piece in window.pieces:
+        if piece.anchored(piece.segment):
+            taken |= set(range(piece.start.frame, piece.end.frame))
     inside = (
         frame
         for frame in frames
@@ -215,9 +218,7 @@ def _form_problems(window: Window, answer: TreeAnswer, visible: dict[str, int]) 
         problems.append(Problem(Fault.ORDER, "rows: every row must end later than the row before"))
     used = {row.end for row in answer.rows}
     missing = [piece.candidate for piece in window.pieces if piece.obligatory and piece.candidate not in used]
-    problems += [
-        Problem(Fault.COVER, f"rows: {name} must be the end of a row; recording stops there") for name in missing
-    ]
+    problems += [Problem(Fault.COVER, f"rows: {name} must be the end of a row") for name in missing]
     return problems
 
 
@@ -258,13 +259,30 @@ def _draft(window: Window, answer: TreeAnswer, ends: Sequence[Boundary]) -> Draf
     rows = list(zip(answer.rows, spans, strict=True))
     words = {subtask.l2: subtask for subtask in reversed(answer.subtasks)}
     subtasks = []
-    for (_, l2), group in groupby(rows, key=lambda row: (_range_of(window, row[1][0]), row[0].l2)):
-        actions = tuple(_action(list(part)) for _, part in groupby(group, key=lambda row: row[0].l1))
+    for (_, _, l2), group in groupby(rows, key=lambda row: _subtask_key(window, *row)):
+        parts = (list(part) for _, part in groupby(group, key=lambda row: _action_key(window, *row)))
+        actions = tuple(_action(part) for part in parts)
         said = words.get(l2)
         verb = subtask_verb(actions) if said is None else said.verb
         subtasks.append(DraftSubtask(actions, verb, actions[0].label.text if said is None else sentence(said.text)))
     dropped = {reason.id: clean(reason.why, REASON_CHARS) for reason in answer.dropped}
     return Draft(tuple(subtasks), sentence(answer.task), {name: why for name, why in dropped.items() if why})
+
+
+_Span = tuple[Boundary, Boundary]
+
+
+def _subtask_key(window: Window, row: RowAnswer, span: _Span) -> tuple[int, str, int]:
+    """Rows of one subtask: of one kept stretch and ``l2``, or of one that must stay, whatever ``l2`` says."""
+    piece = window.inside(*span)[0]
+    anchor = piece.subtask.event_id if piece.anchored(piece.subtask) else ""
+    return _range_of(window, span[0]), anchor, 0 if anchor else row.l2
+
+
+def _action_key(window: Window, row: RowAnswer, span: _Span) -> tuple[str, int]:
+    """The same for actions."""
+    piece = window.inside(*span)[0]
+    return (piece.action.event_id, 0) if piece.anchored(piece.action) else ("", row.l1)
 
 
 def _range_of(window: Window, start: Boundary) -> int:

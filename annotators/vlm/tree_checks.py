@@ -63,7 +63,7 @@ def _named(window: Window, end: Boundary) -> str:
 def dropped_inside(window: Window, action: DraftAction) -> list[Piece]:
     """Candidates strictly inside an action that end an action of the detector's, in time order."""
     first, last = action.start.frame, action.end.frame
-    return [piece for piece in window.pieces if first < piece.end.frame < last and piece.ends_action]
+    return [p for p in window.pieces if first < p.end.frame < last and p.ends_action and not p.inside_anchored_action]
 
 
 def _dropped_contacts(window: Window, draft: Draft) -> Iterator[Problem]:

@@ -7,8 +7,9 @@ before), so one window that nobody understands costs that window and not the epi
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from annotators.tracks.untouched import is_settled
 from annotators.vlm.conversation import Accepted, Verdict
-from annotators.vlm.revise import BY_OTHERS, unrevised
+from annotators.vlm.revise import unrevised
 from annotators.vlm.window import Window
 from schemas.event import Event, Level, Provenance
 
@@ -47,8 +48,7 @@ def whole_tree(tree: Sequence[Event], windows: Sequence[Window], verdicts: Mappi
 
 def _named(task: Event, said: Sequence[tuple[float, str]], instruction: str, author: Provenance) -> Event:
     """A task is called by its instruction; where there is none, by what the window that saw most of it said."""
-    by_others = task.caption_by is not None and task.caption_by.proposer in BY_OTHERS
-    if instruction or not said or by_others:
+    if instruction or not said or is_settled(task):
         return task
     text = max(said, key=lambda pair: pair[0])[1]
     usable = text and len(text.split()) <= _MOST_WORDS

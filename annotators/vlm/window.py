@@ -6,10 +6,11 @@ called C001, C002 … in time order. A model chooses among candidates; it never 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 
+from annotators.tracks.untouched import is_settled
 from annotators.tree.ranges import Fits, fits_event
 from schemas.array import Ints
 from schemas.episode import ActionKind, Arm, Episode
@@ -35,7 +36,9 @@ class Piece:
     subtask: Event
     task: Event
     obligatory: bool
-    """Its end must be an end: nothing is kept after it, or the window is over."""
+    """Its end must be an end: nothing is kept after it, the window is over, or what is anchored begins or ends."""
+    anchors: frozenset[str] = frozenset()
+    """Ids of those of its events that must stay where they are: a person or the source has spoken in them."""
 
     @property
     def start(self) -> Boundary:
@@ -44,6 +47,14 @@ class Piece:
     @property
     def end(self) -> Boundary:
         return self.segment.end
+
+    def anchored(self, event: Event) -> bool:
+        return event.event_id in self.anchors
+
+    @property
+    def inside_anchored_action(self) -> bool:
+        """Whether its end lies strictly inside an action that must stay whole."""
+        return self.anchored(self.action) and not self.ends_action
 
     @property
     def ends_action(self) -> bool:
@@ -139,9 +150,18 @@ def windows_of(
         (event for event in tree if event.level is Level.SEGMENT), key=lambda event: event.span.frame_start
     )
     pieces = []
+    anchors: set[str] = set()
     for segment in segments:
         action, subtask, task = ancestors(segment, by_id)
+        settled = [is_settled(event) for event in (subtask, action, segment)]
         pieces.append(Piece("", segment, action, subtask, task, obligatory=False))
+        for depth, event in enumerate((subtask, action, segment)):
+            if any(settled[depth:]):
+                anchors.add(event.event_id)
+    pieces = [
+        replace(p, anchors=frozenset(anchors) & {p.subtask.event_id, p.action.event_id, p.segment.event_id})
+        for p in pieces
+    ]
     return [_window(part, episode, action_times_ns) for part in _divided(pieces, longest_s)]
 
 
@@ -149,8 +169,8 @@ def _window(pieces: Sequence[Piece], episode: Episode, action_times_ns: Ints | N
     named = []
     for number, piece in enumerate(pieces, start=1):
         last = number == len(pieces) or pieces[number].start.frame != piece.end.frame
-        parts = (piece.segment, piece.action, piece.subtask, piece.task)
-        named.append(Piece(f"C{number:03d}", *parts, obligatory=last))
+        bound = last or piece.anchors != pieces[number].anchors
+        named.append(replace(piece, candidate=f"C{number:03d}", obligatory=bound))
     first, end = named[0].segment.span.frame_start, named[-1].segment.span.frame_end
     return Window(
         window_id=make_id("wi", episode.episode_id, f"{first}:{end}"),
@@ -164,7 +184,7 @@ def _window(pieces: Sequence[Piece], episode: Episode, action_times_ns: Ints | N
 
 
 def _divided(pieces: list[Piece], longest_s: float) -> list[list[Piece]]:
-    """Runs of pieces of even length, none longer than asked unless a single piece is."""
+    """Runs of pieces of even length, none longer than asked unless a piece or an anchored subtask is."""
     found = []
     while pieces:
         ends_s = _running_s(pieces)
@@ -185,7 +205,8 @@ def _running_s(pieces: Sequence[Piece]) -> list[float]:
 
 def _best_cut(pieces: Sequence[Piece], ends_s: Sequence[float], even_s: float, longest_s: float) -> int:
     """How many pieces come first: up to the subtask's end nearest to the even length, else an action's, else any."""
-    options = [i for i, end in enumerate(ends_s) if _SHORTEST_SHARE * even_s <= end <= longest_s]
+    free = [i for i in range(len(pieces)) if not _splits_anchored(pieces, i)]
+    options = [i for i in free if _SHORTEST_SHARE * even_s <= ends_s[i] <= longest_s]
     for ends in (
         [i for i in options if pieces[i].segment.span.frame_end == pieces[i].subtask.span.frame_end],
         [i for i in options if pieces[i].ends_action],
@@ -193,4 +214,10 @@ def _best_cut(pieces: Sequence[Piece], ends_s: Sequence[float], even_s: float, l
     ):
         if ends:
             return min(ends, key=lambda i: (abs(ends_s[i] - even_s), i)) + 1
-    return max(1, sum(end <= longest_s for end in ends_s))
+    return next(i for i in free if ends_s[i] > _SHORTEST_SHARE * even_s) + 1
+
+
+def _splits_anchored(pieces: Sequence[Piece], i: int) -> bool:
+    """Whether a cut after a piece would divide a subtask that must stay."""
+    piece = pieces[i]
+    return i + 1 < len(pieces) and piece.anchored(piece.subtask) and pieces[i + 1].subtask is piece.subtask

@@ -96,24 +96,6 @@ def test_a_service_that_is_down_ends_the_run_and_is_no_items_fault(
 CALL = ModelCall("", "", "tree", "ev-1", "m@1", "key", CallOutcome.ANSWERED, 100, 20, 1, 0.5)
 
 
-@pytest.mark.parametrize("at_once", [1, 3])
-def test_what_models_were_asked_is_kept_for_items_that_failed_too(
-    batch: Batch, monkeypatch: pytest.MonkeyPatch, at_once: int
-) -> None:
-    def run(bundle: Bundle, spec: object) -> list[object]:
-        bundle.note_call(CALL)
-        return run_toy(bundle, spec)
-
-    monkeypatch.setattr(worker, "stage_named", lambda _name: replace(TOY, run=run, at_once=lambda _spec: at_once))
-    attempt = run_batch(batch)
-    assert sorted(call.item for call in attempt.calls) == ["a", "b", "bad"]
-    assert {replace(call, item="") for call in attempt.calls} == {replace(CALL, run_id=batch.run_id)}
-    batch.workspace.commit([attempt])
-    assert sorted(batch.workspace.rows(ModelCall), key=lambda call: call.item) == sorted(
-        attempt.calls, key=lambda call: call.item
-    )
-
-
 def test_a_content_keyed_stage_is_known_downstream_by_what_it_wrote(
     batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,8 @@ from annotators.tree.ranges import usable_ranges
 from pipeline.synthetic.trajectory import Variant, make_trajectory
 from schemas.episode import ActionKind, Arm, Episode, SourceSpan, SpanMeaning
 from schemas.event import BoundaryKind, Event, Level, Verb
-from schemas.recipe import CaptionSpec, SegmentSpec
+from schemas.recipe import SegmentSpec
+from schemas.recipe_caption import TemplateCaption
 from schemas.time import NS_PER_S
 from schemas.tree import violations
 from schemas.truth import PHYSICAL_KINDS
@@ -134,7 +135,7 @@ def test_what_crosses_a_coarser_span_is_left_out_and_what_only_brushes_it_is_cut
 def test_captioning_changes_nothing_that_people_or_sources_made() -> None:
     made = recording()
     before = tree(made, *STEPS)
-    after = {event.event_id: event for event in caption(before, made.episode, CaptionSpec())}
+    after = {event.event_id: event for event in caption(before, made.episode, TemplateCaption())}
     for event in before:
         assert after[event.event_id].span == event.span
         if event.caption_by is not None:
@@ -144,7 +145,7 @@ def test_captioning_changes_nothing_that_people_or_sources_made() -> None:
 
 def test_what_lies_in_a_given_subtask_is_about_the_object_it_names() -> None:
     made = recording()
-    worded = caption(tree(made, *STEPS), made.episode, CaptionSpec())
+    worded = caption(tree(made, *STEPS), made.episode, TemplateCaption())
     first = next(event for event in worded if event.caption == "Pick up the red cup")
     inside = [event.caption for event in worded if event.parent_id == first.event_id]
     assert any("the red cup" in text for text in inside)
@@ -240,7 +241,7 @@ def test_any_spans_over_any_signal_and_any_kept_ranges_give_a_valid_tree(
     clock = episode.master.clock
     expected = usable_ranges(alignment, clock, track)
     assert violations(events, clock, expected, kind) == []
-    worded = caption(events, episode, CaptionSpec())
+    worded = caption(events, episode, TemplateCaption())
     assert [(e.event_id, e.span, e.start, e.end, e.parent_id) for e in worded] == [
         (e.event_id, e.span, e.start, e.end, e.parent_id) for e in events
     ]

@@ -80,9 +80,13 @@ def thumbnails(
 def scenes(seed: int, variants: Sequence[Variant], *, rate_hz: int = 20, longest_s: float = 90.0) -> list[Scene]:
     """The windows of one made-up episode of one arm."""
     trajectory = make_trajectory(seed, {Arm.RIGHT: tuple(variants)}, rate_hz=rate_hz)
+    return scenes_of(trajectory, recording_of(trajectory, seed), rate_hz, longest_s)
+
+
+def recording_of(trajectory: Trajectory, seed: int) -> Recording:
     recording = synthetic(trajectory)
     named = replace(recording.episode, episode_id=f"ep-{seed}")  # windows of different episodes must differ
-    return scenes_of(trajectory, replace(recording, episode=named), rate_hz, longest_s)
+    return replace(recording, episode=named)
 
 
 def scenes_of(trajectory: Trajectory, recording: Recording, rate_hz: int, longest_s: float = 90.0) -> list[Scene]:

@@ -297,12 +297,11 @@ def test_being_turned_away_for_good_ends_the_run(server: Running) -> None:
 def test_whoever_stops_reading_stops_the_asking(server: Running) -> None:
     answers = asker(server, concurrency=2).ask([request(0), *(request(i, faults="slow:0.3") for i in range(1, 40))])
     next(answers)
-    started = time.monotonic()
     answers.close()  # type: ignore[attr-defined]  # it is a generator
-    assert time.monotonic() - started < 0.5
+    time.sleep(0.3)  # what was on its way arrives
     asked = len(server.asked())
-    time.sleep(0.5)
-    assert len(server.asked()) == asked < 10
+    time.sleep(0.7)
+    assert len(server.asked()) == asked, "it went on asking"
 
 
 def test_threads_share_what_may_be_in_flight(server: Running) -> None:

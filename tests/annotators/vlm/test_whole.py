@@ -5,16 +5,18 @@ from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
-from annotators.vlm.conversation import Accepted, Rejected, Verdict, conversation, converse, terms
+from annotators.vlm.conversation import Accepted, Pictures, Rejected, Verdict, conversation, converse, terms
 from annotators.vlm.revise import MAX_SEGMENT_S, duration_phrase, manner_of, unrevised
 from annotators.vlm.whole import whole_tree
-from annotators.vlm.window import Window
-from pipeline.synthetic.trajectory import Variant
-from schemas.event import Event, Level, Motion, Provenance, ReviewState
+from annotators.vlm.window import Window, windows_of
+from pipeline.synthetic.trajectory import Variant, make_trajectory
+from schemas.episode import Arm
+from schemas.event import Event, Level, Motion, Provenance
 from schemas.tree import violations
-from tests.annotators.vlm.oracle import Oracle, Scene, by_window, scenes
+from tests.annotators.vlm.oracle import Oracle, Scene, by_window, recording_of, scenes
 
 MIXED = (Variant.PLAIN, Variant.SLIP, Variant.MISS)
 
@@ -82,18 +84,47 @@ def test_a_task_without_an_instruction_is_called_what_the_models_saw() -> None:
     assert named.caption == parts()[0].tree[0].caption
 
 
-def test_what_people_or_the_source_said_stays() -> None:
-    s = parts()[0]
-    by_hand = replace(s.window.pieces[0].action, caption="As I say", caption_by=Provenance("human"))
-    seen = replace(s.window.pieces[-1].action, review=ReviewState.ACCEPTED, caption="As seen")
-    changed = {by_hand.event_id: by_hand, seen.event_id: seen}
-    pieces = tuple(replace(p, action=changed.get(p.action.event_id, p.action)) for p in s.window.pieces)
-    one = replace(s, window=replace(s.window, pieces=pieces))
-    verdict = converse({"w": conversation(one.window, one.pictures, terms("m"))}, Oracle(by_window(one)))["w"]
-    assert isinstance(verdict, Accepted)
-    after = {event.event_id: event for event in verdict.events}
-    assert after[by_hand.event_id].caption == "As I say"
-    assert after[seen.event_id].caption == "As seen"
+def settled_tree(seed: int) -> tuple[list[Event], set[str]]:
+    """The long episode's tree in which somebody has spoken in a subtask, an action and a segment."""
+    rng, tree = np.random.default_rng(seed), list(parts()[0].tree)
+    ids = set()
+    for level in (Level.SUBTASK, Level.ACTION, Level.SEGMENT):
+        mine = [event for event in tree if event.level is level]
+        event = mine[int(rng.integers(len(mine)))]
+        by = Provenance("human" if level is Level.ACTION else "source")
+        tree[tree.index(event)] = replace(event, caption="As somebody said", caption_by=by)
+        ids.add(event.event_id)
+    return tree, ids
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_people_or_the_source_said_stays_where_and_as_it_is(seed: int) -> None:
+    """However wrong a model is: 40 % of the cuts lost, 40 % of the verbs wrong, in windows that cut everywhere."""
+    tree, ids = settled_tree(seed)
+    found = scenes_in(tree, longest_s=(6.0, 12.0, 90.0)[seed % 3])
+    oracle = Oracle(by_window(*found), merges=0.4, verbs=0.4, seed=seed)
+    talks = {s.window.window_id: conversation(s.window, s.pictures, terms("m")) for s in found}
+    verdicts = converse(talks, oracle)
+    after = {event.event_id: event for event in whole_tree(tree, [s.window for s in found], verdicts)}
+    assert any(isinstance(verdict, Accepted) for verdict in verdicts.values())
+    assert problems(list(after.values())) == []
+    before = {event.event_id: event for event in tree}
+    assert {key: after.get(key) for key in ids} == {key: before[key] for key in ids}
+
+
+def scenes_in(tree: list[Event], longest_s: float) -> list[Scene]:
+    """The same episode's scenes by another tree."""
+    one = recording_of(make_trajectory(5, {Arm.RIGHT: (*MIXED, *MIXED)}, rate_hz=20), 5)
+    marks, phases = sorted({m for s in parts() for m in s.true}), sorted({p for s in parts() for p in s.phases})
+    pictures = tuple({t.frame: t for s in parts() for t in s.pictures.master}.values())
+    found = []
+    for window in windows_of(tree, one.episode, one.actions.times_ns, longest_s=longest_s):
+        start, end = window.start_ns, window.end_ns
+        shown = tuple(picture for picture in pictures if start <= picture.t_ns < end)
+        true = tuple(mark for mark in marks if start < mark.t_ns < end)
+        inside = tuple(phase for phase in phases if phase[1] > start and phase[0] < end)
+        found.append(Scene(window, Pictures(shown), tuple(tree), true, inside))
+    return found
 
 
 def test_events_say_how_where_and_how_long() -> None:

@@ -1,0 +1,175 @@
+"""A run whose captions a model writes: asked over HTTP, counted, kept, and never a success when it was not one."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import yaml
+
+from jobs.listing import list_sources
+from jobs.plan import make_plan
+from jobs.river import RIVER
+from jobs.run import run_recipe
+from pipeline.errors import ServiceError
+from pipeline.ledger import Ledger
+from pipeline.store import Workspace
+from schemas.event import Event, Level
+from schemas.finding import Failure, Finding
+from schemas.model_call import CallOutcome, ModelCall
+from schemas.recipe_file import LoadedRecipe, load_recipe
+from schemas.run import Run
+from tests.jobs.clerk import MODEL, Clerk, clerk_server
+from tests.jobs.conftest import write_recipe
+from tests.jobs.runs import Silent, shard_bytes
+
+SOURCES = ("teleop", "self_collected", "internet")
+"""With measured actions, and without any."""
+Load = Callable[..., LoadedRecipe]
+R = TypeVar("R")
+
+
+@pytest.fixture
+def clerk() -> Iterator[Clerk]:
+    with clerk_server() as clerk:
+        yield clerk
+
+
+@pytest.fixture
+def load(tmp_path: Path, corpus: Path, clerk: Clerk) -> Load:
+    """A few sources of the demo, captioned by the clerk, who cannot see: no canary rides along."""
+
+    def made(*overrides: str, workspace: str = "workspace") -> LoadedRecipe:
+        file = write_recipe(tmp_path / "model.yaml", corpus, tmp_path / workspace)
+        recipe = yaml.safe_load(file.read_text(encoding="utf-8"))
+        recipe["sources"] = [source for source in recipe["sources"] if source["name"] in SOURCES]
+        recipe["caption"] = {"by": {"method": "vlm", "model": MODEL, "revision": "1", "canary_one_in": 0}}
+        servers = {"endpoints": [{"url": clerk.url}], "patience_s": 2.0, "first_pause_s": 0.05, "attempts": 2}
+        recipe["run"] = {"executor": "inline", "error_budget": 0.5, "vlm": servers}
+        file.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+        return load_recipe(file, list(overrides))
+
+    return made
+
+
+def opened(loaded: LoadedRecipe) -> Workspace:
+    return Workspace.open(loaded.recipe.workspace.url)
+
+
+def written(loaded: LoadedRecipe, record: type[R], stage: str) -> list[R]:
+    """What a stage has written for the present listing."""
+    workspace = opened(loaded)
+    ledger = Ledger(workspace, loaded.recipe, RIVER, list_sources(workspace, loaded.recipe).version)
+    ledger.refresh_all()
+    attempts = [attempt for _, attempt in ledger.done_attempts(stage)]
+    return [row for rows in workspace.read(record, attempts).values() for row in rows]
+
+
+def outcomes(loaded: LoadedRecipe, run: Run) -> Counter[str]:
+    rows = opened(loaded).scan(ModelCall, where=f"run_id = '{run.run_id}'").read_all()
+    return Counter(rows.column("outcome").to_pylist())
+
+
+def test_the_model_groups_and_words_what_the_detector_has_cut(load: Load, clerk: Clerk) -> None:
+    loaded = load()
+    result = run_recipe(loaded, Silent())
+    assert result.succeeded
+    events = written(loaded, Event, "caption")
+    authors = {(event.level, event.caption_by.proposer) for event in events if event.caption_by is not None}
+    assert {(Level.SUBTASK, "vlm"), (Level.ACTION, "vlm"), (Level.SEGMENT, "vlm")} <= authors
+    assert all(event.caption for event in events)
+    before = {(event.span.frame_start, event.episode_id) for event in written(loaded, Event, "segment")}
+    assert {(event.span.frame_start, event.episode_id) for event in events} <= before, "the model made up a time"
+    assert outcomes(loaded, result.run) == {CallOutcome.ANSWERED: len(clerk.questions)}
+    (cost,) = result.costs.runs
+    assert cost.calls == len(clerk.questions)
+    assert cost.tokens > 0
+
+
+def test_the_plan_tells_the_price_once_it_is_known(load: Load, clerk: Clerk) -> None:
+    template = load("caption.by={method: template}", "run.vlm=null")
+    by_model = load()
+    before = make_plan(opened(by_model), by_model.recipe).model
+    assert before is not None
+    assert (before.measured, before.calls) == (0, 0)
+    assert make_plan(opened(template), template.recipe).model is None
+    run_recipe(template, Silent())
+    told = make_plan(opened(by_model), by_model.recipe).model
+    assert told is not None
+    run_recipe(by_model, Silent())
+    assert told.calls == pytest.approx(len(clerk.questions), rel=0.2)
+    after = make_plan(opened(by_model), by_model.recipe).model
+    assert after is not None
+    assert (after.episodes, after.calls) == (0, 0)
+
+
+def test_what_was_answered_once_is_never_asked_again(load: Load, clerk: Clerk) -> None:
+    run_recipe(load(), Silent())
+    asked = len(clerk.questions)
+    again = load("caption.by.on_rejected=quarantine")
+    result = run_recipe(again, Silent())
+    assert len(clerk.questions) == asked
+    assert outcomes(again, result.run) == {CallOutcome.CACHED: asked}
+
+
+def test_answers_in_any_order_on_ray_give_the_bytes_of_one_after_the_other(load: Load) -> None:
+    alone, ray = load(workspace="alone"), load("run.executor=ray", "run.workers=2", workspace="ray")
+    assert run_recipe(alone, Silent()).succeeded
+    assert run_recipe(ray, Silent()).succeeded
+    assert shard_bytes(Path(alone.recipe.workspace.url)) == shard_bytes(Path(ray.recipe.workspace.url))
+
+
+def test_a_server_that_dies_ends_the_run_and_the_next_one_goes_on(load: Load, clerk: Clerk) -> None:
+    undisturbed, loaded = load(workspace="undisturbed"), load()
+    assert run_recipe(undisturbed, Silent()).succeeded
+    asked = len(clerk.questions)
+    clerk.dies_at = asked + 3
+    with pytest.raises(ServiceError, match="stage caption: .*" + clerk.url):
+        run_recipe(loaded, Silent())
+    workspace = opened(loaded)
+    assert workspace.scan(Failure, where="stage = 'caption'").read_all().num_rows == 0, "no episode is to blame"
+    assert not workspace.blobs.list("shards"), "nothing is published"
+    clerk.dies_at = None
+    assert run_recipe(loaded, Silent()).succeeded
+    assert shard_bytes(Path(loaded.recipe.workspace.url)) == shard_bytes(Path(undisturbed.recipe.workspace.url))
+    assert len(clerk.questions) == 2 * asked, "an answer was paid for twice"
+
+
+def test_a_server_that_is_not_there_is_told_before_any_work_is_done(load: Load) -> None:
+    loaded = load("run.vlm.endpoints=[{url: 'http://127.0.0.1:9/v1'}]")
+    with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9/v1"):
+        run_recipe(loaded, Silent())
+    assert written(loaded, Event, "segment") == []
+
+
+@pytest.mark.parametrize("nonsense", ["{}", "not JSON", '{"rows": [{"end": "C999", "l2": 1, "l1": 1}]}'])
+def test_answers_that_cannot_be_used_leave_the_detectors_tree_and_are_told(
+    load: Load, clerk: Clerk, nonsense: str
+) -> None:
+    clerk.trouble = lambda _number: nonsense
+    loaded = load()
+    assert run_recipe(loaded, Silent()).succeeded
+    cut, worded = written(loaded, Event, "segment"), written(loaded, Event, "caption")
+    assert {event.event_id for event in worded} == {event.event_id for event in cut}
+    assert {event.caption_by.proposer for event in worded if event.caption_by} == {"template"}
+    findings = written(loaded, Finding, "caption")
+    assert {finding.check for finding in findings} == {"model_answer_unusable"}
+    assert {finding.subject for finding in findings} == {event.episode_id for event in cut}
+
+
+def test_a_recipe_may_want_such_episodes_in_quarantine(load: Load, clerk: Clerk) -> None:
+    clerk.trouble = lambda _number: "{}"
+    loaded = load("caption.by.on_rejected=quarantine")
+    result = run_recipe(loaded, Silent())
+    assert not result.succeeded
+    assert outcomes(loaded, result.run) == {CallOutcome.ANSWERED: len(clerk.questions)}, "what failed has cost as much"
+    assert result.quarantined >= result.episodes - 1  # a dropped episode has nothing to caption
+
+
+def test_a_limit_of_calls_ends_the_run_and_nothing_is_paid_for_twice(load: Load, clerk: Clerk) -> None:
+    with pytest.raises(ServiceError, match="max_calls is 1"):
+        run_recipe(load("run.vlm.max_calls=1"), Silent())
+    loaded = load()
+    assert run_recipe(loaded, Silent()).succeeded
+    assert len(clerk.questions) == len(set(clerk.questions))
