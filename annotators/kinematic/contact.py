@@ -79,7 +79,10 @@ def contacts_of(signals: ArmSignals, holds: list[Hold], spec: SegmentSpec) -> li
     found = [
         _contact(signals, hold, holds[k + 1] if k + 1 < len(holds) else None, spec) for k, hold in enumerate(holds)
     ]
-    empty = [contact.missed or _holds_nothing(signals, contact, found, spec) for contact in found]
+    empty = [
+        contact.missed or (not hold.caught and _holds_nothing(signals, contact, found, spec))
+        for contact, hold in zip(found, holds, strict=True)
+    ]
     contacts: list[Contact] = []
     for k, contact in enumerate(found):
         if contact.missed:
@@ -130,7 +133,7 @@ def _until_lost(signals: ArmSignals, hold: Hold, spec: SegmentSpec) -> Hold:
     position, opening = signals.position, signals.opening
     if position is None or opening is None or hold.closed is None or hold.plateau > HARD_STOP:
         return hold
-    if signals.commanded or signals.effector is not Effector.GRIPPER:
+    if hold.caught or signals.commanded or signals.effector is not Effector.GRIPPER:
         return hold
     met = first_true(opening <= SHUT, hold.closed, len(opening) if hold.opened is None else hold.opened)
     if met is None:
@@ -156,7 +159,7 @@ def _holds_nothing(signals: ArmSignals, contact: Contact, contacts: list[Contact
 
 def _is_miss(position: Floats, hold: Hold) -> bool:
     """X1: closed to the hard stop and re-opened without going anywhere."""
-    if hold.closed is None or hold.opened is None or hold.plateau > HARD_STOP:
+    if hold.closed is None or hold.opened is None or hold.plateau > HARD_STOP or hold.caught:
         return False
     travel = np.linalg.norm(position[hold.closed : hold.opened] - position[hold.closed], axis=1)
     return bool(travel.max() <= MISS_TRAVEL_M)

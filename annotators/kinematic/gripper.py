@@ -32,6 +32,8 @@ HARD_STOP = 0.05
 """Plateaus below this may be closed on nothing; above, something is between the fingers."""
 SHUT = 0.015
 """Thinner than this share of the opening counts as nothing between them; paper and cloth are thinner."""
+_APART = 2.0 * SHUT
+"""Fingers that have met and are this far apart again were forced."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Hold:
     plateau: float
     depth: float
     """How far below the lower of its neighbouring peaks the plateau lies; 0 … 1."""
+    caught: bool = False
+    """Something forced the fingers apart: they hold it, however thin."""
 
 
 def pivots(opening: Floats, reversal: float) -> list[tuple[int, bool]]:
@@ -150,7 +154,7 @@ def _forced_apart(opening: Floats, left: int, hold: Hold, rate_hz: float, spec: 
     caught again. It is as wide as it forces them apart, so the first hold begins where they were that close.
     """
     first, last = hold.closed or 0, len(opening) if hold.opened is None else hold.opened
-    met = [(first + a, first + b) for a, b in runs_of(opening[first:last] <= HARD_STOP)]
+    met = [(first + a, first + b) for a, b in runs_of(opening[first:last] <= _APART)]
     met = [(a, b) for a, b in met if opening[a:b].min() <= SHUT]
     between = zip([b for _, b in met], [*[a for a, _ in met], last][1:], strict=True)
     caught = [
@@ -165,7 +169,7 @@ def _forced_apart(opening: Floats, left: int, hold: Hold, rate_hz: float, spec: 
     before = None if hold.closed is None else left if wider is None else wider + 1
     parts = [(before, met[0][0]), *caught]
     return [
-        Hold(a, None if b == len(opening) else b, float(np.median(opening[a or 0 : b])), hold.depth)
+        Hold(a, None if b == len(opening) else b, float(np.median(opening[a or 0 : b])), hold.depth, (a, b) in caught)
         for a, b in parts
         if b > (a or 0)
     ]

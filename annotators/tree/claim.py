@@ -27,12 +27,12 @@ class Prior:
 PRIORS: Mapping[BoundaryKind, Prior] = MappingProxyType(
     {
         BoundaryKind.GRASP: Prior(0.991, 0.05),
-        BoundaryKind.RELEASE: Prior(0.956, 0.05),
-        BoundaryKind.SLIP: Prior(0.952, 0.05),
+        BoundaryKind.RELEASE: Prior(0.966, 0.05),
+        BoundaryKind.SLIP: Prior(0.955, 0.05),
         BoundaryKind.LIFT: Prior(0.980, 0.05),
         BoundaryKind.MISS: Prior(0.778, 0.04),
-        BoundaryKind.RETREAT: Prior(0.938, 0.05),
-        BoundaryKind.SUPPORT: Prior(0.883, 0.10),
+        BoundaryKind.RETREAT: Prior(0.937, 0.05),
+        BoundaryKind.SUPPORT: Prior(0.869, 0.10),
         BoundaryKind.CONTACT: Prior(0.583, 0.19),
         BoundaryKind.TRANSPORT: Prior(0.969, 0.05),
         BoundaryKind.MOTION: Prior(0.30, 0.40),

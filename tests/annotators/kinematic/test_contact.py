@@ -95,6 +95,14 @@ def test_what_is_lost_while_the_fingers_close_and_rise_is_lost_when_they_meet() 
     assert opened(rises_s=1.2, opens_s=5.0) == pytest.approx(1.5, abs=0.05)
 
 
+def test_fingers_that_are_forced_apart_hold_something_though_they_never_rise() -> None:
+    closed = [(0.0, 1.0), (1.0, 1.0), (1.4, 0.0), (2.5, 0.0)]
+    assert contacts(observed([(0, 0)], [*closed, (6.0, 0.0)], x=[(0, 0), (1.5, 0), (4.0, 0.3)])) == []
+    (caught,) = contacts(observed([(0, 0)], [*closed, (2.8, 0.045), (4.0, 0.045), (4.3, 1.0)]))
+    assert (caught.missed, caught.lost) == (False, False)
+    assert seconds(observed([(0, 0)], closed), caught.closed) == pytest.approx(2.7, abs=0.1)
+
+
 def test_fingers_closed_on_nothing_that_press_or_push_hold_nothing() -> None:
     closed = [(t, 0.0 if value == 0.4 else value) for t, value in CLOSE_THEN_OPEN]
     assert contacts(observed([(0, 0.1), (2, 0.1), (3, 0.0)], closed)) == []

@@ -82,7 +82,7 @@ def test_fingers_that_met_and_are_forced_apart_have_caught_again_what_they_lost(
     opening = ramps((0, 1), *LOST_TWICE, *CAUGHT, (5.2, 1), end=6)
     holds = find_holds(opening, RATE, SPEC)
     edges = [edge / RATE for hold in holds for edge in (hold.closed, hold.opened) if edge is not None]
-    assert edges == pytest.approx([1.4, 1.66, 1.86, 3.14, 3.68, 5.0], abs=0.05)
+    assert edges == pytest.approx([1.4, 1.67, 1.84, 3.16, 3.68, 5.0], abs=0.05)
     assert [hold.plateau > 0.1 for hold in holds] == [True] * 3
     assert len(find_holds(opening, RATE, SPEC, squeezes=False)) == 1
 
@@ -93,8 +93,15 @@ def test_fingers_that_meet_and_open_have_caught_nothing_again() -> None:
         False,
         False,
     ]
-    thin = ramps((0, 1), (1, 1), (1.4, 0.0), (2, 0.0), (2.2, 0.04), (4, 0.04), (4.2, 1), end=6)
-    assert len(find_holds(thin, RATE, SPEC)) == 1
+
+
+@pytest.mark.parametrize(("width", "caught"), [(0.02, False), (0.05, True), (0.12, True)])
+def test_what_forces_the_fingers_apart_is_held_however_thin(width: float, caught: bool) -> None:
+    opening = ramps((0, 1), (1, 1), (1.4, 0.0), (2, 0.0), (2.2, width), (4, width), (4.5, 1), end=6)
+    (hold,) = find_holds(opening, RATE, SPEC)
+    assert hold.closed is not None
+    assert hold.closed / RATE == pytest.approx(2.1 if caught else 1.4, abs=0.07)
+    assert hold.caught is caught
 
 
 def test_fingers_that_turn_round_at_once_were_not_stopped_by_anything() -> None:
