@@ -6,7 +6,7 @@ invariant, or in `Rejected` with reasons. The only exceptions are those of the a
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from annotators.vlm.budget import LAYOUTS, TOKENS_PER_MINUTE, Density, ImageRule, Layout, layout_for
@@ -19,7 +19,7 @@ from annotators.vlm.sheet import Sheets, contact_sheets
 from annotators.vlm.tile import aspect_of
 from annotators.vlm.tree_call import read_tree, tree_request
 from annotators.vlm.tree_checks import repaired, tree_problems
-from annotators.vlm.verify_call import judged, read_verify, verify_request, verify_sheets
+from annotators.vlm.verify_call import judged, open_ids, read_verify, verify_request, verify_sheets
 from annotators.vlm.window import Window
 from annotators.vlm.zoom import doubtful, zoom_strips
 from schemas.array import Floats
@@ -114,17 +114,20 @@ def conversation(window: Window, pictures: Pictures, how: Terms) -> Conversation
     if read.draft is None:
         return Rejected(window.window_id, _told(read.problems))
     draft = repaired(window, read.draft, read.problems)
-    pages = verify_sheets(draft, pictures.master, tile_px=layout.verify_px)
-    question = verify_request(window, draft, pages.jpegs, model=how.model, system=how.verify.text)
+    author = Provenance("vlm", how.model, how.revision, read.key)
+    only = None if layout.verify_all else open_ids(window, draft)
+    if only is not None and not only:
+        return _verdict(window, judged(window, draft, {}, only), author, faults, retried=retried)
+    pages = verify_sheets(draft, pictures.master, tile_px=layout.verify_px, only=only)
+    question = verify_request(window, draft, pages.jpegs, model=how.model, system=how.verify.text, only=only)
     said = read_verify(draft, (yield question))
     if isinstance(said, Problem) and not retried and said.fault is not Fault.REFUSED:  # one retry in all
         faults, retried = (*faults, said.text), True
-        question = verify_request(window, draft, pages.jpegs, model=how.model, system=how.verify.text, attempt=1)
+        question = replace(question, attempt=1)
         said = read_verify(draft, (yield question))
     if isinstance(said, Problem):
         return Rejected(window.window_id, (f"the second call: {said.text}",))
-    author = Provenance("vlm", how.model, how.revision, read.key)
-    return _verdict(window, judged(window, draft, said), author, faults, retried=retried)
+    return _verdict(window, judged(window, draft, said, only), author, faults, retried=retried)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ detector's, and one that is wrong but easily confused with them. The order follo
 request is the same whenever it is made. Labels are of one form (verb and object), so that wording betrays nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -76,6 +76,24 @@ def event_ids(draft: Draft) -> list[str]:
     return [f"E{number:02d}" for number, _ in enumerate(draft.actions(), start=1)]
 
 
+def open_ids(window: Window, draft: Draft) -> frozenset[str]:
+    """The events on which call 1 and the detector are not of one mind already: all that a sparing second call asks."""
+    return frozenset(
+        name for name, action in zip(event_ids(draft), draft.actions(), strict=True) if _is_open(window, action)
+    )
+
+
+def _is_open(window: Window, action: DraftAction) -> bool:
+    agreed = kinematic_action(window, action.start, action.end).verb is action.label.verb
+    faulty = any(True for _ in verb_faults(window, action))
+    return not agreed or faulty or bool(action.doubts) or any(True for _ in dropped_inside(window, action))
+
+
+def _asked(draft: Draft, only: Collection[str] | None) -> list[tuple[str, DraftAction]]:
+    named = zip(event_ids(draft), draft.actions(), strict=True)
+    return [(name, action) for name, action in named if only is None or name in only]
+
+
 def options(window: Window, action: DraftAction) -> list[Option]:
     """Three different labels, shuffled by the event's own frames."""
     offers = [Option(action.label.verb, "call")]
@@ -90,15 +108,17 @@ def options(window: Window, action: DraftAction) -> list[Option]:
     return sorted(offers, key=lambda offer: digest(name, offer.verb.value))
 
 
-def verify_sheets(draft: Draft, thumbnails: Sequence[Thumbnail], *, tile_px: int) -> Sheets:
-    """Three tiles per event, two events a row."""
+def verify_sheets(
+    draft: Draft, thumbnails: Sequence[Thumbnail], *, tile_px: int, only: Collection[str] | None = None
+) -> Sheets:
+    """Three tiles per event, two events a row; of all events, or of ``only`` some."""
     ordered = sorted(thumbnails, key=lambda thumbnail: thumbnail.t_ns)
     if not ordered:
         return NOTHING
     times = [thumbnail.t_ns for thumbnail in ordered]
     size = tile_size(tile_px, aspect_of(ordered[0].jpeg))
     tiles = []
-    for name, action in zip(event_ids(draft), draft.actions(), strict=True):
+    for name, action in _asked(draft, only):
         start, end = action.start.t_ns, action.end.t_ns
         for number, t_ns in enumerate((start, (start + end) // 2, end)):
             near = nearest(times, t_ns, 0, len(times))
@@ -111,11 +131,19 @@ def verify_sheets(draft: Draft, thumbnails: Sequence[Thumbnail], *, tile_px: int
 
 
 def verify_request(
-    window: Window, draft: Draft, images: Sequence[bytes], *, model: str, system: str, attempt: int = 0
+    window: Window,
+    draft: Draft,
+    images: Sequence[bytes],
+    *,
+    model: str,
+    system: str,
+    attempt: int = 0,
+    only: Collection[str] | None = None,
 ) -> Request:
-    """The question about all events of a draft."""
+    """The question about all events of a draft, or about ``only`` some."""
     lines = [f"Task: {window.instruction or 'not stated'}"]
-    for name, action in zip(event_ids(draft), draft.actions(), strict=True):
+    asked = _asked(draft, only)
+    for name, action in asked:
         thing = f" {action.label.object}" if action.label.object else ""
         offers = " ".join(
             f"{letter}={offer.verb.value}" for letter, offer in zip(LETTERS, options(window, action), strict=False)
@@ -130,16 +158,16 @@ def verify_request(
         system=system,
         images=tuple(images),
         text="\n".join(lines),
-        schema=verify_schema(window, draft),
-        max_tokens=_TOKENS_FIXED + _TOKENS_PER_EVENT * len(event_ids(draft)),
+        schema=verify_schema(window, draft, only),
+        max_tokens=_TOKENS_FIXED + _TOKENS_PER_EVENT * len(asked),
         attempt=attempt,
     )
 
 
-def verify_schema(window: Window, draft: Draft) -> str:
+def verify_schema(window: Window, draft: Draft, only: Collection[str] | None = None) -> str:
     """The JSON schema of the answer."""
-    names = event_ids(draft)
-    cuts = [piece.candidate for action in draft.actions() for piece in dropped_inside(window, action)]
+    names = [name for name, _ in _asked(draft, only)]
+    cuts = [piece.candidate for _, action in _asked(draft, only) for piece in dropped_inside(window, action)]
     optional = {"verb": one_of([verb.value for verb in Verb]), "text": text_of(TEXT_CHARS)}
     if cuts:
         optional["split"] = list_of(one_of(cuts), min(8, len(cuts)))
@@ -165,10 +193,16 @@ def read_verify(draft: Draft, reply: Answer | Refusal) -> Mapping[str, ItemAnswe
     return said or Problem(Fault.UNREADABLE, "the answer is about none of the events asked about")
 
 
-def judged(window: Window, draft: Draft, said: Mapping[str, ItemAnswer]) -> Draft:
-    """The draft after both calls: what two of three voices say is taken, what no two say is in doubt."""
-    changed = {}
-    for number, (name, action) in enumerate(zip(event_ids(draft), draft.actions(), strict=True)):
+def judged(window: Window, draft: Draft, said: Mapping[str, ItemAnswer], only: Collection[str] | None = None) -> Draft:
+    """The draft after both calls: what two of three voices say is taken, what no two say is in doubt.
+
+    Events that were not asked about keep their verb, which the detector seconds, and have no outcome.
+    """
+    changed: dict[int, tuple[DraftAction, ...]] = {}
+    for number, (name, action) in enumerate(_asked(draft, None)):
+        if only is not None and name not in only:
+            changed[number] = (replace(action, label=replace(action.label, outcome=Outcome.UNKNOWN)),)
+            continue
         item = said.get(name)
         changed[number] = (action.doubted(Doubt.UNVERIFIED),) if item is None else _judge(window, action, item)
     return draft.with_actions(changed)

@@ -211,10 +211,39 @@ def test_a_second_call_that_says_nothing_of_an_event_leaves_it_to_people() -> No
             value["events"] = value["events"][1:]
 
     s = scene(2)
-    events = actions(accepted(settled(changed(Oracle(by_window(s)), silent), s)[s.window.window_id]).events)
+    roomy = replace(how(), tokens_per_minute=50_000.0)  # all events are asked about
+    talk = conversation(s.window, s.pictures, roomy)
+    events = actions(accepted(converse({"w": talk}, changed(Oracle(by_window(s)), silent))["w"]).events)
     assert events[0].doubts == (Doubt.UNVERIFIED,)
     assert events[0].needs_vlm
     assert not events[1].needs_vlm
+
+
+@dataclass(frozen=True)
+class ByCall:
+    """Another asker for each call."""
+
+    askers: dict[Call, Asker]
+
+    def ask(self, requests: Sequence[Request]) -> Iterator[Answer | Refusal]:
+        for request in requests:
+            yield from self.askers[request.call].ask([request])
+
+
+def test_a_window_without_room_is_asked_again_only_where_model_and_detector_differ() -> None:
+    s = scenes(2, MIXED * 2)[0]
+    poor = replace(how(), tokens_per_minute=1.0)
+    hasty, careful = Oracle(by_window(s), verbs=0.3, seed=5), Oracle(by_window(s))
+    talk = conversation(s.window, s.pictures, poor)
+    events = actions(accepted(converse({"w": talk}, ByCall({Call.TREE: hasty, Call.VERIFY: careful}))["w"]).events)
+    verify = careful.asked[-1]
+    asked = [line for line in verify.text.splitlines() if line.startswith("E")]
+    assert 0 < len(asked) < len(events)
+    wrong = {(start, end) for _, start, end in hasty.injected_verbs}
+    assert wrong
+    for event in events:
+        if (event.span.frame_start, event.span.frame_end) in wrong:
+            assert event.doubts or event.verb is s.verb(event.span.start_ns, event.span.end_ns)
 
 
 @pytest.mark.parametrize(

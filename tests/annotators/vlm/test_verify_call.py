@@ -18,6 +18,7 @@ from annotators.vlm.verify_call import (
     ItemAnswer,
     event_ids,
     judged,
+    open_ids,
     options,
     read_verify,
     verify_request,
@@ -70,6 +71,29 @@ def verdict(found: Draft, number: int, pick: str, *, reached: str = "yes", **mor
     name = event_ids(found)[number]
     item = ItemAnswer.model_validate({"id": name, "pick": pick, "held": "unclear", "reached": reached, **more})
     return list(judged(window(), found, {name: item}).actions())[number]
+
+
+def test_only_what_is_not_of_one_mind_is_open() -> None:
+    assert open_ids(window(), draft()) == frozenset()
+    wrong = called(draft(), 2, Verb.POUR)
+    assert open_ids(window(), wrong) == {event_ids(wrong)[2]}
+    merged = draft(merge=BoundaryKind.LIFT)
+    assert open_ids(window(), merged), "a cut was left out"
+
+
+def test_what_is_not_asked_about_keeps_its_verb_and_has_no_outcome() -> None:
+    wrong = called(draft(), 2, Verb.POUR)
+    only = open_ids(window(), wrong)
+    (line,) = [
+        line
+        for line in verify_request(window(), wrong, (), model="m", system="s", only=only).text.splitlines()
+        if line.startswith("E")
+    ]
+    assert line.split()[0] in only
+    after = list(judged(window(), wrong, {}, only).actions())
+    assert [action.label.verb for action in after] == [action.label.verb for action in wrong.actions()]
+    assert [bool(action.doubts) for action in after] == [number == 2 for number in range(len(after))]
+    assert {action.label.outcome for number, action in enumerate(after) if number != 2} == {Outcome.UNKNOWN}
 
 
 def test_each_event_offers_its_label_the_measured_one_and_a_wrong_one() -> None:
