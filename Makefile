@@ -50,6 +50,7 @@ bench: $(VENV)/.installed-dev   ## Print the ratios the documentation claims.
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.balance
 	$(BIN)/python -m benchmarks.sync
+	$(BIN)/python -m benchmarks.segment
 
 clean:           ## Remove what the targets above made.
 	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(VENV)-vllm $(DEMO) workspace *.egg-info

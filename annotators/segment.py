@@ -117,7 +117,7 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
 
 STAGE = Stage(
     name="segment",
-    version=6,
+    version=8,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from annotators.scores.baselines import SAME_COUNT, UNIFORM, same_count, signal_baselines, uniform
 from annotators.scores.bootstrap import RESAMPLES
 from annotators.scores.marks import OURS, Case, Mark, Part, Person, inside
+from annotators.scores.recoveries import true_recoveries
 from annotators.scores.report import GroupScore, group_score
 from annotators.tree.ranges import usable_ranges
 from annotators.tree.rests import covered_ranges
@@ -29,7 +30,7 @@ from pipeline.pseudo.scale import calibration_for
 from pipeline.store import Workspace
 from schemas.calibration import Calibration, calibration_group
 from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
-from schemas.event import BoundaryKind, Event, Level
+from schemas.event import BoundaryKind, Event, Level, RecoveryKind
 from schemas.finding import Finding
 from schemas.recipe import Recipe, SegmentSpec
 from schemas.source import EpisodeRef
@@ -89,6 +90,22 @@ def score(
     else:
         truth, meant = read_truth(Path(named)), Level.ACTION
     level = level or meant
+    stage, groups, unscored = cases_of(workspace, ledger, recipe, truth, level, track=track)
+    if not any(groups.values()):
+        raise JoineryError(
+            f"{named}: none of its {len(truth.episodes)} episodes has events under this recipe; "
+            "run `joinery run` with it first, and compare the sources' names and locators"
+        )
+    scored = tuple(
+        group_score(name, cases, truth.kinds, seed=seed, resamples=resamples) for name, cases in groups.items() if cases
+    )
+    return ScoreReport(named, level, stage, seed, resamples, scored, tuple(unscored))
+
+
+def cases_of(
+    workspace: Workspace, ledger: Ledger, recipe: Recipe, truth: Truth, level: Level, *, track: str = ""
+) -> tuple[str, dict[str, list[Case]], list[Unscored]]:
+    """The stage whose events are scored, the cases of each group, and the episodes that have truth and no events."""
     stage = [stage.name for stage in RIVER if Event in stage.writes][-1]
     done = dict(ledger.done_attempts(stage))
     listed = _listed(workspace)
@@ -108,15 +125,7 @@ def score(
         else:
             name, case = made
             groups[name].append(case)
-    if not any(groups.values()):
-        raise JoineryError(
-            f"{named}: none of its {len(truth.episodes)} episodes has events under this recipe; "
-            "run `joinery run` with it first, and compare the sources' names and locators"
-        )
-    scored = tuple(
-        group_score(name, cases, truth.kinds, seed=seed, resamples=resamples) for name, cases in groups.items() if cases
-    )
-    return ScoreReport(named, level, stage, seed, resamples, scored, tuple(unscored))
+    return stage, groups, unscored
 
 
 def read_truth(path: Path) -> Truth:
@@ -211,6 +220,8 @@ class _Scored:
             violations=len(violations(events, clock, frames, read.episode.action_kind)),
             left_out=len(entry.boundaries) - len(true.marks),
             others=tuple(_said(other, ranges) for other in others),
+            true_recoveries=true_recoveries([mark for mark in entry.boundaries if _within(mark.t_ns, ranges)]),
+            recoveries=frozenset(event.recovery for event in at_level) - {RecoveryKind.NONE},
         )
 
 
@@ -237,6 +248,10 @@ def _marks(events: Sequence[Event]) -> list[Mark]:
     """Every inner boundary once; the edges of kept ranges are given and not found."""
     starts = {event.start.frame: event.start for event in events if event.start.kind is not BoundaryKind.RANGE_EDGE}
     return [Mark(b.t_ns, b.kind, b.arm, b.confidence, b.sigma_s) for _, b in sorted(starts.items())]
+
+
+def _within(t_ns: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    return any(start < t_ns < end for start, end in ranges)
 
 
 def _slices(entry: TruthEpisode, kept_ns: int) -> dict[str, str]:

@@ -3,32 +3,40 @@
 One `Contact` per hold of the fingers, measured on the tool's path. Heights are along z of the base frame, which points
 up. Where the source gives no position, only the fingers' own moments are known.
 
-The object falls, so a slip's new grasp is looked for below the place of loss: its 5 cm are horizontal. A release
-counts as a slip only if nothing was put down: no support contact, not back at the height it was taken from, and not
-merely dragged. An
-opening that is only commanded never slips: a command to open is a decision, and an accident does not show in it.
+The object falls, so what was lost is looked for below: the 5 cm to its new grasp are horizontal. A hold is lost if
+nothing was put down (no support contact) and it is grasped again; lost in the air it is a slip. What was never lifted,
+only dragged, or is back at the height it was taken from stands on something. An opening that is only commanded loses
+nothing: a command to open is a decision, and an accident does not show in it.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annotators.kinematic.gripper import Hold
-from annotators.kinematic.signals import ArmSignals
+from annotators.kinematic.gripper import HARD_STOP, SHUT, Hold
+from annotators.kinematic.signals import ArmSignals, Effector
 from pipeline.mask_runs import first_true, runs_of
 from schemas.array import Floats
 from schemas.recipe import SegmentSpec
 
-HARD_STOP = 0.05
-"""Plateaus below this may be closed on nothing; above, something is between the fingers."""
+_WIDE = 0.10
+"""Plateaus above this have something between the fingers that would have kept them off the hard stop."""
+_SHALLOW = 2.0
+"""In reversals: fingers that close less and lift nothing took on a posture."""
 SIDEWAYS_M = 0.02
 MISS_TRAVEL_M = 0.02
 SLIP_DISTANCE_M = 0.05
-SLIP_WINDOW_S = 5.0
+SLIDING_S = 0.5
+"""How long an object that is let go in motion keeps the tool's pace, at most: a fall from 0.3 m and some sliding."""
+SLIP_WINDOW_S = 10.0
+"""Twice the 5 s of events.md: careful robots (robosuite's expert) need up to 5.1 s to come back."""
 _LEVEL_SHARE = 0.5
 _LEVEL_S = 0.2
 _MOVING_M_S = 0.02
-_DESCENT_ROWS = 3
+_BEFORE_S, _AFTER_S = 0.3, 0.2
+"""Over which a knee of the descent is fitted; MetaWorld lets go 0.25 s after contact."""
+_BRAKED_SHARE = 0.4
+"""A support takes at least this share of the speed; people who slow down on their way take it more gently."""
 _LATE_S = 0.05
 _OPEN_PER_S = 0.2
 _REVERSAL_M = 0.01
@@ -51,33 +59,54 @@ class Contact:
     left: int | None = None
     """The tool is 3 cm from where it let go."""
     missed: bool = False
+    lost: bool = False
+    """Let go without being put down, and grasped again: the hold failed."""
     slipped: bool = False
+    """The same, in the air."""
+
+    @property
+    def raised(self) -> bool:
+        """Whether the hold took the tool upwards."""
+        return self.lifted is not None and not self.sideways
 
 
 def contacts_of(signals: ArmSignals, holds: list[Hold], spec: SegmentSpec) -> list[Contact]:
     """What became of each hold, in time order.
 
     Recordings often start with half-closed fingers at rest. A hold whose beginning was not seen counts only when
-    something was evidently put down at its end.
+    something was evidently put down at its end. Fingers that were closed on nothing hold nothing.
     """
+    found = [
+        _contact(signals, hold, holds[k + 1] if k + 1 < len(holds) else None, spec) for k, hold in enumerate(holds)
+    ]
+    empty = [
+        contact.missed or (not hold.caught and _holds_nothing(signals, contact, found, spec))
+        for contact, hold in zip(found, holds, strict=True)
+    ]
     contacts: list[Contact] = []
-    for k, hold in enumerate(holds):
-        following = holds[k + 1] if k + 1 < len(holds) else None
-        contact = _contact(signals, hold, following, spec)
-        if contact.closed is not None or contact.touched_down is not None:
+    for k, contact in enumerate(found):
+        if contact.missed:
             contacts.append(contact)
+        elif not empty[k] and (contact.closed is not None or contact.touched_down is not None):
+            later = list(zip(found[k + 1 :], empty[k + 1 :], strict=True))
+            lost = contact.touched_down is None and not signals.commanded and _fetched_again(signals, contact, later)
+            slipped = lost and contact.raised and _in_the_air(signals, contact, spec)
+            contacts.append(replace(contact, lost=lost, slipped=slipped))
     return contacts
 
 
 def _contact(signals: ArmSignals, hold: Hold, following: Hold | None, spec: SegmentSpec) -> Contact:
+    """A hold by itself; whether it failed shows in those after it."""
     plain = Contact(hold.closed, hold.opened, hold.plateau, hold.depth)
     if signals.position is None or signals.velocity is None or signals.speed is None:
         return replace(plain, left=_fingers_open(signals, hold, following))
+    if _is_miss(signals.position, hold):
+        return replace(plain, missed=True)
+    hold = _until_lost(signals, hold, spec)
+    plain = replace(plain, opened=hold.opened)
     n = signals.grid.n
     start, end = hold.closed or 0, n if hold.opened is None else hold.opened
     next_closed = n if following is None or following.closed is None else following.closed
-    if _is_miss(signals.position, hold):
-        return replace(plain, missed=True)
     lifted, sideways = _lift(signals.position, start, end, spec) if hold.closed is not None else (None, False)
     touched_down = None
     if hold.opened is not None and not sideways and (lifted is not None or hold.closed is None):
@@ -85,8 +114,6 @@ def _contact(signals: ArmSignals, hold: Hold, following: Hold | None, spec: Segm
     levelled = None
     if lifted is not None and not sideways:
         levelled = _levelled(signals, lifted, end if touched_down is None else touched_down)
-    loose = touched_down is None and not sideways and not signals.commanded
-    slipped = loose and _regrasped(signals, hold, following, spec, raised=lifted is not None)
     left = None if hold.opened is None else _departure(signals, end, next_closed, spec)
     return replace(
         plain,
@@ -95,13 +122,44 @@ def _contact(signals: ArmSignals, hold: Hold, following: Hold | None, spec: Segm
         levelled=levelled,
         touched_down=touched_down,
         left=left,
-        slipped=slipped,
     )
+
+
+def _until_lost(signals: ArmSignals, hold: Hold, spec: SegmentSpec) -> Hold:
+    """The hold, up to where its fingers meet if they still close while the tool rises already: they let it slip out.
+
+    Who takes something thin closes first and rises then.
+    """
+    position, opening = signals.position, signals.opening
+    if position is None or opening is None or hold.closed is None or hold.plateau > HARD_STOP:
+        return hold
+    if hold.caught or signals.commanded or signals.effector is not Effector.GRIPPER:
+        return hold
+    met = first_true(opening <= SHUT, hold.closed, len(opening) if hold.opened is None else hold.opened)
+    if met is None:
+        return hold
+    lifted, sideways = _lift(position, hold.closed, met, spec)
+    return hold if lifted is None or sideways else replace(hold, opened=met)
+
+
+def _holds_nothing(signals: ArmSignals, contact: Contact, contacts: list[Contact], spec: SegmentSpec) -> bool:
+    """Whether fingers that closed more likely hold nothing: they changed posture, or met.
+
+    Fingers at their hard stop may hold something thin. They do not when the arm holds something wide at another time:
+    the same thing would have stopped them. And a thin thing is grasped to be lifted, whereas closed fingers that stay
+    low press, push or wait. So do those that closed a little way.
+    """
+    told = signals.commanded or signals.effector is not Effector.GRIPPER
+    if told or signals.position is None or contact.closed is None:
+        return False
+    if contact.plateau > HARD_STOP:
+        return not contact.raised and contact.depth < _SHALLOW * spec.reversal
+    return not contact.raised or any(other.plateau > _WIDE for other in contacts)
 
 
 def _is_miss(position: Floats, hold: Hold) -> bool:
     """X1: closed to the hard stop and re-opened without going anywhere."""
-    if hold.closed is None or hold.opened is None or hold.plateau > HARD_STOP:
+    if hold.closed is None or hold.opened is None or hold.plateau > HARD_STOP or hold.caught:
         return False
     travel = np.linalg.norm(position[hold.closed : hold.opened] - position[hold.closed], axis=1)
     return bool(travel.max() <= MISS_TRAVEL_M)
@@ -132,40 +190,67 @@ def _levelled(signals: ArmSignals, lifted: int, end: int) -> int | None:
 
 
 def _touchdown(signals: ArmSignals, start: int, opened: int, spec: SegmentSpec) -> int | None:
-    """B4: the end of the last descent before release; a descent that goes on past the release put nothing down."""
+    """B4: the last knee of the descent before release, where the tool abruptly sinks more slowly or not at all.
+
+    A support pushes back: the path has a knee at first contact even where the hand goes on sinking, because its
+    controller gives way or because the fingers open at once. A descent without a knee put nothing down.
+    """
     assert signals.velocity is not None
     assert signals.position is not None
     grid = signals.grid
-    last = min(grid.n, opened + grid.samples(_LATE_S) + 1)
-    sink = -signals.velocity[start:last, 2]
-    height = signals.position[start:last, 2]
+    before, after = grid.samples(_BEFORE_S), grid.samples(_AFTER_S)
+    first = max(start, before, opened - int(spec.support_window_s * grid.rate_hz) + 1)
+    last = min(opened + 1, grid.n - after)
+    if last <= first:
+        return None
+    windows = np.lib.stride_tricks.sliding_window_view(signals.position[:, 2], before + after + 1)
+    sinking, then = (windows[first - before : last - before] @ _knee(before, after)).T * grid.rate_hz
+    braked = then - sinking
     fast = max(spec.descent_speed_m_s, signals.moving_above)
-    shortest = max(1, int((_DESCENT_ROWS - 0.5) * grid.row_s * grid.rate_hz))
-    descents = [
-        (a, b)
-        for a, b in runs_of(sink > fast)
-        if b - a >= shortest and height[a] - height[b - 1] > spec.descent_drop_m and start + a < opened
-    ]
-    if not descents:
-        return None
-    touched = start + descents[-1][1]
-    if touched >= last:
-        return None
-    touched = min(touched, opened)
-    return touched if opened - touched < spec.support_window_s * grid.rate_hz else None
+    knees = (sinking < -fast) & (sinking * before / grid.rate_hz < -spec.descent_drop_m)
+    knees &= (braked > fast * _BRAKED_SHARE) & (braked > -_BRAKED_SHARE * sinking)
+    peaks = [first + a + int(np.argmax(braked[a:b])) for a, b in runs_of(knees)]
+    return peaks[-1] if peaks else None
 
 
-def _regrasped(signals: ArmSignals, hold: Hold, following: Hold | None, spec: SegmentSpec, *, raised: bool) -> bool:
-    """X2 without its first half (no support contact): a new grasp soon, and below where the object was lost."""
+def _knee(before: int, after: int) -> Floats:
+    """Weights [before + 1 + after, 2] of the slopes, per sample, on both sides of a broken line's knee."""
+    at = np.arange(-before, after + 1, dtype=np.float64)
+    line = np.stack([np.ones_like(at), np.minimum(at, 0.0), np.maximum(at, 0.0)], axis=1)
+    weights: Floats = np.linalg.pinv(line)[1:].T
+    return weights
+
+
+def _in_the_air(signals: ArmSignals, contact: Contact, spec: SegmentSpec) -> bool:
+    """Whether the tool lets go above where it took hold: back at that height, the object stands again."""
     position = signals.position
-    if position is None or hold.opened is None or following is None or following.closed is None:
+    if position is None or contact.opened is None or contact.closed is None:
         return False
-    opened, again = min(hold.opened, len(position) - 1), following.closed
-    near = float(np.linalg.norm(position[again, :2] - position[opened, :2])) < SLIP_DISTANCE_M
-    soon = again - opened < SLIP_WINDOW_S * signals.grid.rate_hz
-    taken_from = position[hold.closed or 0, 2]
-    put_back = raised and position[opened, 2] <= taken_from + spec.lift_m
-    return near and soon and not put_back
+    opened = min(contact.opened, len(position) - 1)
+    return bool(position[opened, 2] > position[contact.closed, 2] + spec.lift_m)
+
+
+def _fetched_again(signals: ArmSignals, contact: Contact, later: list[tuple[Contact, bool]]) -> bool:
+    """X2 without its first half (no support contact): something is grasped soon, near where the object was let go.
+
+    What is let go in motion moves on, so its speed widens the search. Fingers that close on nothing (True in
+    ``later``) grasp nothing, but who tries is still after it, and knows where it is.
+    """
+    position, velocity = signals.position, signals.velocity
+    if position is None or velocity is None or contact.opened is None or contact.closed is None:
+        return False
+    opened = min(contact.opened, len(position) - 1)
+    where, reach = position[opened, :2], SLIP_DISTANCE_M + SLIDING_S * float(np.linalg.norm(velocity[opened, :2]))
+    for attempt, empty in later:
+        if attempt.closed is None or attempt.closed - opened >= SLIP_WINDOW_S * signals.grid.rate_hz:
+            return False
+        if float(np.linalg.norm(position[attempt.closed, :2] - where)) >= reach:
+            return False
+        if not empty:
+            return True
+        where, reach = position[attempt.closed, :2], SLIP_DISTANCE_M
+        opened = signals.grid.n if attempt.opened is None else attempt.opened
+    return False
 
 
 def _fingers_open(signals: ArmSignals, hold: Hold, following: Hold | None) -> int | None:

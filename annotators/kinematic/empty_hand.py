@@ -8,17 +8,18 @@ were moved.
 
 import numpy as np
 
-from annotators.kinematic.gripper import Hold
+from annotators.kinematic.gripper import SHUT, Hold
 from annotators.kinematic.signals import ArmSignals, Effector
+from pipeline.mask_runs import last_true
 from schemas.array import Floats
 
-SHUT = 0.015
-"""Thinner than this share of the opening counts as nothing; paper and cloth are thinner, see above."""
 _AT_A_RUN_M_S = 0.15
 _SINK_M = 0.02
 _RISE_M = 0.01
 _TOLD_S = 1.5
-"""A command to close this long before the fingers have settled still counts as theirs."""
+"""A command to close this long before the fingers began to still counts as theirs."""
+_WIDER = 0.2
+"""Fingers that were never this much wider have been closed since: what they catch, they catch by an older command."""
 _TOLD = 0.05
 
 
@@ -37,7 +38,8 @@ def is_fist(signals: ArmSignals, hold: Hold) -> bool:
 
 def is_squeezed(signals: ArmSignals, hold: Hold, told: Floats | None) -> bool:
     """Whether the fingers were pressed together from outside: no command to close precedes their closing."""
-    if told is None or hold.closed is None:
+    if told is None or hold.closed is None or signals.opening is None:
         return False
-    before = told[max(0, hold.closed - signals.grid.samples(_TOLD_S)) : hold.closed + 1]
+    began = last_true(signals.opening > signals.opening[hold.closed] + _WIDER, 0, hold.closed) or 0
+    before = told[max(0, began - signals.grid.samples(_TOLD_S)) : hold.closed + 1]
     return bool(np.max(np.maximum.accumulate(before) - before) < _TOLD)

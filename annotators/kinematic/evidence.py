@@ -25,7 +25,7 @@ from annotators.tree.evidence import HOLDING, Label, Phase
 from schemas.array import Floats
 from schemas.calibration import Calibration
 from schemas.episode import ActionTrack, Arm
-from schemas.event import Boundary, BoundaryKind, Motion, Verb
+from schemas.event import Boundary, BoundaryKind, Motion, RecoveryKind, Verb
 from schemas.recipe import SegmentSpec
 from schemas.time import MIN_EVENT_FRAMES, NS_PER_S, FrameClock
 
@@ -105,7 +105,8 @@ class KinematicEvidence:
                 verb = Verb.MOVE
             if verb is Verb.MOVE and (motion.path_length_m or 0.0) <= _MOVE_M:
                 verb = Verb.ADJUST
-        return Label(verb, arm, span.phase, span.goal, span.recovery)
+        slipped = end.kind is BoundaryKind.SLIP and end.arm in (None, timeline.signals.arm)
+        return Label(verb, arm, span.phase, span.goal, RecoveryKind.SLIP if slipped else span.recovery)
 
     def segment_label(self, parent: Label, start: Boundary, end: Boundary) -> Label:
         timeline = self._of(parent.arm) or self._acting(start, end)[0]

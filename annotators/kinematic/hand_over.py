@@ -31,7 +31,7 @@ def hand_overs(arms: Sequence[Read], spec: SegmentSpec) -> list[tuple[ArmSignals
         settled, given = list[Contact](), list[Given]()
         for contact in contacts:
             taken = _taken(contact, signals, [*arms[:k], *arms[k + 1 :]], spec)
-            settled.append(contact if taken is None else replace(contact, slipped=False))
+            settled.append(contact if taken is None else replace(contact, lost=False, slipped=False))
             if taken is not None and contact.opened is not None:
                 given.append((taken, contact.opened))
         found.append((signals, settled, given))

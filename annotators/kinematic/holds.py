@@ -40,7 +40,8 @@ def holds_of(signals: ArmSignals, spec: SegmentSpec, shortest_s: float) -> list[
     if signals.opening is None:
         return []
     opening = signals.opening
-    holds = find_holds(opening, signals.grid.rate_hz, spec)
+    measured = not signals.commanded and signals.effector is Effector.GRIPPER
+    holds = find_holds(opening, signals.grid.rate_hz, spec, squeezes=measured)
     if signals.commanded:
         halves = _crossings(opening, holds, _half_way)
         holds = _apart(halves, holds, int(np.ceil(shortest_s * signals.grid.rate_hz)))

@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from annotators.kinematic.contact import HARD_STOP, Contact
+from annotators.kinematic.contact import Contact
+from annotators.kinematic.gripper import HARD_STOP
 from annotators.kinematic.primitives import dips
 from annotators.kinematic.signals import ArmSignals, Effector
 from annotators.kinematic.strokes import FreeMotion, Push
@@ -48,7 +49,9 @@ class ArmTimeline:
         return tuple(span.start for span in self.phases)
 
 
-_LEAVING = 0.75
+_NOTHING_OR_THIN = 0.5
+"""Of the trust where fingers stop at their hard stop. In simulation, where nothing is thin, it would be 0.3."""
+_LEAVING, _LEAVING_SIGMA_S = 0.75, 0.20
 """How far the retreat from a push is trusted: how long a sliding hand stays in contact is known only roughly."""
 _DEEP = 0.5
 """Fingers whose tool is unseen are trusted fully from this depth of the opening on: hands fidget, grasps are deep."""
@@ -62,11 +65,14 @@ class _Writer:
         self.cuts: list[Cut] = []
         self.phases: list[PhaseSpan] = []
 
-    def cut(self, sample: int, kind: BoundaryKind, detector: str, trust: float = 1.0) -> None:
+    def cut(
+        self, sample: int, kind: BoundaryKind, detector: str, trust: float = 1.0, sigma_s: float | None = None
+    ) -> None:
         grid = self.signals.grid
         known = bool(self.signals.known[min(sample, grid.n - 1)])
         trust *= self.signals.trust if known else 0.5 * self.signals.trust
-        self.cuts.append(make_cut(grid.time_ns(sample), kind, detector, trust=trust, arm=self.signals.arm))
+        t_ns, arm = grid.time_ns(sample), self.signals.arm
+        self.cuts.append(make_cut(t_ns, kind, detector, trust=trust, arm=arm, sigma_s=sigma_s))
 
     def phase(self, start: int, phase: Phase, goal: Goal, recovery: RecoveryKind = RecoveryKind.NONE) -> None:
         """Open a phase; one that starts no later than the phase before replaces it."""
@@ -114,7 +120,8 @@ def _write_push(writer: _Writer, push: Push, following: Contact | Push | None, *
     writer.cut(push.start, BoundaryKind.CONTACT, push.detector, push.weight)
     writer.phase(push.start, Phase.PULL if push.pulled else Phase.PUSH, Goal.PUSH)
     if push.left is not None:
-        writer.cut(push.left, BoundaryKind.RETREAT, "push_distance", push.weight * _LEAVING)
+        trust = push.weight * _LEAVING
+        writer.cut(push.left, BoundaryKind.RETREAT, "push_distance", trust, _LEAVING_SIGMA_S)
         writer.phase(push.left, Phase.RETREAT, Goal.PUSH)
     if following is not None:
         _write_turn(writer, push.ended if push.left is None else push.left, following)
@@ -124,8 +131,8 @@ def _trust(signals: ArmSignals, contact: Contact) -> float:
     """How far the fingers' evidence goes: less for commands, without poses, at the hard stop, at the track's start."""
     trust = 0.75 if signals.commanded else 1.0
     trust *= 1.0 if signals.position is not None else 0.8 * min(1.0, max(0.4, contact.depth / _DEEP))
-    stopped = contact.plateau <= HARD_STOP and not signals.commanded and signals.effector is not Effector.SWITCH
-    trust *= 0.8 if stopped else 1.0
+    read = not signals.commanded and signals.effector is not Effector.SWITCH
+    trust *= _NOTHING_OR_THIN if read and contact.plateau <= HARD_STOP and not contact.missed else 1.0
     return trust * (0.6 if contact.closed is None else 1.0)
 
 
@@ -135,7 +142,7 @@ def _again(before: Contact | None) -> RecoveryKind:
         return RecoveryKind.NONE
     if before.missed:
         return RecoveryKind.RETRY
-    return RecoveryKind.REGRASP if before.slipped else RecoveryKind.NONE
+    return RecoveryKind.REGRASP if before.lost else RecoveryKind.NONE
 
 
 def _write_hold(writer: _Writer, contact: Contact, before: Contact | None) -> None:
@@ -215,14 +222,19 @@ def _write_after(writer: _Writer, contact: Contact, following: Contact | Push | 
         writer.cut(contact.left, kind, detector, trust)
         writer.phase(contact.left, Phase.RETREAT, Goal.PLACE)
     if following is not None and (isinstance(following, Push) or following.closed is not None):
-        _write_turn(writer, opened if contact.left is None else contact.left, following)
+        _write_turn(writer, opened if contact.left is None else contact.left, following, _again(contact))
 
 
-def _write_turn(writer: _Writer, left: int, following: Contact | Push) -> None:
+def _write_turn(
+    writer: _Writer, left: int, following: Contact | Push, recovery: RecoveryKind = RecoveryKind.NONE
+) -> None:
     """Where one thing is left and the next is reached for."""
     turn, detector = _turning_point(writer.signals, left, _begin(following))
     writer.cut(turn, BoundaryKind.MOTION, detector)
-    writer.phase(turn, Phase.REACH, Goal.PUSH if isinstance(following, Push) else Goal.PICK)
+    if isinstance(following, Push):
+        writer.phase(turn, Phase.REACH, Goal.PUSH)
+    else:
+        writer.phase(turn, Phase.REACH, Goal.PICK, recovery)
 
 
 def _turning_point(signals: ArmSignals, left: int, closed: int) -> tuple[int, str]:

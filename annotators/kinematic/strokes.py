@@ -33,7 +33,8 @@ WIDEST = 64
 APPROACH_M = 0.03
 """A stroke without a step of resistance meets what it pushes after this, the counterpart of B6's 3 cm."""
 HAND_M = 0.10
-"""A hand that leaves across its push slides along what it pushed until fingers of this length are past it."""
+"""A hand that leaves across its push slides along what it pushed until fingers of this length are past it. And a fist
+that meets no resistance has to move at least as far to be pushing: one that stays low may be a grasp that failed."""
 BACK_SHARE = 0.5
 """A retreat draws back when it starts within 60° of where the push came from."""
 LEAST_S = 1.0
@@ -43,6 +44,8 @@ LEAST_PUSH_M = 0.02
 LEAST_RETREAT_M = 0.03
 CAME_S, LEAST_CAME_M, ONWARD = 0.3, 0.01, 0.5
 """A retreat turns by 60° or more from the way of the last 0.3 s, unless the tool had come to rest."""
+BLOCKED = "resistance"
+"""The detector of a push that a force shows, unlike a fist's."""
 SURE = 0.5
 """Resistance below this share of a full one says nothing."""
 FLOOR_M = 0.03
@@ -254,7 +257,8 @@ def _lattice(track: _Track, *, before_a_hold: bool) -> Lattice:
     costs[State.REACH] = strokes + _BLOCKED_PER_S * track.blocked_s
     if track.signals.position is not None:
         costs[State.RETREAT] = np.where((track.chord_m >= LEAST_RETREAT_M) & ~track.onward, strokes, np.inf)
-        contact = np.maximum(_RESISTED_GAIN * track.peak, _FIST_GAIN * track.fist)
+        struck = np.where(track.chord_m >= APPROACH_M + HAND_M, track.fist, 0.0)
+        contact = np.maximum(_RESISTED_GAIN * track.peak, _FIST_GAIN * struck)
         free_s = np.maximum(track.duration_s * (1.0 - track.fist) - track.blocked_s, 0.0)
         push = track.bend_m / _BEND_OF_PUSH_M + _FREE_PUSH_PER_S * free_s
         costs[State.PUSH] = np.where(track.chord_m >= LEAST_PUSH_M, push + _PUSH_PRICE - contact, np.inf)
@@ -274,7 +278,10 @@ def _lattice(track: _Track, *, before_a_hold: bool) -> Lattice:
 
 
 def _pushes(track: _Track, found: list[Stretch], proposals: list[Proposal]) -> list[Push]:
-    """One push from its first stroke to its retreat, pauses included."""
+    """One push from its first stroke to its retreat, pauses included.
+
+    One that is never left counts only against resistance: a hand may end its work as a fist.
+    """
     pushes: list[Push] = []
     first: int | None = None
     for k, part in enumerate(found):
@@ -288,8 +295,10 @@ def _pushes(track: _Track, found: list[Stretch], proposals: list[Proposal]) -> l
         if following is not None:
             later = [other for other in found[k + 2 :] if other.state is not State.RETREAT]
             until = track.at[later[0].start] if later else track.at[-1]
-        pushes.append(_push(track, found[first : k + 1], until, proposals))
+        push = _push(track, found[first : k + 1], until, proposals)
         first = None
+        if push.left is not None or push.detector == BLOCKED:
+            pushes.append(push)
     return pushes
 
 
@@ -310,7 +319,7 @@ def _push(track: _Track, strokes: list[Stretch], until: int, proposals: list[Pro
         left=_left(track.signals, start, min(ended, until - 1), until),
         pulled=bool(stroke[0] < -PULL_SHARE * np.linalg.norm(stroke)),
         weight=float(max(resisted, fist)),
-        detector="resistance" if resisted >= fist else "fist",
+        detector=BLOCKED if resisted >= fist else "fist",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.episode import Arm
-from schemas.event import BoundaryKind
+from schemas.event import BoundaryKind, RecoveryKind
 from schemas.time import NS_PER_S
 
 OURS = "joinery"
@@ -63,6 +63,9 @@ class Case:
     """True boundaries outside the ranges: cleaning trimmed them, nobody can find them."""
     others: tuple[Person, ...] = ()
     """Every other annotator of this episode: how well people find what this one marked."""
+    true_recoveries: frozenset[RecoveryKind] = frozenset()
+    recoveries: frozenset[RecoveryKind] = frozenset()
+    """What went wrong and was repaired, in truth and by the labels of the level under test."""
 
     @property
     def duration_ns(self) -> int:

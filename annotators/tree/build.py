@@ -19,6 +19,7 @@ from annotators.tracks.place import Given, Piece, Tiler, given_spans, within
 from annotators.tracks.words import verb_of
 from annotators.tree.divide import divide_long, on_frames, pieces_between, range_edge
 from annotators.tree.evidence import Evidence, Goal, Label, Phase
+from annotators.tree.place import placed
 from annotators.tree.ranges import Fits
 from annotators.words.instruction import named_goals
 from schemas.array import Floats, Ints
@@ -174,6 +175,7 @@ class _Range:
             for cut in _inside(self.cuts, piece.start.frame, piece.end.frame)
             if not any(_is_given(edge) and abs(cut.t_ns - edge.t_ns) < merge_ns for edge in (piece.start, piece.end))
         ]
+        marks = placed(piece.start, piece.end, marks, builder.clock, builder.fits)
         edges = pieces_between(piece.start, piece.end, marks, builder.fits)
         edges = divide_long(edges, builder.spec.max_action_s, self.unrest, builder.clock, builder.fits)
         nodes = [_Node(start, end, builder.evidence.label(start, end)) for start, end in pairwise(edges)]
@@ -259,7 +261,7 @@ def subtask_label(labels: Sequence[Label]) -> Label:
     goal = labels[0].goal
     arms = {label.arm for label in labels if label.phase is not Phase.DRIVE} or {None}
     arm = arms.pop() if len(arms) == 1 else None
-    return Label(_subtask_verb(goal, phases, labels), arm, phases[-1], goal, _subtask_recovery(phases, labels))
+    return Label(_subtask_verb(goal, phases, labels), arm, phases[-1], goal, _subtask_recovery(labels))
 
 
 def _subtask_verb(goal: Goal, phases: Sequence[Phase], labels: Sequence[Label]) -> Verb:
@@ -280,10 +282,10 @@ def _subtask_verb(goal: Goal, phases: Sequence[Phase], labels: Sequence[Label]) 
     return moving if goal is Goal.MOVE else Verb.OTHER
 
 
-def _subtask_recovery(phases: Sequence[Phase], labels: Sequence[Label]) -> RecoveryKind:
+def _subtask_recovery(labels: Sequence[Label]) -> RecoveryKind:
     """Losing the object outweighs having fetched it; a miss counts only when nothing was caught after it."""
     found = [label.recovery for label in labels if label.recovery is not RecoveryKind.NONE]
-    if phases[-1] is Phase.DROP:
+    if labels[-1].recovery is RecoveryKind.SLIP:
         return RecoveryKind.SLIP
     again = [kind for kind in found if kind in (RecoveryKind.RETRY, RecoveryKind.REGRASP)]
     if again:

@@ -1,8 +1,8 @@
 """A cut: one detector's claim that an event boundary lies at a time, and how competing claims are settled.
 
-Confidence is a prior per kind, the chance that a cut of this kind lies within 0.25 s of a true boundary of this
-kind; docs/segment.md says where each number comes from. Where two claims are too close to both stand, the more
-confident one stays and remembers the detectors of the other.
+Confidence is the chance that a cut of this kind lies within 0.25 s of a true boundary of this kind, σ what 68 % of its
+errors in time do not exceed; docs/segment.md says where each number comes from. Where two claims are too close to both
+stand, the more confident one stays and remembers the detectors of the other.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +13,7 @@ from typing import TypeVar
 from schemas.episode import Arm
 from schemas.event import Boundary, BoundaryKind
 from schemas.time import NS_PER_S
+from schemas.truth import PHYSICAL_KINDS
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,15 @@ class Prior:
 
 PRIORS: Mapping[BoundaryKind, Prior] = MappingProxyType(
     {
-        BoundaryKind.GRASP: Prior(0.85, 0.08),
-        BoundaryKind.RELEASE: Prior(0.83, 0.08),
-        BoundaryKind.SLIP: Prior(0.80, 0.10),
-        BoundaryKind.LIFT: Prior(0.78, 0.08),
-        BoundaryKind.MISS: Prior(0.70, 0.10),
-        BoundaryKind.RETREAT: Prior(0.60, 0.15),
-        BoundaryKind.SUPPORT: Prior(0.54, 0.15),
-        BoundaryKind.CONTACT: Prior(0.50, 0.30),
-        BoundaryKind.TRANSPORT: Prior(0.50, 0.25),
+        BoundaryKind.GRASP: Prior(0.991, 0.05),
+        BoundaryKind.RELEASE: Prior(0.966, 0.05),
+        BoundaryKind.SLIP: Prior(0.955, 0.05),
+        BoundaryKind.LIFT: Prior(0.980, 0.05),
+        BoundaryKind.MISS: Prior(0.778, 0.04),
+        BoundaryKind.RETREAT: Prior(0.937, 0.05),
+        BoundaryKind.SUPPORT: Prior(0.869, 0.10),
+        BoundaryKind.CONTACT: Prior(0.583, 0.19),
+        BoundaryKind.TRANSPORT: Prior(0.969, 0.05),
         BoundaryKind.MOTION: Prior(0.30, 0.40),
         BoundaryKind.HARD_CUT: Prior(0.30, 0.05),
         BoundaryKind.VISUAL_CHANGE: Prior(0.30, 0.50),
@@ -42,7 +43,8 @@ PRIORS: Mapping[BoundaryKind, Prior] = MappingProxyType(
         BoundaryKind.RANGE_EDGE: Prior(1.00, 0.00),
     }
 )
-"""GRASP stands above LIFT and RELEASE above SUPPORT: where only one fits, contact is what a policy must hit."""
+"""Of contacts: what `benchmarks.calibrate_cuts` prints. GRASP stands above LIFT and RELEASE above SUPPORT: where only
+one fits, contact is what a policy must hit. Of candidates: judgement, and never above 0.3."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,19 @@ class Cut:
 C = TypeVar("C", Cut, Boundary)
 
 
-def make_cut(t_ns: int, kind: BoundaryKind, detector: str, *, trust: float = 1.0, arm: Arm | None = None) -> Cut:
-    """A cut with its kind's prior; ``trust`` in 0 … 1 scales the confidence for weaker evidence."""
+def make_cut(
+    t_ns: int,
+    kind: BoundaryKind,
+    detector: str,
+    *,
+    trust: float = 1.0,
+    arm: Arm | None = None,
+    sigma_s: float | None = None,
+) -> Cut:
+    """A cut with its kind's prior; ``trust`` in 0 … 1 scales the confidence for weaker evidence, σ can be its own."""
     prior = PRIORS[kind]
-    return Cut(t_ns, kind, round(prior.confidence * trust, 4), prior.sigma_s, (detector,), arm)
+    sigma_s = prior.sigma_s if sigma_s is None else sigma_s
+    return Cut(t_ns, kind, round(prior.confidence * trust, 4), sigma_s, (detector,), arm)
 
 
 def survivors(cuts: Iterable[C], clash: Callable[[C, C], bool]) -> list[C]:
@@ -76,19 +87,32 @@ def survivors(cuts: Iterable[C], clash: Callable[[C, C], bool]) -> list[C]:
         challenger = cut
         while kept and clash(kept[-1], challenger):
             if kept[-1].confidence >= challenger.confidence:
-                kept[-1] = _remember(kept[-1], challenger)
+                kept[-1] = remember(kept[-1], challenger)
                 break
-            challenger = _remember(challenger, kept.pop())
+            challenger = remember(challenger, kept.pop())
         else:
             kept.append(challenger)
     return kept
 
 
-def _remember(winner: C, loser: C) -> C:
+def remember(winner: C, loser: C) -> C:
+    """``winner``, with the detectors of both."""
     return replace(winner, detectors=tuple(sorted({*winner.detectors, *loser.detectors})))
 
 
 def merged(cuts: Iterable[Cut], gap_s: float) -> list[Cut]:
-    """The union of several tracks' cuts: those closer than ``gap_s`` are one (events.md K7)."""
+    """The union of several arms' cuts, of which those closer than ``gap_s`` are one (events.md K7).
+
+    Contacts of different kinds stay two: a grasp says nothing about a lift. Whether each has room for an event of its
+    own is settled on frames (`annotators.tree.place`).
+    """
     gap_ns = int(gap_s * NS_PER_S)
-    return survivors(cuts, lambda a, b: b.t_ns - a.t_ns < gap_ns)
+    by_kind: dict[BoundaryKind, list[Cut]] = {}
+    for cut in cuts:
+        by_kind.setdefault(cut.kind, []).append(cut)
+    alike = [cut for group in by_kind.values() for cut in survivors(group, lambda a, b: b.t_ns - a.t_ns < gap_ns)]
+
+    def clash(a: Cut, b: Cut) -> bool:
+        return b.t_ns - a.t_ns < gap_ns and not (a.kind in PHYSICAL_KINDS and b.kind in PHYSICAL_KINDS)
+
+    return survivors(alike, clash)

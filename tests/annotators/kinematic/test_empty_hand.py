@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from annotators.kinematic.empty_hand import SHUT, is_fist, is_squeezed
-from annotators.kinematic.gripper import Hold
+from annotators.kinematic.empty_hand import is_fist, is_squeezed
+from annotators.kinematic.gripper import SHUT, Hold
 from annotators.kinematic.signals import ArmSignals, arm_signals
 from schemas.array import Floats
 from schemas.recipe import SegmentSpec
@@ -62,6 +62,11 @@ def test_fingers_that_close_without_being_told_to_were_squeezed() -> None:
     assert not is_squeezed(signals, hold(0.6), told_before)
     told_to_open = np.where(np.arange(400) < CLOSED - 20, 0.5, 1.0)
     assert is_squeezed(signals, hold(0.6), told_to_open)
+
+
+def test_closed_fingers_that_catch_something_do_so_by_the_command_that_closed_them() -> None:
+    told_long_before = np.where(np.arange(400) < 10, 1.0, 0.0)
+    assert not is_squeezed(signals_of(LIFTED), hold(0.6), told_long_before)
 
 
 def test_without_a_command_nobody_knows() -> None:

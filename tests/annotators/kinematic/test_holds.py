@@ -11,6 +11,7 @@ from annotators.kinematic.gripper import Hold, find_holds
 from annotators.kinematic.holds import holds_of
 from annotators.kinematic.phases import arm_timeline
 from annotators.kinematic.signals import ArmSignals, Effector, arm_signals
+from annotators.tree.claim import PRIORS
 from pipeline.calibrate import calibrate
 from schemas.array import Floats
 from schemas.calibration import Calibration
@@ -138,7 +139,7 @@ def test_a_vacuum_flag_is_a_hold_from_row_to_row_and_its_zero_is_no_hard_stop() 
     assert cuts[BoundaryKind.GRASP].t_ns == pytest.approx(2.0 * NS_PER_S, abs=0.05 * NS_PER_S)
     assert cuts[BoundaryKind.RELEASE].t_ns == pytest.approx(5.0 * NS_PER_S, abs=0.06 * NS_PER_S)
     assert BoundaryKind.LIFT in cuts
-    assert cuts[BoundaryKind.GRASP].confidence == 0.85
+    assert cuts[BoundaryKind.GRASP].confidence == PRIORS[BoundaryKind.GRASP].confidence
 
 
 def test_a_vacuum_that_goes_nowhere_caught_nothing() -> None:

@@ -10,6 +10,7 @@ from annotators.kinematic.phases import ArmTimeline, arm_timeline
 from annotators.kinematic.proposals import Proposal
 from annotators.kinematic.signals import arm_signals
 from annotators.kinematic.strokes import FreeMotion, Push
+from annotators.tree.claim import PRIORS
 from annotators.tree.evidence import Goal, Phase
 from pipeline.synthetic.trajectory import Variant, as_action_track, make_trajectory
 from schemas.episode import Arm
@@ -120,7 +121,7 @@ def test_a_push_between_two_grasps_has_its_own_goal_and_is_turned_to_and_from() 
     goals = [span.goal for span in line.phases]
     assert [goal for goal, _ in groupby(goals)] == [Goal.PICK, Goal.PLACE, Goal.PUSH, Goal.PICK, Goal.PLACE]
     contact = next(cut for cut in line.cuts if cut.kind is BoundaryKind.CONTACT)
-    assert contact.confidence == pytest.approx(0.8 * 0.5)
+    assert contact.confidence == pytest.approx(0.8 * PRIORS[BoundaryKind.CONTACT].confidence, abs=1e-4)
     assert contact.detectors == ("resistance",)
     assert [cut.t_ns for cut in line.cuts] == sorted(cut.t_ns for cut in line.cuts)
 

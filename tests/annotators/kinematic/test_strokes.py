@@ -11,6 +11,7 @@ from annotators.kinematic.signals import ArmSignals, arm_signals
 from annotators.kinematic.strokes import FOLLOWS, HAND_M, FreeMotion, State, free_motions
 from annotators.scores.boundaries import Tally, pooled, tolerance_ns, typed
 from annotators.scores.marks import marks_of
+from annotators.tree.claim import PRIORS
 from pipeline.synthetic.trajectory import Variant, make_trajectory
 from schemas.array import Floats
 from schemas.episode import Arm
@@ -67,6 +68,13 @@ def test_a_fist_along_the_table_pushes_and_one_in_the_air_does_not() -> None:
     assert pushes(free_motions(signals_of(high), [], [fist], None)) == []
 
 
+def test_a_fist_that_moves_less_than_a_hand_is_long_and_meets_nothing_does_not_push() -> None:
+    short: Corners = [(t, 0.1 + 0.5 * (x - 0.1), y, z) for t, x, y, z in PUSH]
+    signals, fist = signals_of(short), Hold(10, None, 0.0, 1.0)
+    assert pushes(free_motions(signals, [], [fist], None)) == []
+    assert len(pushes(free_motions(signals, [], [fist], resisted_in(signals, PUSHED)))) == 1
+
+
 def test_a_pause_in_a_push_divides_nothing() -> None:
     corners: Corners = [
         *PUSH[:3],
@@ -105,6 +113,7 @@ def test_an_episode_that_ends_in_contact_has_no_retreat() -> None:
     ((start, left),) = pushes(free_motions(signals, [], [], resisted_in(signals, PUSHED)))
     assert start == pytest.approx(1.6, abs=0.15)
     assert left is None
+    assert pushes(free_motions(signals, [], [Hold(10, None, 0.0, 1.0)], None)) == []
 
 
 def test_towards_the_robot_is_pulled() -> None:
@@ -165,5 +174,5 @@ def test_a_push_is_one_subtask_called_so_and_wants_a_second_look() -> None:
     assert subtask.verb is Verb.PUSH
     assert all(event.needs_vlm for event in tree if event.level is Level.ACTION)
     contact = next(event.start for event in tree if event.start.kind is BoundaryKind.CONTACT)
-    assert contact.confidence <= 0.5
+    assert contact.confidence <= PRIORS[BoundaryKind.CONTACT].confidence
     assert contact.detectors == ("fist",)

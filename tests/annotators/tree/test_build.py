@@ -61,6 +61,13 @@ def test_a_lost_object_marks_its_subtask_and_the_next_fetches_it() -> None:
     ]
 
 
+def test_the_action_that_ends_in_a_slip_is_one() -> None:
+    actions = [event for event in tree(Variant.SLIP) if event.level is Level.ACTION]
+    (lost,) = [event for event in actions if event.end.kind is BoundaryKind.SLIP]
+    assert lost.recovery is RecoveryKind.SLIP
+    assert all(event.recovery is RecoveryKind.NONE for event in actions[: actions.index(lost)])
+
+
 def test_a_miss_has_an_action_of_its_own_inside_the_pick() -> None:
     events = tree(Variant.MISS)
     missed = [event for event in events if event.level is Level.ACTION and event.recovery is RecoveryKind.MISS]

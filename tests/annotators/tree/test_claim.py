@@ -24,12 +24,19 @@ def test_contact_outranks_motion_and_pictures_never_exceed_a_third() -> None:
         assert confidence[kind] <= 0.3
 
 
-def test_two_arms_cutting_at_once_is_one_cut_that_remembers_both() -> None:
-    grasp = make_cut(S, BoundaryKind.GRASP, "gripper_plateau", arm=Arm.LEFT)
-    lift = make_cut(S + S // 10, BoundaryKind.LIFT, "height", arm=Arm.RIGHT)
-    (only,) = merged([lift, grasp], 0.15)
+def test_two_arms_that_grasp_at_once_make_one_cut_that_remembers_both() -> None:
+    left = make_cut(S, BoundaryKind.GRASP, "gripper_plateau", arm=Arm.LEFT)
+    right = make_cut(S + S // 10, BoundaryKind.GRASP, "gripper_command", trust=0.75, arm=Arm.RIGHT)
+    (only,) = merged([right, left], 0.15)
     assert (only.kind, only.t_ns, only.arm) == (BoundaryKind.GRASP, S, Arm.LEFT)
-    assert only.detectors == ("gripper_plateau", "height")
+    assert only.detectors == ("gripper_command", "gripper_plateau")
+
+
+def test_a_grasp_and_a_lift_stay_two_however_close() -> None:
+    grasp = make_cut(S, BoundaryKind.GRASP, "gripper_plateau")
+    lift = make_cut(S + S // 20, BoundaryKind.LIFT, "height")
+    turn = make_cut(S + S // 10, BoundaryKind.MOTION, "turn")
+    assert [cut.kind for cut in merged([lift, turn, grasp], 0.15)] == [BoundaryKind.GRASP, BoundaryKind.LIFT]
 
 
 def test_cuts_further_apart_than_the_gap_both_stand() -> None:

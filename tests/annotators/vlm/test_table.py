@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 
+from annotators.tree.claim import PRIORS
 from annotators.vlm.table import kinematic_table
 from annotators.vlm.window import Window, windows_of
 from pipeline.synthetic.trajectory import Variant, make_trajectory
@@ -32,7 +33,7 @@ def test_a_lift_shows_its_rise_and_a_grasp_its_closing_fingers() -> None:
     before, after = by_cut[BoundaryKind.GRASP]["grip"].split(">")
     assert int(before) > int(after)
     assert int(by_cut[BoundaryKind.TRANSPORT]["dz_cm"]) >= 1, "what moved since the lift began"
-    assert by_cut[BoundaryKind.RELEASE]["sure%"] == "83"
+    assert by_cut[BoundaryKind.RELEASE]["sure%"] == f"{100 * PRIORS[BoundaryKind.RELEASE].confidence:.0f}"
 
 
 def test_the_arm_is_named_where_there_are_two() -> None:
