@@ -1,22 +1,28 @@
 """The tree of an episode after its conversations, and the events in it."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
+from annotators.segment import segment
 from annotators.vlm.conversation import Accepted, Pictures, Rejected, Verdict, conversation, converse, terms
+from annotators.vlm.request import Answer, Call, Request, Stop
 from annotators.vlm.revise import MAX_SEGMENT_S, duration_phrase, manner_of, unrevised
 from annotators.vlm.whole import whole_tree
 from annotators.vlm.window import Window, windows_of
 from pipeline.synthetic.trajectory import Variant, make_trajectory
-from schemas.episode import Arm
+from schemas.episode import Arm, SourceSpan, SpanMeaning
 from schemas.event import Event, Level, Motion, Provenance
+from schemas.recipe import SegmentSpec
 from schemas.tree import violations
-from tests.annotators.vlm.oracle import Oracle, Scene, by_window, recording_of, scenes
+from tests.annotators.recordings import all_kept
+from tests.annotators.vlm.oracle import Oracle, Scene, by_window, recording_of, scenes, thumbnails
 
 MIXED = (Variant.PLAIN, Variant.SLIP, Variant.MISS)
 
@@ -125,6 +131,49 @@ def scenes_in(tree: list[Event], longest_s: float) -> list[Scene]:
         inside = tuple(phase for phase in phases if phase[1] > start and phase[0] < end)
         found.append(Scene(window, Pictures(shown), tuple(tree), true, inside))
     return found
+
+
+class Lumper:
+    """Groups as much as it may: one row from one obligatory end to the next, all of one action and one subtask."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+
+    def ask(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        for request in requests:
+            said = self._tree() if request.call is Call.TREE else self._verify(request.text)
+            yield Answer(request.key, json.dumps(said), Stop.DONE, 1, 1, cached=False)
+
+    def _tree(self) -> dict[str, Any]:
+        row = {"l2": 1, "l1": 1, "verb": "adjust", "text": "Adjust things"}
+        return {
+            "observations": ["things"],
+            "rows": [row | {"end": piece.candidate} for piece in self.window.pieces if piece.obligatory],
+            "subtasks": [{"l2": 1, "verb": "adjust", "text": "Adjust things"}],
+            "task": "Adjust all things",
+            "dropped": [{"id": piece.candidate, "why": "nothing is held"} for piece in self.window.pieces][:32],
+        }
+
+    def _verify(self, text: str) -> dict[str, Any]:
+        names = [line.partition(" ")[0] for line in text.splitlines() if line.startswith("E")]
+        return {"events": [{"id": name, "pick": "a", "held": "unclear", "reached": "unclear"} for name in names]}
+
+
+def test_no_event_reaches_across_two_tasks_of_the_source_whatever_a_model_groups() -> None:
+    one = recording_of(make_trajectory(3, {Arm.RIGHT: (Variant.PLAIN, Variant.PLAIN)}, rate_hz=20), 3)
+    end_ns = one.episode.master.end_ns
+    marked = [("Tidy up", 0, end_ns // 2), ("Leave", end_ns // 2, end_ns)]
+    spans = tuple(SourceSpan("task", start, end, text, SpanMeaning.TASK) for text, start, end in marked)
+    episode = replace(one.episode, annotations=spans)
+    tree = segment(episode, one.actions, (), all_kept(episode), one.calibration, spec=SegmentSpec())
+    (window,) = windows_of(tree, episode, one.actions.times_ns)
+    shown = Pictures(tuple(thumbnails(end_ns, 20)))
+    verdicts = converse({window.window_id: conversation(window, shown, terms("m"))}, Lumper(window))
+    assert isinstance(verdicts[window.window_id], Accepted)
+    after = whole_tree(tree, [window], verdicts)
+    clock = episode.master.clock
+    assert violations(after, clock, [(0, len(clock))], episode.action_kind) == []
+    assert [event.caption for event in after if event.level is Level.TASK] == ["Tidy up", "Leave"]
 
 
 def test_events_say_how_where_and_how_long() -> None:
