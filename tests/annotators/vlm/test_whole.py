@@ -82,6 +82,20 @@ def test_a_rejected_window_keeps_its_words_and_the_others_do_not() -> None:
         assert all(tree[event.event_id] == event for event in wanted)
 
 
+def test_what_a_window_cuts_off_a_subtask_is_called_like_the_subtask() -> None:
+    """A rejected window keeps the detector's words: a part of "Place it" is no "Move" because it mostly moves."""
+    worded = [replace(e, caption=f"{e.level} at {e.span.frame_start}") for e in parts()[0].tree]
+    found = scenes_in(worded, longest_s=4.0)
+    tree = whole_tree(worded, [s.window for s in found], {})
+    before = {event.event_id: event for event in worded}
+    subtasks = [event for event in tree if event.level is Level.SUBTASK]
+    parts_of = [event for event in subtasks if event.event_id not in before]
+    assert parts_of, "no window cuts a subtask: nothing is shown"
+    for part in parts_of:
+        whole = next(e for e in worded if e.level is Level.SUBTASK and e.span.contains(part.span))
+        assert (part.verb, part.caption, part.recovery) == (whole.verb, whole.caption, whole.recovery)
+
+
 def test_a_task_without_an_instruction_is_called_what_the_models_saw() -> None:
     nameless = [replace(window, instruction="") for window in windows()]
     (task,) = [e for e in whole_tree(parts()[0].tree, nameless, verdicts()) if e.level is Level.TASK]
