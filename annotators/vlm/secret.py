@@ -8,6 +8,9 @@ from pathlib import Path
 from pipeline.errors import ServiceError
 from schemas.recipe_vlm import ApiKey
 
+TELLING = 4
+"""Characters of a key's beginning that are not shown either."""
+
 
 @dataclass(frozen=True)
 class Secret:
@@ -19,8 +22,13 @@ class Secret:
         return self._text
 
     def blanked(self, message: str) -> str:
-        """The message without the secret: servers like to quote what they were sent."""
-        return message.replace(self._text, "***")
+        """The message without the secret: servers like to quote what they were sent.
+
+        Without its beginnings too, since what is quoted may have been cut short before.
+        """
+        for end in range(len(self._text), min(TELLING, len(self._text)) - 1, -1):
+            message = message.replace(self._text[:end], "***")
+        return message
 
     def __str__(self) -> str:
         return "***"

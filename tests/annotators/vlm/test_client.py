@@ -171,6 +171,16 @@ def test_the_right_key_opens_and_is_blanked_where_a_server_quotes_it(tmp_path: P
     assert "sk-right" not in f"{refusals!r} {key!r} {key} {Server(server.url, key)!r}"
 
 
+@pytest.mark.parametrize("quoted", ["quote:0", "quote:181", "page:0", "page:180", "decline:0", "decline:186"])
+def test_no_beginning_of_a_key_is_shown_wherever_a_server_quotes_it(tmp_path: Path, quoted: str) -> None:
+    key = Secret("sk-right-and-rather-long")
+    with faulty_server(tmp_path, "--key", key.reveal()) as server:
+        _, refusals, error = collected(asker(server, key=key), [request(0, then=quoted)])
+    assert error is None
+    assert "Bearer" in refusals[0].reason, "it was not quoted: nothing is shown"
+    assert "sk-r" not in refusals[0].reason
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
