@@ -38,7 +38,7 @@ def read_key(place: ApiKey, url: str) -> Secret:
     """The key of the endpoint at ``url``. Raises ServiceError naming the place when there is no key in it."""
     if place.env is not None:
         found, where = os.environ.get(place.env, ""), f"the environment variable {place.env}"
-        advice = "export it where the run's workers are"
+        advice = "export it where the run is started"
     else:
         where, advice = f"the file {place.file}", "write the key into it, and nothing else"
         try:
