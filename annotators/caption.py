@@ -83,7 +83,7 @@ def _asks_a_model(spec: CaptionSpec) -> bool:
 
 STAGE = Stage(
     name="caption",
-    version=3,
+    version=4,
     scope=Scope.EPISODE,
     reads=(
         Read(Event, "segment"),

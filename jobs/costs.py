@@ -81,7 +81,8 @@ def costs(workspace: Workspace, aligned: Sequence[str]) -> Costs:
         if sql.execute("SELECT count(*) FROM calls").fetchall() == [(0,)]:
             return Costs((), ())
         sql.register("ref_rows", workspace.scan(EpisodeRef, columns=["episode_id", "source"]))
-        sql.execute("CREATE TABLE sources AS SELECT DISTINCT episode_id AS item, source FROM ref_rows")
+        # a recording that is listed twice is done once, for the source that the ledger keeps: the first by name
+        sql.execute("CREATE TABLE sources AS SELECT episode_id AS item, min(source) AS source FROM ref_rows GROUP BY 1")
         sql.register("video_rows", _video(workspace, aligned))
         sql.execute("CREATE TABLE video AS SELECT item, any_value(hours) AS hours FROM video_rows GROUP BY item")
         return Costs(_summed(sql, "run_id"), _summed(sql, "coalesce(source, '')"))

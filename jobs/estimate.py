@@ -1,7 +1,7 @@
 """What a run will ask of its model: calls and tokens, from how much video is kept (`annotators.vlm.budget`).
 
-Known once episodes are aligned; those that are not yet count as the mean of those that are. Questions whose answers are
-kept from earlier runs cost nothing, so the figure is an upper bound.
+Known once episodes are aligned; those that are not yet count as the mean of those that are. How much happens in a
+minute is a guess. Questions whose answers are kept from earlier runs cost nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from annotators import caption
-from annotators.vlm.budget import Cost, ImageRule, episode_cost
+from annotators.vlm.budget import Cost, Density, ImageRule, canary_cost, episode_cost, rephrase_cost
 from jobs.river import RIVER
 from pipeline import align
 from pipeline.ledger import Ledger
@@ -54,6 +54,9 @@ def model_estimate(workspace: Workspace, ledger: Ledger, recipe: Recipe) -> Mode
     total = Cost()
     for kept_s in seconds:
         total += episode_cost(kept_s, ASPECT, rule, longest_s=by.window_s, tokens_per_minute=by.tokens_per_minute)
+        total += canary_cost(kept_s, rule, longest_s=by.window_s, one_in=by.canary_one_in)
+        if kept_s > 0:
+            total += rephrase_cost(kept_s, Density(), count=by.rephrasings, languages=len(by.languages))
     share = to_do / len(seconds) if seconds else 0.0
     return ModelEstimate(
         model=by.identity,

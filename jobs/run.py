@@ -192,10 +192,13 @@ def _execute(session: _Session, stage: Stage, batches: Iterator[Batch], progress
 
     for attempt in session.executor.execute(batches):
         pending.append(attempt)
-        session.budget.spend(attempt.calls)
-        if attempt.stopped:
+        try:
+            session.budget.spend(attempt.calls)
+            if attempt.stopped:
+                raise ServiceError(f"stage {stage.name}: {attempt.stopped}")
+        except ServiceError:  # what is done is done, and what was spent is told
             commit()
-            raise ServiceError(f"stage {stage.name}: {attempt.stopped}")
+            raise
         if time.monotonic() - last_commit > COMMIT_EVERY_S:
             commit()
             last_commit = time.monotonic()

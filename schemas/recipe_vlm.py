@@ -31,7 +31,7 @@ class VlmSpec(Section):
 
 
 class ApiKey(Section):
-    """Where the key of an endpoint is read from, on the machine that asks. The key itself never stands in a recipe."""
+    """Where the key of an endpoint is read from, where the run is started. The key itself never stands in a recipe."""
 
     env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(
         default=None, description="Name of an environment variable."

@@ -92,6 +92,12 @@ def clean(text: str, chars: int) -> str:
 
 
 def sentence(text: str) -> str:
-    """As captions are written: one line, first letter upper, no full stop."""
-    line = clean(text, TEXT_CHARS).rstrip(" .!?;:,").lstrip(" .!?;:,-")
+    """As captions are written: one line, first letter upper, no full stop; empty for a text that fills all its room.
+
+    Such a text was most likely cut where the schema ends it, in the middle of a word.
+    """
+    whole = clean(text, TEXT_CHARS + 1)
+    if len(whole) >= TEXT_CHARS:
+        return ""
+    line = whole.rstrip(" .!?;:,").lstrip(" .!?;:,-")
     return line[:1].upper() + line[1:]

@@ -131,6 +131,8 @@ _ITEM, _ITEM_ANSWER, _VERIFY_HEAD = 38, 22, 20
 _SUBTASKS_PER_ACTION = 0.3
 _OPEN = 0.4
 """Share of actions that a sparing second call asks about; a guess until a trained model was measured."""
+_CANARY_PX, _CANARY, _CANARY_ANSWER = (384, 320), 60, 80
+_SENTENCES_PER_CALL, _REPHRASE_HEAD, _SENTENCE = 60, 90, 18
 _RETRIES = 0.1
 """Share of windows whose first call is put again; more and the answers are not worth having."""
 
@@ -193,6 +195,26 @@ def episode_cost(
     layout = layout_for(each_s, aspect, rule, density, tokens_per_minute)
     one = window_cost(each_s, aspect, layout, rule, density)
     return Cost(one.calls * count, one.prompt_tokens * count, one.completion_tokens * count)
+
+
+def canary_cost(duration_s: float, rule: ImageRule, *, longest_s: float = 90.0, one_in: int) -> Cost:
+    """What rides along with an episode's windows, on average."""
+    if one_in < 1:
+        return Cost()
+    riding = math.ceil(duration_s / longest_s - 1e-9) / one_in
+    prompt = image_tokens(*_CANARY_PX, rule) + _CANARY
+    return Cost(riding, prompt * riding, _CANARY_ANSWER * riding)
+
+
+def rephrase_cost(duration_s: float, density: Density, *, count: int, languages: int) -> Cost:
+    """What other wordings of an episode's captions cost, if every caption is another."""
+    if count < 1:
+        return Cost()
+    minutes = duration_s / 60
+    sentences = 1 + minutes * (density.actions * (1 + _SUBTASKS_PER_ACTION) + density.segments)
+    calls = math.ceil(sentences / _SENTENCES_PER_CALL)
+    prompt = calls * _REPHRASE_HEAD + sentences * _SENTENCE
+    return Cost(calls * languages, prompt * languages, sentences * _SENTENCE * count * languages)
 
 
 def per_hour(cost: Cost, duration_ns: int) -> Cost:

@@ -3,7 +3,8 @@
 A model that lost its vision tower, a proxy that drops pictures, a server that mixes up answers: all of them return
 well-formed JSON. So now and then a sheet of coloured discs is drawn from the id of the window it rides with, in the
 form of a contact sheet, and asked about. No data is shipped, no two canaries are alike, and a re-run finds it in the
-cache together with its window. A wrong answer raises `CanaryError`, which is a service's fault: the run ends.
+cache together with its window. A wrong answer raises `CanaryError`, which is a service's fault: the run ends. It is
+kept like any other, and so bars the way to what else was answered blindly, until the recipe names another revision.
 """
 
 from dataclasses import dataclass
@@ -123,7 +124,8 @@ def _message(canary: Canary, found: str) -> str:
     wanted = ", ".join(f"{discs} {colour}" for colour, discs in canary.truth)
     return (
         f"canary of {canary.name}: {found}; expected {wanted}. The model does not see what it is sent, so none of its "
-        "answers can be trusted: check that the server loads the vision weights and passes pictures on"
+        "answers can be trusted: check that the server loads the vision weights and passes pictures on, then give "
+        "caption.by.revision another value, because what it answered without seeing is kept under this one"
     )
 
 

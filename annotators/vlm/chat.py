@@ -92,7 +92,7 @@ def _said(choice: dict[str, Any]) -> tuple[str, Stop]:
         raise OddAnswer(f"stopped for {_short(reason)} with content {_short(text)}, expected text and 'stop'")
     if reason == Stop.DONE and not text.strip():
         raise OddAnswer("an empty answer")
-    return text, Stop(reason)
+    return text.encode("utf-8", "replace").decode(), Stop(reason)  # half a character could not be kept
 
 
 def _tokens(usage: Any, name: str) -> int:

@@ -182,7 +182,7 @@ class _Servers:
                 said += f"; checked again, {other}: {why.message}"
                 continue
             other.health.answered()
-            return Refusal(request.key, f"{said}; other requests are answered, so it is this one")
+            return Refusal(request.key, f"{said}; other requests are answered, so it is this one", gave_up=True)
         raise ServiceError(f"a request {said}; no server passes its check; answers so far are kept")
 
     async def _claim(self, avoid: Endpoint | None) -> Endpoint:

@@ -22,6 +22,7 @@ from annotators.vlm.tree_checks import repaired, tree_problems
 from annotators.vlm.verify_call import judged, open_ids, read_verify, verify_request, verify_sheets
 from annotators.vlm.window import Window
 from annotators.vlm.zoom import doubtful, zoom_strips
+from pipeline.errors import JoineryError
 from schemas.array import Floats
 from schemas.event import Event, Provenance
 from schemas.filmstrip import Thumbnail
@@ -205,7 +206,8 @@ def converse(talks: Mapping[str, Talk[V]], asker: Asker) -> dict[str, V]:
     """Runs talks to their ends, all that wait at once; what they come to, by the names they came under.
 
     Replies are joined by key, so their order does not matter, and a request that two talks share is asked
-    once. Raises what the asker and the talks raise, and ValueError when it leaves a request without a reply.
+    once. Raises what the asker and the talks raise, JoineryError for a request that servers failed at, since what
+    becomes of an episode must not depend on who crashed when, and ValueError when a request is left without a reply.
     """
     results: dict[str, V] = {}
     waiting: dict[str, Request] = {}
@@ -217,6 +219,11 @@ def converse(talks: Mapping[str, Talk[V]], asker: Asker) -> dict[str, V]:
         unanswered = [request.subject for key, request in by_key.items() if key not in replies]
         if unanswered:
             raise ValueError(f"{len(unanswered)} requests have no reply, the first is about {unanswered[0]}")
+        for key, request in by_key.items():
+            reply = replies[key]
+            if isinstance(reply, Refusal) and reply.gave_up:
+                advice = "see to the server, then run again with --retry-quarantined"
+                raise JoineryError(f"{request.subject}: {reply.reason}; {advice}")
         due, waiting = waiting, {}
         for name, request in due.items():
             _step(name, talks[name], replies[request.key], waiting, results)

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -88,16 +88,17 @@ class Endpoint:
         """The answer to a request; ``token`` names this try. Raises Fault."""
         started = time.monotonic()
         raw = await self._exchange(client, "POST", "chat/completions", body_of(request, self.model), token)
+        answer = self._answer_in(raw, request.key, token if self.echoes else None, Kind.BROKEN)
+        return replace(answer, seconds=round(time.monotonic() - started, 3))
+
+    def _answer_in(self, raw: bytes, key: str, token: str | None, if_odd: Kind) -> Answer:
+        """The answer in a reply with status 200. Raises Fault when there is none, of kind ``if_odd`` or REFUSED."""
         try:
-            answer = answer_of(request.key, self.model, token if self.echoes else None, raw)
+            return answer_of(key, self.model, token, raw)
         except OddAnswer as odd:
-            raise Fault(Kind.BROKEN, f"HTTP 200, but {odd}") from None
+            raise Fault(if_odd, self._blanked(f"HTTP 200, but {odd}")) from None
         except Declined as declined:
-            raise Fault(Kind.REFUSED, str(declined)) from None
-        return Answer(
-            answer.key, answer.text, answer.stop, answer.prompt_tokens, answer.completion_tokens, cached=False,
-            seconds=round(time.monotonic() - started, 3),
-        )  # fmt: skip
+            raise Fault(Kind.REFUSED, self._blanked(str(declined))) from None
 
     async def check(self, client: httpx2.AsyncClient) -> None:
         """See that the model is there and schemas are enforced. Raises ServiceError when not, and Fault when down."""
@@ -129,22 +130,19 @@ class Endpoint:
         try:
             names = models_of(raw)
         except OddAnswer as odd:
-            raise Fault(Kind.STRANGE, f"/models: {odd}") from None
+            raise Fault(Kind.STRANGE, self._blanked(f"/models: {odd}")) from None
         if self.model not in names:
-            raise ServiceError(f"{self}: serves {names}, expected {self.model!r}; name one it serves, or start that")
+            serves = self._blanked(f"serves {names}")
+            raise ServiceError(f"{self}: {serves}, expected {self.model!r}; name one it serves, or start that")
 
     async def _prove_schema(self, client: httpx2.AsyncClient) -> None:
         token, probe = "joinery-probe", probe_of(self.model)
         raw = await self._exchange(client, "POST", "chat/completions", body_of(probe, self.model), token)
-        try:
-            answer = answer_of(probe.key, self.model, None, raw)
-        except OddAnswer as odd:
-            raise Fault(Kind.STRANGE, f"HTTP 200, but {odd}") from None
-        except Declined as declined:
-            raise Fault(Kind.REFUSED, str(declined)) from None
+        answer = self._answer_in(raw, probe.key, None, Kind.STRANGE)
         if not _proves(answer):
+            wrote = self._blanked(f"it wrote {answer.text[:80]!r}")
             raise ServiceError(
-                f"{self}: ignores response_format: it wrote {answer.text[:80]!r} where the schema allows nothing but "
+                f"{self}: ignores response_format: {wrote} where the schema allows nothing but "
                 f"{PROBE_ANSWER}; use a server that enforces JSON schemas (vLLM does), with that switched on"
             )
         self.echoes = token in str(json.loads(raw).get("id"))

@@ -1,8 +1,8 @@
 """Rephrasings: finished captions in other words, or in another language, for prompt augmentation.
 
-One text-only call per window and language, for all its different captions at once; off unless the recipe asks. What
-comes back is used only where it passes the checks a caption passes, and where the object's name survives. A call that
-fails costs rephrasings and nothing else: captions are what they are without them.
+One text-only call per language for many different captions at once, one after the other for a long episode; off unless
+the recipe asks. What comes back is used only where it passes the checks a caption passes, and where the object's name
+survives. A call that fails costs rephrasings and nothing else: captions are what they are without them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from annotators.vlm.tree_checks import wording_fault
 from schemas.event import Event, Rephrasing
 
 MOST_SENTENCES = 60
-"""Per call; captions beyond it stay as they are."""
+"""Per call."""
 _ENGLISH = "en"
 _TOKENS_PER_TEXT = 40
 
@@ -47,10 +47,10 @@ class RephraseAnswer(Part):
 
 
 def sentences_of(events: Sequence[Event]) -> dict[str, tuple[str, ...]]:
-    """The different captions of a window in time order, and the objects each must keep."""
+    """The different captions of a tree, level by level in time order, and the objects each must keep."""
     found: dict[str, tuple[str, ...]] = {}
     for event in sorted(events, key=lambda event: (event.level.depth, event.span.frame_start)):
-        if event.caption and event.caption not in found and len(found) < MOST_SENTENCES:
+        if event.caption and event.caption not in found:
             found[event.caption] = event.objects
     return found
 
@@ -114,10 +114,12 @@ def rephrased(events: Sequence[Event], found: Mapping[str, tuple[Rephrasing, ...
 def rephrase_talk(
     subject: str, events: Sequence[Event], *, language: str, count: int, model: str, prompt: Prompt
 ) -> Talk[list[Event]]:
-    """One call as a conversation; the events come back as they are when nothing usable did."""
-    sentences = sentences_of(events)
-    if not sentences or count < 1:
-        return list(events)
-    request = rephrase_request(subject, list(sentences), language=language, count=count, model=model, prompt=prompt)
-    found = read_rephrasings(sentences, (yield request), language=language, count=count)
-    return list(events) if isinstance(found, Problem) else rephrased(events, found)
+    """One call after the other as a conversation; what nothing usable came back about stays as it is."""
+    sentences = list(sentences_of(events).items()) if count > 0 else []
+    found: dict[str, tuple[Rephrasing, ...]] = {}
+    for first in range(0, len(sentences), MOST_SENTENCES):
+        part = dict(sentences[first : first + MOST_SENTENCES])
+        request = rephrase_request(subject, list(part), language=language, count=count, model=model, prompt=prompt)
+        said = read_rephrasings(part, (yield request), language=language, count=count)
+        found |= {} if isinstance(said, Problem) else said
+    return rephrased(events, found)

@@ -78,6 +78,8 @@ class Refusal:
 
     key: str
     reason: str
+    gave_up: bool = False
+    """They did not say no but failed at it, time and again; another time they may not, so no result may rest on it."""
 
 
 class Asker(Protocol):

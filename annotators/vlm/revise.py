@@ -160,7 +160,8 @@ class _Writer:
         if before is not None:
             return before
         window = self.window
-        like = kinematic_action(window, start, end)
+        cut_subtask = self.author is None and level is Level.SUBTASK
+        like = window.inside(start, end)[0].subtask if cut_subtask else kinematic_action(window, start, end)
         span = window.clock.span(start.frame, end.frame, window.action_times_ns)
         return replace(
             like,

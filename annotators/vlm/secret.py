@@ -8,6 +8,9 @@ from pathlib import Path
 from pipeline.errors import ServiceError
 from schemas.recipe_vlm import ApiKey
 
+TELLING = 4
+"""Characters of a key's beginning that are not shown either."""
+
 
 @dataclass(frozen=True)
 class Secret:
@@ -19,8 +22,13 @@ class Secret:
         return self._text
 
     def blanked(self, message: str) -> str:
-        """The message without the secret: servers like to quote what they were sent."""
-        return message.replace(self._text, "***")
+        """The message without the secret: servers like to quote what they were sent.
+
+        Without its beginnings too, since what is quoted may have been cut short before.
+        """
+        for end in range(len(self._text), min(TELLING, len(self._text)) - 1, -1):
+            message = message.replace(self._text[:end], "***")
+        return message
 
     def __str__(self) -> str:
         return "***"
@@ -30,7 +38,7 @@ def read_key(place: ApiKey, url: str) -> Secret:
     """The key of the endpoint at ``url``. Raises ServiceError naming the place when there is no key in it."""
     if place.env is not None:
         found, where = os.environ.get(place.env, ""), f"the environment variable {place.env}"
-        advice = "export it where the run's workers are"
+        advice = "export it where the run is started"
     else:
         where, advice = f"the file {place.file}", "write the key into it, and nothing else"
         try:

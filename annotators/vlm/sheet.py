@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annotators.vlm.tile import Tile, aspect_of, encoded, grid, tile_size
+from annotators.vlm.tile import Tile, TileSize, aspect_of, encoded, grid, tile_size
 from annotators.vlm.window import Window
 from schemas.filmstrip import Thumbnail
 from schemas.time import NS_PER_S
@@ -44,13 +44,15 @@ def contact_sheets(
     tiles = [
         Tile(thumbnail.jpeg, _bar(thumbnail, master=master), _short(names[i])) for i, thumbnail in enumerate(chosen)
     ]
-    pages = [tiles[first : first + COLUMNS * ROWS] for first in range(0, len(tiles), COLUMNS * ROWS)]
-    drawn = [grid(page, COLUMNS, size) for page in pages]
-    return Sheets(
-        jpegs=tuple(encoded(page) for page in drawn),
-        sizes=tuple((page.shape[1], page.shape[0]) for page in drawn),
-        frames=tuple(thumbnail.frame for thumbnail in chosen) if master else (),
-    )
+    return paged(tiles, COLUMNS, ROWS, size, [thumbnail.frame for thumbnail in chosen] if master else ())
+
+
+def paged(tiles: Sequence[Tile], columns: int, rows: int, size: TileSize, frames: Sequence[int] = ()) -> Sheets:
+    """Tiles in reading order on as many sheets as they fill; ``frames`` can be read off them."""
+    starts = range(0, len(tiles), columns * rows)
+    drawn = [grid(tiles[first : first + columns * rows], columns, size) for first in starts]
+    sizes = tuple((page.shape[1], page.shape[0]) for page in drawn)
+    return Sheets(tuple(encoded(page) for page in drawn), sizes, tuple(frames))
 
 
 def sampled(window: Window, thumbnails: Sequence[Thumbnail], fps: float) -> list[Thumbnail]:

@@ -255,7 +255,7 @@ def _draft(window: Window, answer: TreeAnswer, ends: Sequence[Boundary]) -> Draf
     at = range_starts[0]
     for end in ends:
         spans.append((at, end))
-        at = next((start for start in range_starts if start.frame > end.frame), end) if end.frame in openings else end
+        at = next((start for start in range_starts if start.frame >= end.frame), end) if end.frame in openings else end
     rows = list(zip(answer.rows, spans, strict=True))
     words = {subtask.l2: subtask for subtask in reversed(answer.subtasks)}
     subtasks = []

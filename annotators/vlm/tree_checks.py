@@ -11,7 +11,7 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from annotators.tree.divide import pieces_between
-from annotators.vlm.answer import MAX_WORDS
+from annotators.vlm.answer import MAX_WORDS, TEXT_CHARS
 from annotators.vlm.draft import Draft, DraftAction, DraftRow, Fault, Label, Problem
 from annotators.vlm.spans import CONTACTS, LETS_GO, TAKES, exact, held_at, kinematic_action, same_frames, sums
 from annotators.vlm.window import Piece, Window
@@ -130,7 +130,7 @@ def wording_fault(text: str) -> str:
     """Whether a caption is an imperative of at most 15 words; empty when it is."""
     words = text.split()
     if not words:
-        return "its text is empty"
+        return f"its text is empty or has {TEXT_CHARS} characters and more"
     if len(words) > MAX_WORDS:
         return f"its text has {len(words)} words, at most {MAX_WORDS} are allowed"
     first = words[0].lower().strip(".,;:!?'\"")

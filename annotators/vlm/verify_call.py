@@ -12,9 +12,9 @@ from types import MappingProxyType
 from annotators.vlm.answer import TEXT_CHARS, Part, list_of, one_of, read, record, schema_text, sentence, text_of
 from annotators.vlm.draft import Draft, DraftAction, DraftRow, Fault, Label, Problem
 from annotators.vlm.request import Answer, Call, Refusal, Request
-from annotators.vlm.sheet import NOTHING, Sheets, nearest, seconds
+from annotators.vlm.sheet import NOTHING, Sheets, nearest, paged, seconds
 from annotators.vlm.spans import held_at, kinematic_action
-from annotators.vlm.tile import Tile, aspect_of, encoded, grid, tile_size
+from annotators.vlm.tile import Tile, aspect_of, tile_size
 from annotators.vlm.tree_checks import dropped_inside, plain_text, split_at, verb_faults, wording_fault
 from annotators.vlm.window import Window
 from schemas.event import Doubt, Outcome, Verb
@@ -125,9 +125,7 @@ def verify_sheets(
             assert near is not None
             shown = ordered[near]
             tiles.append(Tile(shown.jpeg, f"{seconds(shown.t_ns)}s", name if number == 0 else ""))
-    per_page = 3 * _EVENTS_PER_ROW * _ROWS_PER_PAGE
-    pages = [grid(tiles[i : i + per_page], 3 * _EVENTS_PER_ROW, size) for i in range(0, len(tiles), per_page)]
-    return Sheets(tuple(encoded(page) for page in pages), tuple((page.shape[1], page.shape[0]) for page in pages), ())
+    return paged(tiles, 3 * _EVENTS_PER_ROW, _ROWS_PER_PAGE, size)
 
 
 def verify_request(

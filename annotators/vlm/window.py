@@ -36,7 +36,8 @@ class Piece:
     subtask: Event
     task: Event
     obligatory: bool
-    """Its end must be an end: nothing is kept after it, the window is over, or what is anchored begins or ends."""
+    """Its end must be an end: nothing is kept after it, the window or its task is over, or what is anchored begins or
+    ends."""
     anchors: frozenset[str] = frozenset()
     """Ids of those of its events that must stay where they are: a person or the source has spoken in them."""
 
@@ -50,6 +51,10 @@ class Piece:
 
     def anchored(self, event: Event) -> bool:
         return event.event_id in self.anchors
+
+    def goes_on_in(self, following: "Piece") -> bool:
+        """Whether an event may reach from this piece into the next."""
+        return self.end.frame == following.start.frame and self.task.event_id == following.task.event_id
 
     @property
     def inside_anchored_action(self) -> bool:
@@ -93,13 +98,15 @@ class Window:
 
     @cached_property
     def ranges(self) -> tuple[tuple[Boundary, Boundary], ...]:
-        """The kept stretches of the window, in time order."""
+        """The kept stretches of the window, in time order, divided where a task ends: no event crosses that."""
         found: list[tuple[Boundary, Boundary]] = []
+        before: Piece | None = None
         for piece in self.pieces:
-            if found and found[-1][1].frame == piece.start.frame:
+            if before is not None and before.goes_on_in(piece):
                 found[-1] = (found[-1][0], piece.end)
             else:
                 found.append((piece.start, piece.end))
+            before = piece
         return tuple(found)
 
     @cached_property
@@ -168,7 +175,7 @@ def windows_of(
 def _window(pieces: Sequence[Piece], episode: Episode, action_times_ns: Ints | None) -> Window:
     named = []
     for number, piece in enumerate(pieces, start=1):
-        last = number == len(pieces) or pieces[number].start.frame != piece.end.frame
+        last = number == len(pieces) or not piece.goes_on_in(pieces[number])
         bound = last or piece.anchors != pieces[number].anchors
         named.append(replace(piece, candidate=f"C{number:03d}", obligatory=bound))
     first, end = named[0].segment.span.frame_start, named[-1].segment.span.frame_end

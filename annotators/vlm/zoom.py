@@ -7,8 +7,8 @@ decode is worth. Only cuts that the detector itself doubts get one, the most dou
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from annotators.vlm.sheet import NOTHING, Sheets, nearest, seconds
-from annotators.vlm.tile import Tile, aspect_of, encoded, grid, tile_size
+from annotators.vlm.sheet import NOTHING, Sheets, nearest, paged, seconds
+from annotators.vlm.tile import Tile, aspect_of, tile_size
 from annotators.vlm.window import Piece, Window
 from schemas.filmstrip import Thumbnail
 
@@ -48,10 +48,4 @@ def zoom_strips(
             frames.append(shown.frame)
             label = f"{seconds(shown.t_ns)}s F{shown.frame}"
             tiles.append(Tile(shown.jpeg, label, piece.candidate if offset == 0 else ""))
-    per_page = FRAMES * _PER_PAGE
-    pages = [grid(tiles[i : i + per_page], FRAMES, size) for i in range(0, len(tiles), per_page)]
-    return Sheets(
-        tuple(encoded(page) for page in pages),
-        tuple((page.shape[1], page.shape[0]) for page in pages),
-        tuple(sorted(set(frames))),
-    )
+    return paged(tiles, FRAMES, _PER_PAGE, size, sorted(set(frames)))

@@ -168,8 +168,12 @@ def test_a_recipe_may_want_such_episodes_in_quarantine(load: Load, clerk: Clerk)
 
 
 def test_a_limit_of_calls_ends_the_run_and_nothing_is_paid_for_twice(load: Load, clerk: Clerk) -> None:
+    loaded = load()
     with pytest.raises(ServiceError, match="max_calls is 1"):
         run_recipe(load("run.vlm.max_calls=1"), Silent())
-    loaded = load()
+    (spent,) = (
+        opened(loaded).scan(ModelCall, columns=["outcome"]).read_all().column("outcome").value_counts().to_pylist()
+    )
+    assert spent == {"values": CallOutcome.ANSWERED, "counts": len(clerk.questions)}, "what was spent is in no ledger"
     assert run_recipe(loaded, Silent()).succeeded
     assert len(clerk.questions) == len(set(clerk.questions))

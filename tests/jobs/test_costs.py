@@ -42,7 +42,7 @@ def ref(item: str, source: str) -> EpisodeRef:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Costs:
     workspace = Workspace.open(str(tmp_path_factory.mktemp("workspace")))
-    workspace.append(EpisodeRef, [ref(item, source) for item, source in SOURCES.items()])
+    workspace.append(EpisodeRef, [ref(item, source) for item, source in [*SOURCES.items(), ("ep-a", "arms, again")]])
     writer = AttemptWriter(workspace)
     done = []
     for item, hours in HOURS.items():

@@ -132,8 +132,13 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(None, refusal="I cannot help with that.")
             case "gzip":
                 self._send(200, b"no gzip", encoding="gzip")
-            case "quote":
-                self._json(400, {"error": {"message": f"bad: {self.headers.get('authorization')}"}})
+            case "quote":  # after so much padding: what is shown of a message is cut somewhere
+                said = "." * int(value or 0) + f"bad: {self.headers.get('authorization')}"
+                self._json(400, {"error": {"message": said}})
+            case "page":
+                self._send(200, f"<html>{'.' * int(value)}{self.headers.get('authorization')}".encode(), "text/html")
+            case "decline":
+                self._answer(None, refusal=f"{'.' * int(value)}{self.headers.get('authorization')}")
             case status:
                 wait = {"retry-after": value} if value else {}
                 self._json(int(status), {"error": {"message": f"told to say {status}"}}, wait)

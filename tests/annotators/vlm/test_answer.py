@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotators.vlm.answer import (
+    MAX_WORDS,
     TEXT_CHARS,
     Part,
     clean,
@@ -70,6 +71,15 @@ def test_a_sentence_is_one_printable_line_of_bounded_length(text: str) -> None:
     assert found.isprintable()
     assert found == " ".join(found.split())
     assert not found.endswith(".")
+
+
+def test_a_sentence_that_fills_its_room_was_cut_short_and_is_none() -> None:
+    """Guided decoding ends a string where the schema does, in the middle of a word."""
+    long = "Move the transparent plastic container carefully toward the right-hand corner "
+    long += "of the wooden kitchen countertops"
+    assert (len(long.split()), len(long)) == (MAX_WORDS, TEXT_CHARS + 1)
+    assert sentence(long[:TEXT_CHARS]) == sentence(long) == ""
+    assert sentence(long.replace("wooden ", "")) == long.replace("wooden ", "")
 
 
 def test_half_characters_do_not_get_into_captions() -> None:

@@ -11,21 +11,31 @@ from annotators.vlm.budget import (
     Cost,
     Density,
     ImageRule,
+    canary_cost,
     episode_cost,
     image_tokens,
     layout_for,
     per_hour,
+    rephrase_cost,
     request_tokens,
     text_tokens,
     window_cost,
 )
+from annotators.vlm.canary import canary_request, draw_canary
 from annotators.vlm.conversation import conversation, converse, density_of, terms
+from annotators.vlm.prompt import load_prompt
+from annotators.vlm.rephrase import MOST_SENTENCES, rephrase_request, sentences_of
+from annotators.vlm.request import Call
 from annotators.vlm.tile import aspect_of, decoded
+from annotators.words.captions import template_captions
+from annotators.words.template import load_templates
 from benchmarks.vlm_budget import RESULTS
 from pipeline.synthetic.trajectory import Variant
+from tests.annotators.recordings import even_times, make_episode
 from tests.annotators.vlm.oracle import Oracle, by_window, scenes
 
 QWEN3 = ImageRule()
+EPISODE = make_episode(even_times(10, 10), 10**9)
 QWEN25 = ImageRule(28, 28 * 28 * 16_384, 56 * 56)
 COUNTED = {
     "C014,11.3,motion,10>10,-3,6,30\nC015,11.9,motion\nC016,12.7,grasp,10>0,-4,4,64": 61,
@@ -102,6 +112,23 @@ def test_longer_episodes_are_divided_before_they_are_counted() -> None:
     assert four.calls == pytest.approx(4 * one.calls)
     assert four.tokens == pytest.approx(4 * one.tokens)
     assert episode_cost(0, 1.5, QWEN3) == Cost()
+
+
+def test_canaries_and_rephrasings_are_planned_too() -> None:
+    canary = canary_request(draw_canary("wi-1"), model="m", prompt=load_prompt(Call.CANARY))
+    (size,) = [(p.shape[1], p.shape[0]) for p in map(decoded, canary.images)]
+    riding = canary_cost(320, QWEN3, longest_s=80, one_in=2)
+    assert riding.calls == pytest.approx(2)
+    assert riding.prompt_tokens == pytest.approx(2 * request_tokens(canary.system, canary.text, [size], QWEN3), rel=0.1)
+    found = scenes(0, (Variant.PLAIN, Variant.SLIP, Variant.MISS))
+    sentences = list(sentences_of(template_captions(found[0].tree, EPISODE, load_templates("en"), with_duration=True)))
+    said = rephrase_request("ep", sentences, language="en", count=2, model="m", prompt=load_prompt(Call.REPHRASE))
+    density = density_of([s.window for s in found])
+    planned = rephrase_cost(found[0].window.duration_s, density, count=2, languages=1)
+    assert planned.calls >= len(sentences) / MOST_SENTENCES
+    assert planned.prompt_tokens >= request_tokens(said.system, said.text, [], QWEN3)
+    assert rephrase_cost(600, Density(30, 60, 8), count=1, languages=2).calls == 2 * 17
+    assert rephrase_cost(600, Density(), count=0, languages=1) == canary_cost(600, QWEN3, one_in=0) == Cost()
 
 
 @pytest.mark.parametrize("minutes", [1, 2, 5, 30, 61])

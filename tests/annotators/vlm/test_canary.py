@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from annotators.vlm.cache import CachedAsker
 from annotators.vlm.canary import (
     COLOURS,
     ONE_IN,
@@ -22,6 +25,7 @@ from annotators.vlm.conversation import converse
 from annotators.vlm.prompt import load_prompt
 from annotators.vlm.request import Answer, Call, Refusal, Request, Stop
 from annotators.vlm.tile import decoded
+from pipeline.blobs import Blobs
 from pipeline.errors import ServiceError
 
 
@@ -124,6 +128,29 @@ def test_a_wrong_canary_ends_all_conversations() -> None:
     canary = draw_canary("wi-7")
     with pytest.raises(CanaryError):
         converse({"c": canary_talk(canary, model="m", prompt=load_prompt(Call.CANARY))}, Blind())
+
+
+def test_what_was_answered_without_seeing_is_not_used_when_the_server_sees_again(tmp_path: Path) -> None:
+    """Answers of the blind hours are kept like any others: the wrong canary among them bars the way to them."""
+
+    class Server:
+        def __init__(self, **changes: Any) -> None:
+            self.changes = changes
+
+        def ask(self, requests: Sequence[Request]) -> Iterator[Answer | Refusal]:
+            for request in requests:
+                text = answer(draw_canary(request.subject), **self.changes)
+                yield Answer(request.key, text, Stop.DONE, 1, 1, cached=False)
+
+    def ask(server: Server, model: str) -> None:
+        talk = canary_talk(draw_canary("wi-7"), model=model, prompt=load_prompt(Call.CANARY))
+        converse({"c": talk}, CachedAsker(server, Blobs(str(tmp_path))))
+
+    with pytest.raises(CanaryError):
+        ask(Server(colour="none"), "m@1")
+    with pytest.raises(CanaryError, match=r"give caption\.by\.revision another value"):
+        ask(Server(), "m@1")
+    ask(Server(), "m@2")
 
 
 def test_the_question_holds_the_picture_and_not_the_answer() -> None:

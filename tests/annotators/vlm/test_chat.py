@@ -51,6 +51,12 @@ def test_a_whole_reply_is_an_answer() -> None:
     assert read(reply()) == Answer("k", '{"a": 1}', Stop.DONE, 7, 3, cached=False)
 
 
+def test_half_a_character_is_a_question_mark_because_nothing_can_be_written_with_it() -> None:
+    message = {"role": "assistant", "content": '{"a": "\ud83d"}'}
+    answer = read(reply(choices=[{"index": 0, "message": message, "finish_reason": "stop"}]))
+    assert answer.text == '{"a": "?"}'
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

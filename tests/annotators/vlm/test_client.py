@@ -109,6 +109,7 @@ def test_what_never_mends_is_the_requests_fault_where_others_are_answered(server
     assert error is None
     assert numbers(others, answers) == own(others)
     assert [refusal.key for refusal in refusals] == [bad.key]
+    assert refusals[0].gave_up
     assert "failed 3 times" in refusals[0].reason
     assert "other requests are answered" in refusals[0].reason
     assert len(server.asked()) == 3 + 4
@@ -138,7 +139,7 @@ def answered(who: ServerAsker, requests: Sequence[Request]) -> list[Answer]:
 def test_a_refused_request_is_its_own_fault_and_is_not_tried_again(server: Running, status: str) -> None:
     bad, *others = [request(0, then=status), *(request(i, faults="slow:0.1") for i in range(1, 5))]
     answers, refusals, error = collected(asker(server), [bad, *others])
-    assert ([refusal.key for refusal in refusals], error) == ([bad.key], None)
+    assert ([(refusal.key, refusal.gave_up) for refusal in refusals], error) == ([(bad.key, False)], None)
     assert numbers(others, answers) == own(others)
     assert sorted(server.asked()) == sorted(each.text for each in [bad, *others])
 
@@ -169,6 +170,16 @@ def test_the_right_key_opens_and_is_blanked_where_a_server_quotes_it(tmp_path: P
     assert error is None
     assert "bad: Bearer ***" in refusals[0].reason
     assert "sk-right" not in f"{refusals!r} {key!r} {key} {Server(server.url, key)!r}"
+
+
+@pytest.mark.parametrize("quoted", ["quote:0", "quote:181", "page:0", "page:180", "decline:0", "decline:186"])
+def test_no_beginning_of_a_key_is_shown_wherever_a_server_quotes_it(tmp_path: Path, quoted: str) -> None:
+    key = Secret("sk-right-and-rather-long")
+    with faulty_server(tmp_path, "--key", key.reveal()) as server:
+        _, refusals, error = collected(asker(server, key=key), [request(0, then=quoted)])
+    assert error is None
+    assert "Bearer" in refusals[0].reason, "it was not quoted: nothing is shown"
+    assert "sk-r" not in refusals[0].reason
 
 
 @pytest.mark.parametrize(

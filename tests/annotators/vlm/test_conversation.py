@@ -32,7 +32,7 @@ from annotators.vlm.sheet import sampled
 from annotators.vlm.tree_call import frame_ids, read_tree
 from annotators.vlm.tree_checks import repaired, tree_problems
 from annotators.vlm.verify_call import judged, read_verify
-from pipeline.errors import ServiceError
+from pipeline.errors import JoineryError, ServiceError
 from pipeline.synthetic.trajectory import Variant
 from schemas.event import Doubt, Event, Level, Provenance, Verb
 from tests.annotators.vlm.oracle import TAU_S, Oracle, Scene, by_window, scenes
@@ -274,6 +274,13 @@ def test_a_refused_request_is_not_put_again() -> None:
     assert isinstance(verdict, Rejected)
     assert "too long" in verdict.reasons[0]
     assert len(asker.asked) == 1
+
+
+def test_no_tree_rests_on_a_request_that_servers_failed_at() -> None:
+    """They may not next time: the episode is quarantined, and what becomes of it depends on no crash."""
+    asker = Parrot(lambda request: Refusal(request.key, "failed 5 times", gave_up=True))
+    with pytest.raises(JoineryError, match=r"failed 5 times.*--retry-quarantined"):
+        settled(asker, scene(0))
 
 
 def test_a_window_that_nobody_understands_is_rejected_whole() -> None:

@@ -10,7 +10,7 @@ import pytest
 from annotators.vlm.conversation import converse
 from annotators.vlm.draft import Problem
 from annotators.vlm.prompt import load_prompt
-from annotators.vlm.rephrase import read_rephrasings, rephrase_request, rephrase_talk, sentences_of
+from annotators.vlm.rephrase import MOST_SENTENCES, read_rephrasings, rephrase_request, rephrase_talk, sentences_of
 from annotators.vlm.request import Answer, Call, Refusal, Request, Stop
 from pipeline.synthetic.trajectory import Variant
 from schemas.event import Event, Level, Rephrasing
@@ -89,6 +89,26 @@ def test_a_call_that_fails_costs_rephrasings_and_nothing_else(said: Answer | Ref
     found, asker = settled(said)
     assert found == list(events())
     assert len(asker.asked) == 1
+
+
+def test_a_long_episode_takes_more_calls_and_no_caption_is_left_out() -> None:
+    class Nodding:
+        def __init__(self) -> None:
+            self.lengths: list[int] = []
+
+        def ask(self, requests: Sequence[Request]) -> Iterator[Answer]:
+            for request in requests:
+                lines = request.text.splitlines()[1:]
+                self.lengths.append(len(lines))
+                said = reply(*((n, [f"Nod to {line.split()[-1]}"]) for n, line in enumerate(lines, start=1)))
+                yield replace(said, key=request.key)
+
+    many = [replace(events()[3], caption=f"Wave at {n}") for n in range(2 * MOST_SENTENCES + 5)]
+    asker = Nodding()
+    talk = rephrase_talk("ep-1", many, language="en", count=1, model="m", prompt=load_prompt(Call.REPHRASE))
+    found = converse({"r": talk}, asker)["r"]
+    assert asker.lengths == [MOST_SENTENCES, MOST_SENTENCES, 5]
+    assert [event.rephrasings for event in found] == [(Rephrasing("en", f"Nod to {n}"),) for n in range(len(many))]
 
 
 def test_none_wanted_none_asked() -> None:

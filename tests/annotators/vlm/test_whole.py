@@ -1,22 +1,28 @@
 """The tree of an episode after its conversations, and the events in it."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
+from annotators.segment import segment
 from annotators.vlm.conversation import Accepted, Pictures, Rejected, Verdict, conversation, converse, terms
+from annotators.vlm.request import Answer, Call, Request, Stop
 from annotators.vlm.revise import MAX_SEGMENT_S, duration_phrase, manner_of, unrevised
 from annotators.vlm.whole import whole_tree
 from annotators.vlm.window import Window, windows_of
 from pipeline.synthetic.trajectory import Variant, make_trajectory
-from schemas.episode import Arm
+from schemas.episode import Arm, SourceSpan, SpanMeaning
 from schemas.event import Event, Level, Motion, Provenance
+from schemas.recipe import SegmentSpec
 from schemas.tree import violations
-from tests.annotators.vlm.oracle import Oracle, Scene, by_window, recording_of, scenes
+from tests.annotators.recordings import all_kept
+from tests.annotators.vlm.oracle import Oracle, Scene, by_window, recording_of, scenes, thumbnails
 
 MIXED = (Variant.PLAIN, Variant.SLIP, Variant.MISS)
 
@@ -76,6 +82,20 @@ def test_a_rejected_window_keeps_its_words_and_the_others_do_not() -> None:
         assert all(tree[event.event_id] == event for event in wanted)
 
 
+def test_what_a_window_cuts_off_a_subtask_is_called_like_the_subtask() -> None:
+    """A rejected window keeps the detector's words: a part of "Place it" is no "Move" because it mostly moves."""
+    worded = [replace(e, caption=f"{e.level} at {e.span.frame_start}") for e in parts()[0].tree]
+    found = scenes_in(worded, longest_s=4.0)
+    tree = whole_tree(worded, [s.window for s in found], {})
+    before = {event.event_id: event for event in worded}
+    subtasks = [event for event in tree if event.level is Level.SUBTASK]
+    parts_of = [event for event in subtasks if event.event_id not in before]
+    assert parts_of, "no window cuts a subtask: nothing is shown"
+    for part in parts_of:
+        whole = next(e for e in worded if e.level is Level.SUBTASK and e.span.contains(part.span))
+        assert (part.verb, part.caption, part.recovery) == (whole.verb, whole.caption, whole.recovery)
+
+
 def test_a_task_without_an_instruction_is_called_what_the_models_saw() -> None:
     nameless = [replace(window, instruction="") for window in windows()]
     (task,) = [e for e in whole_tree(parts()[0].tree, nameless, verdicts()) if e.level is Level.TASK]
@@ -125,6 +145,49 @@ def scenes_in(tree: list[Event], longest_s: float) -> list[Scene]:
         inside = tuple(phase for phase in phases if phase[1] > start and phase[0] < end)
         found.append(Scene(window, Pictures(shown), tuple(tree), true, inside))
     return found
+
+
+class Lumper:
+    """Groups as much as it may: one row from one obligatory end to the next, all of one action and one subtask."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+
+    def ask(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        for request in requests:
+            said = self._tree() if request.call is Call.TREE else self._verify(request.text)
+            yield Answer(request.key, json.dumps(said), Stop.DONE, 1, 1, cached=False)
+
+    def _tree(self) -> dict[str, Any]:
+        row = {"l2": 1, "l1": 1, "verb": "adjust", "text": "Adjust things"}
+        return {
+            "observations": ["things"],
+            "rows": [row | {"end": piece.candidate} for piece in self.window.pieces if piece.obligatory],
+            "subtasks": [{"l2": 1, "verb": "adjust", "text": "Adjust things"}],
+            "task": "Adjust all things",
+            "dropped": [{"id": piece.candidate, "why": "nothing is held"} for piece in self.window.pieces][:32],
+        }
+
+    def _verify(self, text: str) -> dict[str, Any]:
+        names = [line.partition(" ")[0] for line in text.splitlines() if line.startswith("E")]
+        return {"events": [{"id": name, "pick": "a", "held": "unclear", "reached": "unclear"} for name in names]}
+
+
+def test_no_event_reaches_across_two_tasks_of_the_source_whatever_a_model_groups() -> None:
+    one = recording_of(make_trajectory(3, {Arm.RIGHT: (Variant.PLAIN, Variant.PLAIN)}, rate_hz=20), 3)
+    end_ns = one.episode.master.end_ns
+    marked = [("Tidy up", 0, end_ns // 2), ("Leave", end_ns // 2, end_ns)]
+    spans = tuple(SourceSpan("task", start, end, text, SpanMeaning.TASK) for text, start, end in marked)
+    episode = replace(one.episode, annotations=spans)
+    tree = segment(episode, one.actions, (), all_kept(episode), one.calibration, spec=SegmentSpec())
+    (window,) = windows_of(tree, episode, one.actions.times_ns)
+    shown = Pictures(tuple(thumbnails(end_ns, 20)))
+    verdicts = converse({window.window_id: conversation(window, shown, terms("m"))}, Lumper(window))
+    assert isinstance(verdicts[window.window_id], Accepted)
+    after = whole_tree(tree, [window], verdicts)
+    clock = episode.master.clock
+    assert violations(after, clock, [(0, len(clock))], episode.action_kind) == []
+    assert [event.caption for event in after if event.level is Level.TASK] == ["Tidy up", "Leave"]
 
 
 def test_events_say_how_where_and_how_long() -> None:
