@@ -20,13 +20,15 @@ from schemas.recipe_vlm import Endpoint, VlmServersSpec, VlmSpec
 from tests.annotators.vlm.faulty_server import MODEL, Running, faulty_server
 
 VLM = VlmSpec(model=MODEL, revision="1")
-IMPATIENT: dict[str, Any] = {
+QUICK: dict[str, Any] = {
     "attempts": 3,
     "first_pause_s": 0.02,
     "longest_pause_s": 0.1,
-    "patience_s": 2.0,
-    "timeouts": {"connect_s": 1.0, "first_byte_s": 0.4, "whole_s": 0.8},
+    "patience_s": 30.0,
+    "timeouts": {"connect_s": 10.0, "first_byte_s": 30.0, "whole_s": 60.0},
 }
+"""On a busy machine a tenth of a second becomes a second: no test but those about time-outs may run into one."""
+IMPATIENT: dict[str, Any] = {"timeouts": {"connect_s": 1.0, "first_byte_s": 0.4, "whole_s": 0.8}}
 PICTURES = (b"not looked at", b"by this server")
 
 
@@ -36,9 +38,7 @@ def request(number: int, faults: str = "", then: str = "") -> Request:
 
 
 def asker(*servers: Running, key: Secret | None = None, **changes: Any) -> ServerAsker:
-    spec = VlmServersSpec.model_validate(
-        {"endpoints": [{"url": server.url} for server in servers]} | IMPATIENT | changes
-    )
+    spec = VlmServersSpec.model_validate({"endpoints": [{"url": server.url} for server in servers]} | QUICK | changes)
     return ServerAsker(VLM, [Server(server.url, key) for server in servers], spec)
 
 
@@ -97,7 +97,8 @@ FAULTS += ["twochoices", "othermodel", "otherid", "null", "blank", "nousage", "a
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_survived_and_counted(server: Running, fault: str) -> None:
     requests = [request(0, faults=fault), request(1)]
-    answers = answered(asker(server), requests)
+    silent = IMPATIENT if fault in ("hang", "drip") else {}
+    answers = answered(asker(server, **silent), requests)
     assert numbers(requests, answers) == own(requests)
     assert {answer.key: answer.attempts for answer in answers}[requests[0].key] == 2
 
@@ -255,9 +256,9 @@ def test_a_second_endpoint_carries_on_alone(tmp_path: Path, server: Running, tro
             second.process.send_signal(19)  # type: ignore[union-attr]  # SIGSTOP: it accepts and never answers
         requests = [request(i, faults="slow:0.01") for i in range(30)]
         started = time.monotonic()
-        answers = answered(asker(second, server, concurrency=4), requests)
+        answers = answered(asker(second, server, concurrency=4, **IMPATIENT), requests)
     assert numbers(requests, answers) == own(requests)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_requests_are_spread_and_one_that_failed_goes_elsewhere(tmp_path: Path, server: Running) -> None:
@@ -279,12 +280,12 @@ def test_patience_ends_with_an_error_that_names_every_endpoint(tmp_path: Path) -
     assert answers == []
     assert isinstance(error, ServiceError)
     assert all(server.url in str(error) for server in servers)
-    assert 0.5 <= time.monotonic() - started < 2
+    assert 0.5 <= time.monotonic() - started < 20
 
 
 def test_servers_that_answer_nobody_are_to_blame_themselves(server: Running) -> None:
     """A server that fails a request and then its own check ends the run; no request is called bad for it."""
-    who = asker(server)
+    who = asker(server, patience_s=1.0)
     assert len(answered(who, [request(0)])) == 1
     answers, refusals, error = collected(who, [request(1, faults="500,500", then="die")])
     assert (answers, refusals, type(error)) == ([], [], ServiceError)
