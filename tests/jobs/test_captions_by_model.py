@@ -12,6 +12,7 @@ from jobs.listing import list_sources
 from jobs.plan import make_plan
 from jobs.river import RIVER
 from jobs.run import run_recipe
+from jobs.trees import verify_trees
 from pipeline.errors import ServiceError
 from pipeline.ledger import Ledger
 from pipeline.store import Workspace
@@ -20,6 +21,7 @@ from schemas.finding import Failure, Finding
 from schemas.model_call import CallOutcome, ModelCall
 from schemas.recipe_file import LoadedRecipe, load_recipe
 from schemas.run import Run
+from schemas.shard import Clip
 from tests.jobs.clerk import MODEL, Clerk, clerk_server
 from tests.jobs.conftest import write_recipe
 from tests.jobs.runs import Silent, shard_bytes
@@ -85,6 +87,19 @@ def test_the_model_groups_and_words_what_the_detector_has_cut(load: Load, clerk:
     (cost,) = result.costs.runs
     assert cost.calls == len(clerk.questions)
     assert cost.tokens > 0
+
+
+def test_events_that_the_model_has_merged_are_cut_and_published_as_such(load: Load, clerk: Clerk) -> None:
+    clerk.merges = True
+    loaded = load()
+    assert run_recipe(loaded, Silent()).succeeded
+    worded = {event.event_id for event in written(loaded, Event, "caption") if event.level is Level.ACTION}
+    assert worded != {event.event_id for event in written(loaded, Event, "segment") if event.level is Level.ACTION}
+    assert {clip.event_id for clip in written(loaded, Clip, "cut")} == worded
+    workspace = opened(loaded)
+    ledger = Ledger(workspace, loaded.recipe, RIVER)
+    ledger.refresh_all()
+    assert verify_trees(workspace, ledger, loaded.recipe.caption.by).problems == ()
 
 
 def test_the_plan_tells_the_price_once_it_is_known(load: Load, clerk: Clerk) -> None:
