@@ -1,5 +1,6 @@
 """A run whose captions a model writes: asked over HTTP, counted, kept, and never a success when it was not one."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from jobs.trees import verify_trees
 from pipeline.errors import ServiceError
 from pipeline.ledger import Ledger
 from pipeline.store import Workspace
+from schemas.episode import Episode
 from schemas.event import Event, Level
 from schemas.finding import Failure, Finding
 from schemas.model_call import CallOutcome, ModelCall
@@ -156,6 +158,14 @@ def test_a_server_that_is_not_there_is_told_before_any_work_is_done(load: Load) 
     with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9/v1"):
         run_recipe(loaded, Silent())
     assert written(loaded, Event, "segment") == []
+
+
+def test_weights_that_are_not_there_are_told_before_any_work_is_done(load: Load, tmp_path: Path) -> None:
+    start = f"run.vlm={{start: {{weights: {tmp_path}/lost, python: {sys.executable}}}}}"
+    loaded = load("run.executor=ray", start)
+    with pytest.raises(ServiceError, match=r"start.weights: .*/lost: no such folder"):
+        run_recipe(loaded, Silent())
+    assert written(loaded, Episode, "ingest") == []
 
 
 @pytest.mark.parametrize("nonsense", ["{}", "not JSON", '{"rows": [{"end": "C999", "l2": 1, "l1": 1}]}'])
