@@ -15,6 +15,7 @@ from annotators.vlm.client import ServerAsker
 from annotators.vlm.endpoint import Server, servers_of
 from annotators.vlm.metered import MeteredAsker
 from annotators.vlm.request import Asker
+from jobs.vllm.command import check_start
 from pipeline.stage import Stage
 from pipeline.store import Workspace
 from schemas.model_call import ModelCall
@@ -26,9 +27,16 @@ AskerFor = Callable[[str], Asker | None]
 
 
 def check_servers(recipe: Recipe, stage: Stage) -> None:
-    """Knock at the endpoints a recipe names. Raises ServiceError for the first that is not what it should be."""
+    """Knock at the endpoints a recipe names, or look for what it wants to start, if this machine is to start it.
+
+    Raises ServiceError for the first that is not what it should be.
+    """
     model, spec = asked_by(stage, recipe)
-    if model is not None and spec is not None and spec.endpoints:
+    if model is None or spec is None:
+        return
+    if spec.start is not None and recipe.run.ray_address is None:
+        check_start(spec.start)
+    if spec.endpoints:
         with ServerAsker(model, servers_of(spec), spec) as asker:
             asker.check()
 

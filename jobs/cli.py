@@ -264,10 +264,11 @@ def verify(
     from pipeline.shards.verify import verify as check
 
     with _teaching_errors():
-        workspace, ledger = _opened(_load(recipe, override))
+        loaded = _load(recipe, override)
+        workspace, ledger = _opened(loaded)
         ledger.refresh_all()
         report = check(workspace.blobs, shard_set_path(workspace.blobs, shard_set))
-        trees = verify_trees(workspace, ledger)
+        trees = verify_trees(workspace, ledger, loaded.recipe.caption.by)
         show.verified(OUT, report, trees, as_json)
     if report.problems or trees.problems:
         raise typer.Exit(1)

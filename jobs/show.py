@@ -111,9 +111,8 @@ def status(out: Console, workspace: Workspace, states: Sequence[StageState], spe
     out.print(rows)
     for run in runs[:5]:
         took = f"{sum(stage.seconds for stage in run.stages):.1f} s"
-        out.print(
-            f"run {run.run_id}  {run.executor}  {run.outcome}  {took}  {run.message}", highlight=False, soft_wrap=True
-        )
+        said = run.message.partition("\n")[0]  # the end of a server's log is for `joinery why`
+        out.print(f"run {run.run_id}  {run.executor}  {run.outcome}  {took}  {said}", highlight=False, soft_wrap=True)
 
 
 def last_runs(workspace: Workspace) -> list[Run]:

@@ -1,7 +1,8 @@
-"""``joinery verify``, the part about event trees: every tree ever committed nests and covers, and captions moved none.
+"""``joinery verify``, the part about event trees: every tree ever committed nests and covers, and templates moved none.
 
 Trees of the present recipe are held to their recording: its frames, what align kept, whether it has actions. Trees of
-earlier recipes stay in the workspace, and what they were cut from may be gone; they are held to themselves.
+earlier recipes stay in the workspace, and what they were cut from may be gone; they are held to themselves. A model may
+group events anew, but for what people and sources have settled.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from annotators.tracks.untouched import touched
+from annotators.tracks.untouched import settled_touched, touched
 from annotators.tree.ranges import usable_ranges
 from annotators.tree.rests import covered_ranges
 from jobs.river import RIVER
@@ -20,6 +21,7 @@ from pipeline.store import Workspace
 from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
 from schemas.event import Event
 from schemas.finding import Finding
+from schemas.recipe_caption import TemplateCaption, VlmCaption
 from schemas.run import WorkDone
 from schemas.tree import own_violations, violations
 
@@ -38,13 +40,13 @@ class TreesReport:
     problems: tuple[str, ...]
 
 
-def verify_trees(workspace: Workspace, ledger: Ledger) -> TreesReport:
-    """Every tree that any stage has committed, a few episodes in memory at a time."""
+def verify_trees(workspace: Workspace, ledger: Ledger, by: TemplateCaption | VlmCaption) -> TreesReport:
+    """Every tree that any stage has committed, a few episodes in memory at a time. ``by``: who writes the captions."""
     n_trees = n_events = 0
     problems: list[str] = []
     stages = [stage.name for stage in RIVER if Event in stage.writes]
     for stage, before in zip(stages, ("", *stages), strict=False):
-        for found in _checked(workspace, ledger, stage, before):
+        for found in _checked(workspace, _Inputs(workspace, ledger, before, by), ledger, stage):
             n_trees, n_events = n_trees + bool(found.n_events), n_events + found.n_events
             problems += found.problems
     return TreesReport(n_trees, n_events, tuple(problems[:MAX_PROBLEMS]))
@@ -58,11 +60,10 @@ class _Checked:
     problems: list[str]
 
 
-def _checked(workspace: Workspace, ledger: Ledger, stage: str, before: str) -> Iterator[_Checked]:
-    """Every tree of one stage; the present ones also against the stage ``before`` that placed their events."""
+def _checked(workspace: Workspace, inputs: _Inputs, ledger: Ledger, stage: str) -> Iterator[_Checked]:
+    """Every tree of one stage; the present ones also against what they were made from."""
     done = workspace.scan(WorkDone, columns=["item", "attempt"], where=f"stage = '{stage}'").read_all().to_pylist()
     every = sorted({(row["item"], row["attempt"]) for row in done})
-    inputs = _Inputs(workspace, ledger, before)
     present = dict(ledger.done_attempts(stage))
     for i in range(0, len(every), CHUNK):
         chunk = every[i : i + CHUNK]
@@ -84,10 +85,13 @@ class _Against:
     actions: ActionTrack | None
     placed: Sequence[Event] | None
     """The tree as the stage before left it; None for the first."""
+    moves_events: bool
+    """Whether the stage may."""
     pruned: Sequence[Finding]
 
     def problems(self, tree: Sequence[Event]) -> list[str]:
-        found = [] if self.placed is None else touched(self.placed, tree)
+        unlike = settled_touched if self.moves_events else touched
+        found = [] if self.placed is None else unlike(self.placed, tree)
         if not tree:
             return found
         if self.episode is None or self.alignment is None or not self.episode.cameras:
@@ -101,11 +105,11 @@ class _Against:
 class _Inputs:
     """The present results a tree was made from."""
 
-    def __init__(self, workspace: Workspace, ledger: Ledger, before: str) -> None:
+    def __init__(self, workspace: Workspace, ledger: Ledger, before: str, by: TemplateCaption | VlmCaption) -> None:
         self._workspace = workspace
         names = ("ingest", "align", "segment", *([before] if before else []))
         self._done: dict[str, Mapping[str, str]] = {name: dict(ledger.done_attempts(name)) for name in names}
-        self._before = before
+        self._before, self._moves_events = before, isinstance(by, VlmCaption)
 
     def of(self, episodes: Sequence[str]) -> dict[str, _Against]:
         found = self._rows(Episode, "ingest", episodes)
@@ -119,6 +123,7 @@ class _Inputs:
                 next(iter(alignments[item]), None),
                 next(iter(tracks[item]), None),
                 placed.get(item),
+                self._moves_events,
                 pruned[item],
             )
             for item in episodes

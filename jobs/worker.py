@@ -165,15 +165,14 @@ def _inputs(batch: Batch, stage: Stage) -> Callable[[WorkItem], Bundle]:
 def _episode_loader(batch: Batch, stage: Stage) -> Callable[[WorkItem], Bundle]:
     """Reads each input table once for the whole batch, then deals the rows out to the items."""
     loaded: dict[tuple[type, str], dict[str, list[Any]]] = {}
-    for read in stage.reads:
+    reads = stage.under(batch.recipe).reads
+    for read in reads:
         attempts = sorted({attempt for item in batch.items for attempt in item.attempts[read.stage]})
-        wanted = read.wanted(stage.recipe_slice(batch.recipe))
-        none: dict[str, list[Any]] = {attempt: [] for attempt in attempts}
-        loaded[read.record, read.stage] = batch.workspace.read(read.record, attempts) if wanted else none
+        loaded[read.record, read.stage] = batch.workspace.read(read.record, attempts)
 
     def bundle(item: WorkItem) -> Bundle:
         records: dict[type, list[Any]] = {read.record: [] for read in stage.reads}
-        for read in stage.reads:
+        for read in reads:
             for attempt in item.attempts[read.stage]:
                 records[read.record] += loaded[read.record, read.stage][attempt]
         return _bundle(batch, stage, item, records=records)

@@ -33,6 +33,8 @@ class CutSlice(Section):
 
     clip: ClipSpec
     level: Level
+    captions_move_events: bool
+    """Whether the events are caption's; else they are segment's, and other words cut no clip anew."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +122,19 @@ def run(bundle: Bundle, spec: CutSlice) -> Iterable[object]:
 
 
 def _slice(recipe: Recipe) -> CutSlice:
-    return CutSlice(clip=recipe.clip, level=recipe.balance.level)
+    moved = recipe.caption.by.method == "vlm"
+    return CutSlice(clip=recipe.clip, level=recipe.balance.level, captions_move_events=moved)
 
 
 STAGE = Stage(
     name="cut",
     version=2,
     scope=Scope.EPISODE,
-    reads=(Read(Episode, "ingest"), Read(Event, "segment")),
+    reads=(
+        Read(Episode, "ingest"),
+        Read(Event, "segment", wanted=lambda spec: not spec.captions_move_events),
+        Read(Event, "caption", wanted=lambda spec: spec.captions_move_events),
+    ),
     writes=(Clip,),
     recipe_slice=_slice,
     run=run,

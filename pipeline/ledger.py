@@ -71,7 +71,7 @@ class Ledger:
         self._workspace = workspace
         self._listing = listing
         self._recipe = recipe
-        self._stages = {stage.name: stage for stage in stages}
+        self._stages = {stage.name: stage.under(recipe) for stage in stages}
         self._sql = duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
         self._load_refs()
 

@@ -16,7 +16,7 @@ outputs and recipe slice. Stages know nothing about executors, files, retries, p
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -65,7 +65,8 @@ class Read:
     stage: str
     match: Match = Match.ALL
     wanted: Callable[[Any], bool] = lambda _spec: True
-    """Whether the records are needed under this recipe slice; where they are not, the stage is given none."""
+    """Whether this is an input under this recipe slice; where it is not, the stage is given no such records and its
+    work keys do not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,11 @@ class Stage:
     """How many items a worker may do at a time, in threads: more than one only for a stage that waits for servers."""
     writes_blobs: bool = False
     """True: the stage is a sink; its bundle carries the workspace's `Blobs`."""
+
+    def under(self, recipe: Recipe) -> "Stage":
+        """The stage with the inputs alone that it has under this recipe."""
+        spec = self.recipe_slice(recipe)
+        return replace(self, reads=tuple(read for read in self.reads if read.wanted(spec)))
 
     @property
     def upstream(self) -> tuple[str, ...]:

@@ -48,8 +48,9 @@ class Wanted:
 
 
 def vllm_command(wanted: Wanted, host: str, port: int) -> Command:
-    """The command for one server. Raises ServiceError when vLLM's interpreter is not there."""
+    """The command for one server. Raises ServiceError when vLLM's interpreter or the weights are not there."""
     model, start, gpus = wanted.model, wanted.start, wanted.gpus
+    check_start(start)
     line = [_interpreter(start), "-m", MODULE, "--model", start.weights or model.model]
     line += ["--served-model-name", model.model, "--host", host, "--port", str(port)]
     if start.weights is None:
@@ -64,11 +65,22 @@ def vllm_command(wanted: Wanted, host: str, port: int) -> Command:
     return Command(tuple(line), environment)
 
 
-def _interpreter(start: StartVllm) -> str:
-    python = start.python or str(CHECKOUT / ".venv-vllm" / "bin" / "python")
+def check_start(start: StartVllm) -> None:
+    """Whether what a server is started from is on this machine. Raises ServiceError: vLLM itself would take a folder
+    that is not there for the name of a model on a hub."""
+    python, weights = _interpreter(start), start.weights
     if not os.access(python, os.X_OK):
         raise ServiceError(
             f"{python}: no interpreter there, so no vLLM server can be started; `make vllm` makes one with vLLM, or "
             "name that of your own environment under start.python"
         )
-    return python
+    if weights is not None and not (Path(weights) / "config.json").is_file():
+        found = "no config.json in it" if Path(weights).is_dir() else "no such folder"
+        raise ServiceError(
+            f"run.vlm.start.weights: {weights}: {found}, expected the folder of a checkpoint; mend the path, or leave "
+            "it out if the model is to come from a hub"
+        )
+
+
+def _interpreter(start: StartVllm) -> str:
+    return start.python or str(CHECKOUT / ".venv-vllm" / "bin" / "python")

@@ -33,6 +33,8 @@ class Clerk:
     """Verb by instruction and end time, to agree with itself when asked again."""
     trouble: Callable[[int], str | None] = lambda _number: None
     """Other text to answer a question with; None to answer properly."""
+    merges: bool = False
+    """Whether it sees one action in the whole window."""
     dies_at: int | None = None
     """From this question on nobody answers anything."""
 
@@ -61,6 +63,7 @@ class Clerk:
             self.said[task, cells[1]] = verb
             number = len(rows) + 1
             rows.append({"end": cells[0], "l2": 1, "l1": number, "verb": verb, "text": f"{verb.capitalize()} it"})
+        rows = rows[-1:] if self.merges else rows
         subtasks = [{"l2": 1, "verb": "move", "text": "Handle things"}]
         return {"observations": ["a table"], "rows": rows, "subtasks": subtasks, "task": "Tidy up", "dropped": []}
 

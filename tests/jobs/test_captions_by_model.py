@@ -1,5 +1,6 @@
 """A run whose captions a model writes: asked over HTTP, counted, kept, and never a success when it was not one."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,14 +13,17 @@ from jobs.listing import list_sources
 from jobs.plan import make_plan
 from jobs.river import RIVER
 from jobs.run import run_recipe
+from jobs.trees import verify_trees
 from pipeline.errors import ServiceError
 from pipeline.ledger import Ledger
 from pipeline.store import Workspace
+from schemas.episode import Episode
 from schemas.event import Event, Level
 from schemas.finding import Failure, Finding
 from schemas.model_call import CallOutcome, ModelCall
 from schemas.recipe_file import LoadedRecipe, load_recipe
 from schemas.run import Run
+from schemas.shard import Clip
 from tests.jobs.clerk import MODEL, Clerk, clerk_server
 from tests.jobs.conftest import write_recipe
 from tests.jobs.runs import Silent, shard_bytes
@@ -87,6 +91,19 @@ def test_the_model_groups_and_words_what_the_detector_has_cut(load: Load, clerk:
     assert cost.tokens > 0
 
 
+def test_events_that_the_model_has_merged_are_cut_and_published_as_such(load: Load, clerk: Clerk) -> None:
+    clerk.merges = True
+    loaded = load()
+    assert run_recipe(loaded, Silent()).succeeded
+    worded = {event.event_id for event in written(loaded, Event, "caption") if event.level is Level.ACTION}
+    assert worded != {event.event_id for event in written(loaded, Event, "segment") if event.level is Level.ACTION}
+    assert {clip.event_id for clip in written(loaded, Clip, "cut")} == worded
+    workspace = opened(loaded)
+    ledger = Ledger(workspace, loaded.recipe, RIVER)
+    ledger.refresh_all()
+    assert verify_trees(workspace, ledger, loaded.recipe.caption.by).problems == ()
+
+
 def test_the_plan_tells_the_price_once_it_is_known(load: Load, clerk: Clerk) -> None:
     template = load("caption.by={method: template}", "run.vlm=null")
     by_model = load()
@@ -141,6 +158,14 @@ def test_a_server_that_is_not_there_is_told_before_any_work_is_done(load: Load) 
     with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9/v1"):
         run_recipe(loaded, Silent())
     assert written(loaded, Event, "segment") == []
+
+
+def test_weights_that_are_not_there_are_told_before_any_work_is_done(load: Load, tmp_path: Path) -> None:
+    start = f"run.vlm={{start: {{weights: {tmp_path}/lost, python: {sys.executable}}}}}"
+    loaded = load("run.executor=ray", start)
+    with pytest.raises(ServiceError, match=r"start.weights: .*/lost: no such folder"):
+        run_recipe(loaded, Silent())
+    assert written(loaded, Episode, "ingest") == []
 
 
 @pytest.mark.parametrize("nonsense", ["{}", "not JSON", '{"rows": [{"end": "C999", "l2": 1, "l1": 1}]}'])

@@ -23,7 +23,7 @@ Spoil = Callable[[list[Event]], list[Event]]
 def report(workspace: Workspace, loaded: LoadedRecipe) -> TreesReport:
     ledger = Ledger(workspace, loaded.recipe, RIVER)
     ledger.refresh_all()
-    return verify_trees(workspace, ledger)
+    return verify_trees(workspace, ledger, loaded.recipe.caption.by)
 
 
 def written_again(workspace: Workspace, loaded: LoadedRecipe, stage: str, spoil: Spoil, key: str | None) -> str:

@@ -21,7 +21,7 @@ from schemas.source import SourceFile, SourceKind, make_ref
 from tests.pipeline.shards import corpus
 from tests.pipeline.sources.one_episode import spec_of
 
-SPEC = CutSlice(clip=ClipSpec(short_side=48, crf=8), level=Level.ACTION)
+SPEC = CutSlice(clip=ClipSpec(short_side=48, crf=8), level=Level.ACTION, captions_move_events=False)
 
 
 def cut_all(episode: Episode, events: list[Event], folder: Path, spec: CutSlice = SPEC) -> list[Clip]:
@@ -86,7 +86,7 @@ def test_each_view_is_decoded_once_and_only_as_far_as_needed(tmp_path: Path) -> 
 
 def test_only_events_of_the_sample_level_are_cut(tmp_path: Path) -> None:
     episode = corpus.episode(0)
-    task = CutSlice(clip=SPEC.clip, level=Level.TASK)
+    task = CutSlice(clip=SPEC.clip, level=Level.TASK, captions_move_events=False)
     found = cut_all(episode, corpus.tree(episode, None), tmp_path, task)
     assert [clip.n_frames for clip in found] == [40, 20]
 

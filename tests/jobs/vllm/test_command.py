@@ -1,6 +1,7 @@
 """What is started: the recipe's model under our address, with vLLM's own interpreter and threads."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,10 +28,18 @@ def test_a_model_of_a_hub_is_pinned_to_its_revision() -> None:
     assert (option(made, "--revision"), option(made, "--port")) == ("a1", "8123")
 
 
-def test_weights_in_a_folder_are_served_under_the_models_name() -> None:
-    made = command(weights="/weights")
-    assert (made.line[4], option(made, "--served-model-name")) == ("/weights", "org/model")
+def test_weights_in_a_folder_are_served_under_the_models_name(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    made = command(weights=str(tmp_path))
+    assert (made.line[4], option(made, "--served-model-name")) == (str(tmp_path), "org/model")
     assert "--revision" not in made.line
+
+
+def test_weights_that_are_not_there_are_no_name_on_a_hub(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="/lost: no such folder"):
+        command(weights=str(tmp_path / "lost"))
+    with pytest.raises(ServiceError, match=r"no config\.json in it"):
+        command(weights=str(tmp_path))
 
 
 def test_the_recipes_own_options_come_last_so_that_they_win() -> None:

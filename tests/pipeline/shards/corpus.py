@@ -260,7 +260,12 @@ def assignment(node: Event, of: Episode, number: int) -> Assignment:
 
 def clips(of: Episode, events: Sequence[Event], folder: Path) -> Iterator[Clip]:
     own = [node for node in events if node.episode_id == of.episode_id]
-    return cut(of, own, CutSlice(clip=ClipSpec(short_side=32), level=Level.ACTION), lambda view: frames(view, folder))
+    return cut(
+        of,
+        own,
+        CutSlice(clip=ClipSpec(short_side=32), level=Level.ACTION, captions_move_events=False),
+        lambda view: frames(view, folder),
+    )
 
 
 def frames(view: Camera, folder: Path) -> Iterator[tuple[int, av.VideoFrame]]:
