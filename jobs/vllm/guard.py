@@ -24,7 +24,8 @@ PR_SET_PDEATHSIG = 1
 
 def guard(command: Sequence[str]) -> int:
     """Run the command until it ends or standard input does; returns its status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for which in (signal.SIGTERM, signal.SIGINT):  # a run in the background of a shell is started deaf to SIGINT
+        signal.signal(which, lambda *_: sys.exit(1))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent)  # noqa: PLW1509 - no threads here
     try:
         while child.poll() is None:

@@ -39,7 +39,7 @@ def test_moving_the_sources_reruns_nothing(load: Load, corpus: Path, tmp_path: P
 
 def test_another_caption_template_reruns_caption_and_what_stands_on_it(load: Load) -> None:
     assert run_recipe(load(), Silent()).succeeded
-    changed = done(run_recipe(load("caption.by.with_duration=true"), Silent()))
+    changed = done(run_recipe(load("caption.by={method: template, with_duration: true}"), Silent()))
     untouched = {"ingest", "lag", "vote", "align", "calibrate", "segment", "cut"}
     assert {stage for stage, count in changed.items() if count == 0} >= untouched
     assert changed["caption"] > 0
