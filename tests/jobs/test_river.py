@@ -1,5 +1,8 @@
 """The order of the stages, and what must hold between them."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from jobs.river import RIVER, stage_named
@@ -23,3 +26,9 @@ def test_an_unknown_stage_is_named_with_those_there_are():
     assert stage_named("vote") is RIVER[2]
     with pytest.raises(KeyError, match=r"no stage 'votes'; there are \['ingest', 'lag'"):
         stage_named("votes")
+
+
+def test_the_page_on_architecture_has_the_stages_in_their_order() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert " ─ ".join(["source files", *NAMES]) in page
+    assert [name for name in re.findall(r"^\| `(\w+)` \| (?:an|a|the) ", page, re.MULTILINE) if name in NAMES] == NAMES
