@@ -70,14 +70,16 @@ def _load(recipe: Path, overrides: list[str] | None) -> LoadedRecipe:
 
 
 def _opened(loaded: LoadedRecipe) -> tuple[Workspace, Ledger]:
-    """An existing workspace and its ledger under the recipe; raises StoreError when there is none yet."""
+    """An existing workspace and its ledger under the recipe, up to date; raises StoreError when there is none yet."""
     from jobs.river import RIVER
     from pipeline.ledger import Ledger
     from pipeline.store import Workspace
 
     spec = loaded.recipe.workspace
     workspace = Workspace.existing(spec.url, spec.storage)
-    return workspace, Ledger(workspace, loaded.recipe, RIVER)
+    ledger = Ledger(workspace, loaded.recipe, RIVER)
+    ledger.refresh_all()
+    return workspace, ledger
 
 
 @app.command()
@@ -149,7 +151,6 @@ def trace(
 
     with _teaching_errors():
         workspace, ledger = _opened(_load(recipe, override))
-        ledger.refresh_all()
         show.traced(OUT, walk(workspace, ledger, subject), as_json)
 
 
@@ -168,7 +169,6 @@ def why(
     with _teaching_errors():
         loaded = _load(recipe, override)
         workspace, ledger = _opened(loaded)
-        ledger.refresh_all()
         show.reasons(OUT, reasons(workspace, ledger, loaded.recipe, subject), as_json, everything=subject is None)
 
 
@@ -193,7 +193,6 @@ def score(  # noqa: PLR0917 - typer reads options from parameters
     with _teaching_errors():
         loaded = _load(recipe, override)
         workspace, ledger = _opened(loaded)
-        ledger.refresh_all()
         scores(OUT, score_run(workspace, ledger, loaded.recipe, truth, level=level, seed=seed), as_json)
 
 
@@ -210,7 +209,6 @@ def view(
 
     with _teaching_errors():
         workspace, ledger = _opened(_load(recipe, override))
-        ledger.refresh_all()
         show.viewed(OUT, write_view(workspace, ledger, named, out), as_json)
 
 
@@ -231,7 +229,6 @@ def recover_plan(
     with _teaching_errors():
         loaded = _load(recipe, override)
         workspace, ledger = _opened(loaded)
-        ledger.refresh_all()
         show.recovery_plan(OUT, make_recovery_plan(workspace, ledger, loaded.recipe, out), out, as_json)
 
 
@@ -266,7 +263,6 @@ def verify(
     with _teaching_errors():
         loaded = _load(recipe, override)
         workspace, ledger = _opened(loaded)
-        ledger.refresh_all()
         report = check(workspace.blobs, shard_set_path(workspace.blobs, shard_set))
         trees = verify_trees(workspace, ledger, loaded.recipe.caption.by)
         show.verified(OUT, report, trees, as_json)

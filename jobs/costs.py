@@ -4,7 +4,7 @@ The rows are `ModelCall`s, one per question. An hour counts the kept video of th
 however often they were asked about: the figure answers what an hour of such video costs, repeated work included.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import duckdb
@@ -12,13 +12,11 @@ import pyarrow as pa
 
 from pipeline import align
 from pipeline.ledger import Ledger
-from pipeline.store import Workspace, stream_rows
+from pipeline.store import Workspace
 from schemas.episode import Alignment
 from schemas.model_call import ModelCall
 from schemas.source import EpisodeRef
-from schemas.time import NS_PER_S
 
-CHUNK = 1024
 S_PER_HOUR = 3600.0
 _SUMS = """
     count(*) FILTER (outcome IN ('answered', 'truncated')) AS calls,
@@ -70,11 +68,11 @@ class Costs:
 
 def costs_so_far(workspace: Workspace, ledger: Ledger) -> Costs:
     """`costs` under the recipe and listing of a ledger."""
-    return costs(workspace, [attempt for _, attempt in ledger.done_attempts(align.STAGE.name)])
+    return costs(workspace, ledger.present(Alignment, align.STAGE.name))
 
 
-def costs(workspace: Workspace, aligned: Sequence[str]) -> Costs:
-    """Sums of everything models have been asked in a workspace. ``aligned``: attempts that say which video was kept."""
+def costs(workspace: Workspace, alignments: Iterable[Alignment]) -> Costs:
+    """Sums of everything models have been asked in a workspace. ``alignments`` say which video was kept."""
     with duckdb.connect() as sql:
         sql.register("call_rows", workspace.scan(ModelCall))
         sql.execute("CREATE TABLE calls AS SELECT * FROM call_rows")
@@ -83,7 +81,7 @@ def costs(workspace: Workspace, aligned: Sequence[str]) -> Costs:
         sql.register("ref_rows", workspace.scan(EpisodeRef, columns=["episode_id", "source"]))
         # a recording that is listed twice is done once, for the source that the ledger keeps: the first by name
         sql.execute("CREATE TABLE sources AS SELECT episode_id AS item, min(source) AS source FROM ref_rows GROUP BY 1")
-        sql.register("video_rows", _video(workspace, aligned))
+        sql.register("video_rows", _video(alignments))
         sql.execute("CREATE TABLE video AS SELECT item, any_value(hours) AS hours FROM video_rows GROUP BY item")
         return Costs(_summed(sql, "run_id"), _summed(sql, "coalesce(source, '')"))
 
@@ -100,11 +98,10 @@ def _summed(sql: duckdb.DuckDBPyConnection, name: str) -> tuple[Cost, ...]:
     return tuple(Cost(*row) for row in rows)
 
 
-def _video(workspace: Workspace, attempts: Sequence[str]) -> pa.Table:
+def _video(alignments: Iterable[Alignment]) -> pa.Table:
     """Hours of kept video by episode."""
     items, hours = [], []
-    for rows in stream_rows(workspace, Alignment, (attempts[i : i + CHUNK] for i in range(0, len(attempts), CHUNK))):
-        for alignment in rows:
-            items.append(alignment.episode_id)
-            hours.append(sum(kept.end_ns - kept.start_ns for kept in alignment.kept) / NS_PER_S / S_PER_HOUR)
+    for alignment in alignments:
+        items.append(alignment.episode_id)
+        hours.append(alignment.kept_s / S_PER_HOUR)
     return pa.table({"item": pa.array(items, pa.string()), "hours": pa.array(hours, pa.float64())})

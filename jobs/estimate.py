@@ -6,7 +6,6 @@ minute is a guess. Questions whose answers are kept from earlier runs cost nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from annotators import caption
@@ -15,15 +14,12 @@ from jobs.river import RIVER
 from pipeline import align
 from pipeline.ledger import Ledger
 from pipeline.stage import Scope
-from pipeline.store import Workspace, stream_rows
 from schemas.episode import Alignment
 from schemas.recipe import Recipe
 from schemas.recipe_caption import VlmCaption
-from schemas.time import NS_PER_S
 
 ASPECT = 16 / 9
 """Of pictures that were not looked at; square ones cost a third more."""
-_CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -42,14 +38,14 @@ class ModelEstimate:
     completion_tokens: int
 
 
-def model_estimate(workspace: Workspace, ledger: Ledger, recipe: Recipe) -> ModelEstimate | None:
+def model_estimate(ledger: Ledger, recipe: Recipe) -> ModelEstimate | None:
     """The estimate; None when the recipe asks no model. The ledger has been refreshed."""
     by = recipe.caption.by
     if not isinstance(by, VlmCaption):
         return None
     state = ledger.state(caption.STAGE.name)
     to_do = max(0, state.left + state.waiting - _stopped_before(ledger))
-    seconds = _kept_s(workspace, [attempt for _, attempt in ledger.done_attempts(align.STAGE.name)])
+    seconds = [alignment.kept_s for alignment in ledger.present(Alignment, align.STAGE.name)]
     rule = ImageRule(square_px=by.token_px)
     total = Cost()
     for kept_s in seconds:
@@ -73,14 +69,3 @@ def _stopped_before(ledger: Ledger) -> int:
     """Episodes that wait for captions in vain: a stage before is done with them, badly."""
     names = [stage.name for stage in RIVER if stage.scope is Scope.EPISODE]
     return sum(ledger.state(name).quarantined for name in names[: names.index(caption.STAGE.name)])
-
-
-def _kept_s(workspace: Workspace, attempts: Sequence[str]) -> list[float]:
-    """Kept seconds of every aligned episode, 0 where nothing is kept."""
-    chunks = (attempts[i : i + _CHUNK] for i in range(0, len(attempts), _CHUNK))
-    lengths = (
-        sum(kept.end_ns - kept.start_ns for kept in alignment.kept)
-        for rows in stream_rows(workspace, Alignment, chunks)
-        for alignment in rows
-    )
-    return [length / NS_PER_S for length in lengths]

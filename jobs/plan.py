@@ -51,11 +51,11 @@ def make_plan(workspace: Workspace, recipe: Recipe) -> RunPlan:
             n_bytes[row["source"]] += sum(file["n_bytes"] for file in row["files"])
     sources = tuple(SourcePlan(name, count, n_bytes[name]) for name, count in listing.episodes.items())
     ledger = Ledger(workspace, recipe, RIVER, listing.version)
+    ledger.refresh_all()
     states = tuple(stage_states(ledger))
-    return RunPlan(sources, states, listing.findings, model_estimate(workspace, ledger, recipe))
+    return RunPlan(sources, states, listing.findings, model_estimate(ledger, recipe))
 
 
 def stage_states(ledger: Ledger) -> list[StageState]:
-    """The state of every stage, in order."""
-    ledger.refresh_all()
+    """The state of every stage of a ledger that is up to date, in order."""
     return [ledger.state(stage.name) for stage in RIVER]

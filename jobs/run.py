@@ -29,7 +29,7 @@ from pipeline.ledger import Ledger, StageState, WorkItem
 from pipeline.shards import publish
 from pipeline.shards.latest import point_at
 from pipeline.stage import Scope, Stage
-from pipeline.store import LEDGERS, TABLES, Attempt, Workspace, stream_rows
+from pipeline.store import LEDGERS, TABLES, Attempt, Workspace
 from schemas.episode import Alignment
 from schemas.recipe import ExecutorName, Recipe, RunSpec
 from schemas.recipe_file import LoadedRecipe
@@ -38,8 +38,6 @@ from schemas.shard import ShardSet
 
 COMMIT_EVERY_S = 2.0
 """A commit costs some 30 ms and a few small files; two seconds of work is all a kill can lose."""
-_CHUNK = 4096
-"""Attempts whose records are looked at together."""
 LIGHT_STAGE_FACTOR = 8
 """Stages that open no source take this many times ``run.batch_items`` at once: their items are cheap."""
 
@@ -105,7 +103,7 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
                     raise JoineryError(f"stage {stage.name} failed, and all that follows needs it; see `joinery why`")
         quarantined, episodes = ledger.quarantined_share()
         outcome, said = _outcome(ledger, quarantined, episodes, recipe.run.error_budget)
-        if dropped := _n_dropped(workspace, ledger):
+        if dropped := _n_dropped(ledger):
             said += f"; cleaning dropped {dropped} of the others"
         run = _finished(run, counts, outcome, said)
         if run.outcome == "succeeded":
@@ -145,6 +143,8 @@ def _listed(workspace: Workspace, recipe: Recipe, run_id: str) -> Ledger:
 
 def _check_servers(ledger: Ledger, recipe: Recipe) -> None:
     """A wrong address or key is told before hours of other work, unless nothing is left to ask."""
+    if recipe.run.vlm is None:
+        return
     ledger.refresh_all()
     for stage in RIVER:
         state = ledger.state(stage.name)
@@ -249,11 +249,9 @@ def _finished(run: Run, counts: list[StageCount], outcome: str, message: str) ->
     return replace(run, finished_at=now, outcome=outcome, message=message, stages=tuple(counts))
 
 
-def _n_dropped(workspace: Workspace, ledger: Ledger) -> int:
+def _n_dropped(ledger: Ledger) -> int:
     """Episodes of which cleaning kept nothing."""
-    attempts = [attempt for _, attempt in ledger.done_attempts(align.STAGE.name)]
-    chunks = (attempts[i : i + _CHUNK] for i in range(0, len(attempts), _CHUNK))
-    return sum(not alignment.kept for rows in stream_rows(workspace, Alignment, chunks) for alignment in rows)
+    return sum(not alignment.kept for alignment in ledger.present(Alignment, align.STAGE.name))
 
 
 def _outcome(ledger: Ledger, quarantined: int, episodes: int, budget: float) -> tuple[str, str]:

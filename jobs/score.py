@@ -86,7 +86,7 @@ def score(
     """
     track = named.removeprefix(TRACK) if named.startswith(TRACK) else ""
     if track:
-        truth, meant = track_truth(workspace, ledger, track)
+        truth, meant = track_truth(ledger, track)
     else:
         truth, meant = read_truth(Path(named)), Level.ACTION
     level = level or meant

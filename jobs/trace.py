@@ -11,14 +11,12 @@ from typing import TypeVar
 
 from pipeline.errors import JoineryError
 from pipeline.ledger import Ledger
-from pipeline.store import Workspace, one_of, stream_rows
+from pipeline.store import Workspace, one_of
 from schemas.cluster import Assignment
 from schemas.event import Event
 from schemas.plan import Draw
 from schemas.shard import ShardEntry
 from schemas.source import EpisodeRef
-
-CHUNK = 64
 
 R = TypeVar("R")
 
@@ -56,7 +54,7 @@ class TracedEpisode:
 
 def trace(workspace: Workspace, ledger: Ledger, subject: str) -> list[TracedEpisode]:
     """Everything connected to ``subject``. Raises JoineryError when nothing is."""
-    events = _events_named(workspace, ledger, subject)
+    events = _events_named(ledger, subject)
     episodes = sorted({event.episode_id for event in events}) if events else _episodes_named(workspace, subject)
     if not episodes:
         raise JoineryError(
@@ -67,35 +65,17 @@ def trace(workspace: Workspace, ledger: Ledger, subject: str) -> list[TracedEpis
     return [_traced(workspace, ledger, episode, wanted) for episode in episodes]
 
 
-def _attempts(ledger: Ledger, stage: str) -> list[list[str]]:
-    attempts = [attempt for _, attempt in ledger.done_attempts(stage)]
-    return [attempts[i : i + CHUNK] for i in range(0, len(attempts), CHUNK)]
-
-
-def _events_named(workspace: Workspace, ledger: Ledger, subject: str) -> list[ShardEntry | Assignment | Event]:
+def _events_named(ledger: Ledger, subject: str) -> list[ShardEntry | Assignment | Event]:
     """The records of events that an event id, sample key, shard name or cell points to."""
     if subject.startswith("ep-"):
         return []
     if subject.startswith("ev-"):
-        return [
-            event
-            for rows in stream_rows(workspace, Event, _attempts(ledger, "caption"))
-            for event in rows
-            if event.event_id.startswith(subject)
-        ]
+        return [event for event in ledger.present(Event, "caption") if event.event_id.startswith(subject)]
     if subject.startswith("cell:"):
         return [
-            row
-            for rows in stream_rows(workspace, Assignment, _attempts(ledger, "assign"))
-            for row in rows
-            if f"cell:{row.vision_language}/{row.action}" == subject
+            row for row in ledger.present(Assignment, "assign") if f"cell:{row.vision_language}/{row.action}" == subject
         ]
-    return [
-        row
-        for rows in stream_rows(workspace, ShardEntry, _attempts(ledger, "shard"))
-        for row in rows
-        if subject in (row.key, row.shard)
-    ]
+    return [row for row in ledger.present(ShardEntry, "shard") if subject in (row.key, row.shard)]
 
 
 def _episodes_named(workspace: Workspace, subject: str) -> list[str]:
@@ -115,7 +95,7 @@ def _traced(workspace: Workspace, ledger: Ledger, episode: str, wanted: set[str]
     where = one_of("episode_id", [episode])
     events = _current(workspace, ledger, Event, "caption", episode)
     assignments = {row.event_id: row for row in _current(workspace, ledger, Assignment, "assign", episode)}
-    attempts = [attempt for chunk in _attempts(ledger, "shard") for attempt in chunk]
+    attempts = [attempt for _, attempt in ledger.done_attempts("shard")]
     entries = [row for rows in workspace.read(ShardEntry, attempts, where).values() for row in rows]
     schedule = [attempt for _, attempt in ledger.done_attempts("schedule")]
     draws = [row for rows in workspace.read(Draw, schedule, where).values() for row in rows]

@@ -6,28 +6,26 @@ physical about it. Events that were cut by that very track would agree with it p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from annotators.tracks.choose import LEVEL_OF
 from annotators.tracks.track import SOURCE
 from annotators.tracks.words import verb_of
 from pipeline.errors import JoineryError
 from pipeline.ledger import Ledger
-from pipeline.store import Workspace, stream_rows
 from schemas.episode import Episode, SourceSpan
 from schemas.event import BoundaryKind, Event, Level
 from schemas.time import NS_PER_S
 from schemas.truth import TrueMark, TruePart, Truth, TruthEpisode
 
 TRACK = "track:"
-_CHUNK = 64
 
 
-def track_truth(workspace: Workspace, ledger: Ledger, name: str) -> tuple[Truth, Level]:
+def track_truth(ledger: Ledger, name: str) -> tuple[Truth, Level]:
     """What one track says of every episode that has it, and the level it speaks of. Raises JoineryError for none."""
     entries: list[TruthEpisode] = []
     level, others = Level.ACTION, set[str]()
-    for episode in _episodes(workspace, ledger):
+    for episode in ledger.present(Episode, "ingest"):
         spans = [span for span in episode.annotations if span.track == name and span.end_ns > span.start_ns]
         others |= {span.track for span in episode.annotations}
         if spans and episode.cameras:
@@ -37,13 +35,6 @@ def track_truth(workspace: Workspace, ledger: Ledger, name: str) -> tuple[Truth,
         there = ", ".join(sorted(others)) or "none at all"
         raise JoineryError(f"{TRACK}{name}: no episode with pictures has such a track; their tracks: {there}")
     return Truth(truth=1, kinds=(), episodes=tuple(entries)), level
-
-
-def _episodes(workspace: Workspace, ledger: Ledger) -> Iterator[Episode]:
-    attempts = [attempt for _, attempt in ledger.done_attempts("ingest")]
-    chunks = [attempts[i : i + _CHUNK] for i in range(0, len(attempts), _CHUNK)]
-    for rows in stream_rows(workspace, Episode, chunks):
-        yield from rows
 
 
 def _entry(episode: Episode, spans: Sequence[SourceSpan]) -> TruthEpisode:

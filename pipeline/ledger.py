@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
 from pipeline.stage import Match, Scope, Stage
-from pipeline.store import Workspace, one_of
+from pipeline.store import Workspace, one_of, stream_rows
 from schemas.calibration import calibration_group
 from schemas.finding import Failure
 from schemas.plan import Draw
@@ -28,6 +28,7 @@ from schemas.recipe_section import section_digest
 from schemas.run import WorkDone
 from schemas.source import EpisodeRef
 
+R = TypeVar("R")
 CORPUS_ITEM = "corpus"
 CHUNK_ITEMS = 1024
 LISTING_CHUNK = 64
@@ -117,6 +118,13 @@ class Ledger:
     def done_attempts(self, name: str) -> list[tuple[str, str]]:
         """(item, attempt) of everything a stage has done under the present recipe, in order of item."""
         return self._rows(f"SELECT item, attempt FROM done_{name} ORDER BY item")
+
+    def present(self, record: type[R], name: str, attempts_at_once: int = 64) -> Iterator[R]:
+        """What a stage has written under the present recipe, in order of item, a few attempts in memory at a time."""
+        attempts = [attempt for _, attempt in self.done_attempts(name)]
+        chunks = (attempts[i : i + attempts_at_once] for i in range(0, len(attempts), attempts_at_once))
+        for rows in stream_rows(self._workspace, record, chunks):
+            yield from rows
 
     def quarantined_keys(self, name: str) -> list[str]:
         """Work keys of a stage that are in quarantine and not done, under the present recipe."""

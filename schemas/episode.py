@@ -11,7 +11,7 @@ from typing import Annotated
 
 from schemas.array import ArraySpec, Bools, Floats, Ints
 from schemas.source import SourceKind
-from schemas.time import FrameClock
+from schemas.time import NS_PER_S, FrameClock
 
 
 class CameraRole(StrEnum):
@@ -251,3 +251,8 @@ class Alignment:
     """Best correlation minus the best one outside the peak."""
     kept: tuple[KeptRange, ...]
     """Sorted and disjoint; empty when the episode is dropped."""
+
+    @property
+    def kept_s(self) -> float:
+        """Length of all that is kept."""
+        return sum(kept.end_ns - kept.start_ns for kept in self.kept) / NS_PER_S

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from annotators.vlm.window import Piece, Window
 from schemas.episode import Arm
-from schemas.event import Boundary, BoundaryKind, Event, Motion, RecoveryKind
+from schemas.event import Boundary, BoundaryKind, Event, Motion
 
 TAKES = frozenset({BoundaryKind.GRASP})
 LETS_GO = frozenset({BoundaryKind.RELEASE, BoundaryKind.SLIP})
@@ -101,11 +101,6 @@ def kinematic_action(window: Window, start: Boundary, end: Boundary) -> Event:
         overlaps[piece.action.event_id] = overlaps.get(piece.action.event_id, 0) + overlap
         actions[piece.action.event_id] = piece.action
     return actions[max(overlaps, key=lambda name: overlaps[name])]
-
-
-def recovery_of(window: Window, start: Boundary, end: Boundary) -> RecoveryKind:
-    """What went wrong or is repaired in a stretch, as the fingers tell."""
-    return kinematic_action(window, start, end).recovery
 
 
 def held_at(window: Window, frame: int, arm: Arm | None) -> bool | None:

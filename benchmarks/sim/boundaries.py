@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.mask_runs import first_true, runs_of
-from pipeline.synthetic.truth import Phase
+from pipeline.synthetic.truth import PHASE_AFTER, Phase
 from schemas.array import Bools, Floats
 from schemas.event import BoundaryKind
 from schemas.time import NS_PER_S
@@ -232,19 +232,6 @@ def _next_contact(trace: Trace, frame: int) -> int:
     return min(starts, default=trace.n)
 
 
-_AFTER = {
-    BoundaryKind.GRASP: Phase.GRASP,
-    BoundaryKind.LIFT: Phase.LIFT,
-    BoundaryKind.TRANSPORT: Phase.TRANSPORT,
-    BoundaryKind.SUPPORT: Phase.PLACE,
-    BoundaryKind.RELEASE: Phase.RELEASE,
-    BoundaryKind.RETREAT: Phase.RETREAT,
-    BoundaryKind.SLIP: Phase.REACH,
-    BoundaryKind.MISS: Phase.REACH,
-    BoundaryKind.CONTACT: Phase.PUSH,
-}
-
-
 def phases_of(trace: Trace, marks: list[Mark]) -> list[PhaseSpan]:
     """What the arm does when; phases tile the episode.
 
@@ -256,7 +243,7 @@ def phases_of(trace: Trace, marks: list[Mark]) -> list[PhaseSpan]:
     moving = first_true(speed > MOVING_M_S, 0, trace.n)
     edges |= {} if moving is None else {moving: Phase.REACH}
     edges |= {end: Phase.RELEASE for _, end, _ in _pushes(trace) if end < trace.n}
-    edges |= {mark.frame: _AFTER[mark.kind] for mark in marks}
+    edges |= {mark.frame: PHASE_AFTER[mark.kind] for mark in marks}
     edges |= dict.fromkeys(_turns(trace, marks), Phase.REACH)
     starts = sorted(edges)
     spans: list[PhaseSpan] = []

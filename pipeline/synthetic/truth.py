@@ -52,7 +52,7 @@ class Phase(StrEnum):
     PUSH = "push"
 
 
-_PHASE_AFTER = {
+PHASE_AFTER = {
     BoundaryKind.GRASP: Phase.GRASP,
     BoundaryKind.LIFT: Phase.LIFT,
     BoundaryKind.TRANSPORT: Phase.TRANSPORT,
@@ -63,6 +63,7 @@ _PHASE_AFTER = {
     BoundaryKind.MISS: Phase.REACH,
     BoundaryKind.CONTACT: Phase.PUSH,
 }
+"""What an arm does once it has crossed a boundary."""
 
 
 @dataclass(frozen=True, order=True)
@@ -185,7 +186,7 @@ def phases_of(hand: HandHistory, script: ArmScript, boundaries: list[TrueBoundar
     edges = {0: Phase.IDLE, round(script.done_s * NS_PER_S): Phase.RETREAT}
     edges |= {round(start * NS_PER_S): Phase.REACH for start in script.approaches_s}
     edges |= {nanoseconds(end): Phase.RELEASE for _, end in _pushes(hand)}
-    edges |= {boundary.t_ns: _PHASE_AFTER[boundary.kind] for boundary in boundaries}
+    edges |= {boundary.t_ns: PHASE_AFTER[boundary.kind] for boundary in boundaries}
     starts = [t for t in sorted(edges) if t < end_ns]
     merged: list[TruePhase] = []
     for start, stop in zip(starts, [*starts[1:], end_ns], strict=True):

@@ -50,7 +50,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Costs:
         writer.add([Alignment(item, SyncVerdict.CONFIRMED, 0, 1.0, 1.0, halves)], f"key-{item}", f"try-{item}")
         done.append(WorkDone(f"key-{item}", "align", item, f"try-{item}", "", "run-1", 0.1))
     workspace.commit([Attempt(writer.finish(), tuple(done), (), calls=tuple(CALLS))])
-    return costs(workspace, [each.attempt for each in done])
+    aligned = workspace.read(Alignment, [each.attempt for each in done])
+    return costs(workspace, [alignment for alignments in aligned.values() for alignment in alignments])
 
 
 def test_a_run_is_what_was_asked_in_it(found: Costs) -> None:

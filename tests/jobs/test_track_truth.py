@@ -31,18 +31,15 @@ EPISODE = replace(MADE.episode, annotations=STEPS)
 
 
 class OneEpisode:
-    """Stands for the workspace and its ledger: the truth reads nothing else of them."""
+    """Stands for a ledger: the truth reads nothing else of it."""
 
-    def done_attempts(self, _stage: str) -> list[tuple[str, str]]:
-        return [("ep-test", "a")]
-
-    def read(self, _record: type[Episode], attempts: list[str]) -> dict[str, list[Episode]]:
-        return {attempt: [EPISODE] for attempt in attempts}
+    def present(self, _record: type[Episode], _stage: str) -> list[Episode]:
+        return [EPISODE]
 
 
 def test_the_edges_of_a_track_are_boundaries_of_no_kind_at_the_level_it_means() -> None:
     one: Any = OneEpisode()
-    truth, level = track_truth(one, one, "steps")
+    truth, level = track_truth(one, "steps")
     (entry,) = truth.episodes
     assert level is Level.SUBTASK
     assert truth.kinds == ()
@@ -56,7 +53,7 @@ def test_the_edges_of_a_track_are_boundaries_of_no_kind_at_the_level_it_means() 
 def test_a_track_nobody_has_is_an_error_that_names_those_there_are() -> None:
     one: Any = OneEpisode()
     with pytest.raises(JoineryError, match="their tracks: other, steps"):
-        track_truth(one, one, "nothing")
+        track_truth(one, "nothing")
 
 
 def tree(**spec: str) -> list[Event]:
