@@ -15,6 +15,7 @@ import av
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
+from pipeline.repeatable_x264 import CONTAINER_OPTIONS, add_x264_stream
 from schemas.recipe import ClipSpec
 from schemas.time import NS_PER_S
 
@@ -24,8 +25,8 @@ _NOMINAL_RATE = 30
 _SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 _LONGEST_TICKS = 2**31 - 1
 _COARSE_PER_S = 1_000_000
-_X264 = "threads=1:lookahead-threads=1:sliced-threads=0:cpu-independent=1:force-cfr=0:scenecut=0"
-"""``cpu-independent``: the same bytes with and without AVX-512. No scene cuts: GOPs are exactly ``gop`` frames."""
+_X264 = "force-cfr=0:scenecut=0:bframes=0"
+"""No scene cuts: GOPs are exactly ``gop`` frames."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class ClipEncoder:
     def __init__(self, spec: ClipSpec) -> None:
         self._spec = spec
         self._buffer = io.BytesIO()
-        self._container = av.open(self._buffer, "w", format="mp4", options={"fflags": "+bitexact"})
+        self._container = av.open(self._buffer, "w", format="mp4", options=CONTAINER_OPTIONS)
         self._stream: av.VideoStream | None = None
         self._times_ns: list[int] = []
         self._size = (0, 0)
@@ -101,24 +102,18 @@ class ClipEncoder:
 
     def _open(self, picture: av.VideoFrame) -> av.VideoStream:
         spec = self._spec
-        options = {
-            "preset": spec.preset,
-            "crf": str(spec.crf),
-            "x264-params": f"{_X264}:keyint={spec.gop}:min-keyint={spec.gop}:bframes=0",
-        }
-        stream = self._container.add_stream("libx264", rate=_NOMINAL_RATE, options=options)
+        options = {"preset": spec.preset, "crf": str(spec.crf)}
+        params = f"{_X264}:keyint={spec.gop}:min-keyint={spec.gop}"
+        stream = add_x264_stream(self._container, _NOMINAL_RATE, options, params)
         stream.width, stream.height = self._size
-        stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.time_base = TIME_BASE
         context.gop_size = spec.gop
         context.max_b_frames = 0
-        context.thread_count = 1
         context.color_range = ColorRange.MPEG
         context.colorspace = picture.colorspace
         context.color_primaries = picture.color_primaries
         context.color_trc = picture.color_trc
-        context.flags |= av.codec.context.Flags.bitexact
         return stream
 
 

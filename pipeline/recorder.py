@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.repeatable_x264 import CONTAINER_OPTIONS, add_x264_stream
 from schemas.recording import (
     ANNOTATIONS,
     FRAMES,
@@ -86,7 +87,9 @@ class EpisodeRecorder:
         self._check_later(f"picture of {camera}", self._latest.get(camera), t_ns)
         self._latest[camera] = int(t_ns)
         film = self._films.get(camera) or self._open(camera, rgb)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").reformat(format="yuv420p")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").reformat(
+            format="yuv420p", threads=1
+        )
         frame.pts = max(film.last_pts + 1, round((t_ns - self._origin(camera, t_ns)) * 9 / 100_000))
         frame.time_base, film.last_pts = _CLOCK, frame.pts
         film.container.mux(film.stream.encode(frame))
@@ -140,9 +143,9 @@ class EpisodeRecorder:
         files = {known.name: known.file for known in self.recording.cameras}
         if camera not in files:
             raise ValueError(f"no camera {camera!r}, the recording has {sorted(files)}")
-        container = av.open(str(self.folder / files[camera]), "w")
-        stream = container.add_stream("libx264", rate=30, options=_ENCODING)
-        stream.height, stream.width, stream.pix_fmt = rgb.shape[0], rgb.shape[1], "yuv420p"
+        container = av.open(str(self.folder / files[camera]), "w", options=CONTAINER_OPTIONS)
+        stream = add_x264_stream(container, 30, _ENCODING)
+        stream.height, stream.width = rgb.shape[0], rgb.shape[1]
         stream.codec_context.time_base = _CLOCK
         self._films[camera] = _Film(container, stream)
         return self._films[camera]

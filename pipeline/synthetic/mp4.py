@@ -8,11 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 
+from pipeline.repeatable_x264 import CONTAINER_OPTIONS, add_x264_stream
 from pipeline.synthetic.scene import Picture
 from pipeline.synthetic.view import PictureSize
 from schemas.array import Floats
 
-_X264 = "threads=1:lookahead-threads=1:sliced-threads=0:cpu-independent=1"
 _EVERY = 10
 """Picture statistics look at every tenth frame, as LeRobot's do on a sample."""
 
@@ -22,14 +22,10 @@ class Mp4Writer:
 
     def __init__(self, path: Path, size: PictureSize, fps: int, *, crf: int = 22, gop: int = 12) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._container = av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"})
-        options = {"preset": "veryfast", "crf": str(crf), "x264-params": _X264}
-        self._stream = self._container.add_stream("libx264", rate=fps, options=options)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = size.width, size.height, "yuv420p"
-        context = self._stream.codec_context
-        context.gop_size = gop
-        context.thread_count = 1
-        context.flags |= av.codec.context.Flags.bitexact
+        self._container = av.open(str(path), "w", format="mp4", options=CONTAINER_OPTIONS)
+        self._stream = add_x264_stream(self._container, fps, {"preset": "veryfast", "crf": str(crf)})
+        self._stream.width, self._stream.height = size.width, size.height
+        self._stream.codec_context.gop_size = gop
         self.n_frames = 0
 
     def add(self, pictures: Iterable[Picture]) -> Floats:
