@@ -1,7 +1,6 @@
-"""Stage ``assign``: the cell of every event, its split, and whether it lies in the tail.
+"""Stage ``assign``: the cell of every event, and whether it lies in the tail.
 
-Needs one event and the frozen models, so it scales out and appending data re-runs only what is new. The split is a
-hash of the episode: all events of one episode are on one side, and appending episodes moves none of the old ones.
+Needs one event and the frozen models, so it scales out and appending data re-runs only what is new.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,23 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.counter_hash import unit_of
 from clustering.projection import Projection
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Embedding, Space
 from schemas.episode import Episode
 from schemas.event import Event, RecoveryKind
-from schemas.recipe import Recipe
-from schemas.recipe_section import Fraction, Section
+from schemas.recipe_section import Section
+from schemas.source import SourceKind
 
 DISTANCE_DECIMALS = 5
 """Distances are rounded: the same event must get the same one whichever batch it is projected in."""
 
 
 class AssignSlice(Section):
-    """What of the recipe an assignment depends on."""
-
-    validation_fraction: Fraction
+    """Nothing: the models say where everything lies."""
 
 
 def place(model: ClusterModel, vectors: NDArray[np.float32]) -> list[tuple[int, float, bool]]:
@@ -43,17 +39,11 @@ def projection_of(model: ClusterModel) -> Projection:
     return Projection(model.mean, model.scale, model.projection.reshape(model.n_projected, len(model.mean)))
 
 
-def split_of(episode_id: str, validation_fraction: float) -> str:
-    """``validation`` for that share of all episode ids, else ``train``."""
-    return "validation" if unit_of("split", episode_id) < validation_fraction else "train"
-
-
 def assign(
     episode: Episode,
     events: Sequence[Event],
     embeddings: Sequence[Embedding],
     models: Sequence[ClusterModel],
-    validation_fraction: float,
 ) -> list[Assignment]:
     """One assignment per event with a vision-language embedding, in time order.
 
@@ -61,7 +51,6 @@ def assign(
     """
     fitted = {(model.space, model.embedding_model): model for model in models}
     places = {space: _places([item for item in embeddings if item.space is space], fitted) for space in Space}
-    split = split_of(episode.episode_id, validation_fraction)
     found = []
     for event in sorted(events, key=lambda event: event.span):
         if event.event_id not in places[Space.VISION_LANGUAGE]:
@@ -75,12 +64,13 @@ def assign(
                 source=episode.source,
                 dataset=episode.dataset,
                 level=str(event.level),
-                split=split,
                 vision_language=vision_language,
                 action=action,
                 vision_language_distance=v_distance,
                 action_distance=a_distance,
                 tail=v_far or a_far or event.recovery is not RecoveryKind.NONE,
+                recovery=event.recovery is not RecoveryKind.NONE or episode.kind is SourceKind.RECOVERY,
+                n_frames=event.span.n_frames,
                 duration_s=event.span.duration_s,
             )
         )
@@ -104,19 +94,15 @@ def _places(
     return found
 
 
-def run(bundle: Bundle, spec: AssignSlice) -> Iterable[object]:
+def run(bundle: Bundle, _spec: AssignSlice) -> Iterable[object]:
     """The assignments of one episode; none for an episode without events."""
     episode, events = bundle.one(Episode), bundle.all(Event)
-    return assign(episode, events, bundle.all(Embedding), bundle.all(ClusterModel), spec.validation_fraction)
-
-
-def _slice(recipe: Recipe) -> AssignSlice:
-    return AssignSlice(validation_fraction=recipe.cluster.validation_fraction)
+    return assign(episode, events, bundle.all(Embedding), bundle.all(ClusterModel))
 
 
 STAGE = Stage(
     name="assign",
-    version=1,
+    version=2,
     scope=Scope.EPISODE,
     reads=(
         Read(Embedding, "embed"),
@@ -127,6 +113,6 @@ STAGE = Stage(
     writes=(Assignment,),
     # An event whose clip cannot be cut must not be scheduled: then a broken video costs its episode, not whole shards.
     after=("cut",),
-    recipe_slice=_slice,
+    recipe_slice=lambda _recipe: AssignSlice(),
     run=run,
 )

@@ -1,7 +1,7 @@
 """Stage ``balance``: how much of training each (vision-language, action) cell gets, with the proof that it is optimal.
 
-Reads only counts: memory grows with the number of filled cells, not of events. Only training events count; the
-validation split keeps its natural mix.
+Reads only counts: memory grows with the number of filled cells, not of events. Only training events count; what is
+held out keeps its natural mix.
 """
 
 from collections import Counter
@@ -12,17 +12,18 @@ import numpy as np
 from clustering.programme import solve
 from clustering.spread import spread_of, spreads
 from pipeline.stage import Bundle, Read, Scope, Stage
-from schemas.cluster import Assignment
+from schemas.cluster import Membership, Split
 from schemas.identity import canonical_json, make_id
 from schemas.plan import Cell, SamplingPlan, Spread
 from schemas.recipe import BalanceSpec
 
 
-def count_cells(batches: Iterable[list[Assignment]]) -> Counter[tuple[int, int]]:
-    """Training events per (vision-language, action) cell."""
+def count_cells(batches: Iterable[list[Membership]]) -> Counter[tuple[int, int]]:
+    """Training events that are no copies, per (vision-language, action) cell."""
     counts: Counter[tuple[int, int]] = Counter()
     for batch in batches:
-        counts.update((item.vision_language, item.action) for item in batch if item.split == "train")
+        kept = (item for item in batch if item.kept and item.split is Split.TRAIN)
+        counts.update((item.vision_language, item.action) for item in kept)
     return counts
 
 
@@ -70,14 +71,14 @@ def _plan_id(cells: tuple[Cell, ...], spec: BalanceSpec) -> str:
 
 def run(bundle: Bundle, spec: BalanceSpec) -> list[object]:
     """One plan for the corpus."""
-    return [balance(count_cells(bundle.stream(Assignment)), spec)]
+    return [balance(count_cells(bundle.stream(Membership)), spec)]
 
 
 STAGE = Stage(
     name="balance",
     version=1,
     scope=Scope.CORPUS,
-    reads=(Read(Assignment, "assign"),),
+    reads=(Read(Membership, "dedup"),),
     writes=(SamplingPlan,),
     recipe_slice=lambda recipe: recipe.balance,
     run=run,

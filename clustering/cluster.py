@@ -20,7 +20,7 @@ from clustering.spherical import Points, cluster_points, nearest, one_thread
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.cluster import ClusterModel, Embedding, Space
 from schemas.identity import make_id
-from schemas.recipe import ClusterSpec, Recipe
+from schemas.recipe import ClusterSpec
 from schemas.recipe_section import Section
 
 N_SEEDS = 3
@@ -31,7 +31,7 @@ _DEFAULT_K = {Space.VISION_LANGUAGE: (500, 32, 4096), Space.ACTION: (1000, 16, 5
 
 
 class ClusterSlice(Section):
-    """What of the recipe a fit depends on: the cluster section without the split, which is assign's."""
+    """What of the recipe a fit depends on."""
 
     cluster: ClusterSpec
 
@@ -119,18 +119,13 @@ def run(bundle: Bundle, spec: ClusterSlice) -> Iterable[object]:
     return fit_corpus(bundle.stream(Embedding), spec.cluster)
 
 
-def _slice(recipe: Recipe) -> ClusterSlice:
-    default = ClusterSpec.model_fields["validation_fraction"].default
-    return ClusterSlice(cluster=recipe.cluster.model_copy(update={"validation_fraction": default}))
-
-
 STAGE = Stage(
     name="cluster",
     version=1,
     scope=Scope.CORPUS,
     reads=(Read(Embedding, "embed"),),
     writes=(ClusterModel,),
-    recipe_slice=_slice,
+    recipe_slice=lambda recipe: ClusterSlice(cluster=recipe.cluster),
     run=run,
     content_keyed=True,
 )

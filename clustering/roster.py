@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.counter_hash import Keys, keys_of
-from schemas.cluster import Assignment
+from schemas.cluster import Membership, Split
+
+SIDES = tuple(Split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,32 +24,38 @@ class Roster:
     episode_id: NDArray[np.bytes_]
     vision_language: NDArray[np.int64]
     action: NDArray[np.int64]
-    train: NDArray[np.bool_]
+    side: NDArray[np.uint8]
+    """Place of the event's split in `SIDES`."""
     key: Keys
     """Hash of the schedule's seed and the event's id."""
+
+    def of(self, split: Split) -> NDArray[np.int64]:
+        """Rows of the events of one split."""
+        return np.flatnonzero(self.side == SIDES.index(split))
 
     def __len__(self) -> int:
         return len(self.event_id)
 
 
-def roster_of(batches: Iterable[list[Assignment]], seed: int) -> Roster:
-    """All assignments as one roster. Raises ValueError when an event comes twice."""
-    parts = [_columns(batch, seed) for batch in batches if batch] or [_columns([], seed)]
+def roster_of(batches: Iterable[list[Membership]], seed: int) -> Roster:
+    """All events that are no copies as one roster. Raises ValueError when an event comes twice."""
+    kept = ([item for item in batch if item.kept] for batch in batches)
+    parts = [_columns(batch, seed) for batch in kept if batch] or [_columns([], seed)]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(columns[0], kind="stable")
-    event_id, episode_id, v, a, train, key = (column[order] for column in columns)
+    event_id, episode_id, v, a, side, key = (column[order] for column in columns)
     twice = np.flatnonzero(event_id[1:] == event_id[:-1])
     if len(twice):
-        raise ValueError(f"{event_id[twice[0]].decode()}: assigned twice; every event has one cell")
-    return Roster(event_id, episode_id, v, a, train, key)
+        raise ValueError(f"{event_id[twice[0]].decode()}: found twice; every event has one cell")
+    return Roster(event_id, episode_id, v, a, side, key)
 
 
-def _columns(batch: list[Assignment], seed: int) -> tuple[NDArray[np.generic], ...]:
+def _columns(batch: list[Membership], seed: int) -> tuple[NDArray[np.generic], ...]:
     return (
         np.array([item.event_id.encode() for item in batch], np.bytes_),
         np.array([item.episode_id.encode() for item in batch], np.bytes_),
         np.array([item.vision_language for item in batch], np.int64),
         np.array([item.action for item in batch], np.int64),
-        np.array([item.split == "train" for item in batch], np.bool_),
+        np.array([SIDES.index(item.split) for item in batch], np.uint8),
         keys_of(f"schedule-{seed}", (item.event_id for item in batch)),
     )

@@ -16,14 +16,14 @@ from clustering.chairman import two_stage
 from clustering.counter_hash import mix
 from clustering.roster import Roster, roster_of
 from pipeline.stage import Bundle, Read, Scope, Stage
-from schemas.cluster import Assignment
+from schemas.cluster import Membership, Split
 from schemas.plan import Draw, SamplingPlan
 from schemas.recipe import Recipe
 from schemas.recipe_section import Count, Section
 
 Rows = NDArray[np.int64]
 
-VALIDATION_ORDER, RESERVE_ORDER, FIRST_PASS = 0, 1, 2
+HELD_OUT_ORDER, RESERVE_ORDER, FIRST_PASS = 0, 1, 2
 """Counters of the hashed orders: one each outside the epoch, then one per pass inside it."""
 
 
@@ -44,14 +44,14 @@ class Epoch:
 
 def draw_epoch(roster: Roster, plan: SamplingPlan) -> Epoch:
     """The training epoch. Raises ValueError when the plan's cells are not the roster's."""
-    train = np.flatnonzero(roster.train)
+    train = roster.of(Split.TRAIN)
     cells = np.array([(cell.vision_language, cell.action) for cell in plan.cells], np.int64).reshape(-1, 2)
     found = np.stack([roster.vision_language[train], roster.action[train]], axis=1)
     names, cell_of, counts = np.unique(found, axis=0, return_inverse=True, return_counts=True)
     order = np.lexsort((cells[:, 1], cells[:, 0]))
     if not np.array_equal(names, cells[order]) or list(counts) != [plan.cells[i].n_events for i in order]:
         raise ValueError(
-            f"{plan.plan_id}: it was made for {len(cells)} cells of {plan.n_events} events, the assignments have "
+            f"{plan.plan_id}: it was made for {len(cells)} cells of {plan.n_events} events, the memberships have "
             f"{len(names)} of {len(train)}; run balance again"
         )
     rows, repeat = np.zeros(plan.n_draws, np.int64), np.zeros(plan.n_draws, np.int64)
@@ -78,12 +78,16 @@ def _shuffled(roster: Roster, rows: Rows, counter: int) -> Rows:
 
 
 def schedule(roster: Roster, plan: SamplingPlan, samples_per_shard: int) -> Iterator[Draw]:
-    """Every event of the roster at least once: the train epoch, then reserve, then validation, each in shard order."""
-    train, held_out = np.flatnonzero(roster.train), np.flatnonzero(~roster.train)
+    """Every event of the roster at least once: the train epoch, then reserve and what is held out, in shard order."""
     epoch = draw_epoch(roster, plan)
-    unused = np.setdiff1d(train, epoch.rows)
+    unused = np.setdiff1d(roster.of(Split.TRAIN), epoch.rows)
     yield from _draws("train", roster, plan, epoch, samples_per_shard)
-    for split, rows, counter in (("reserve", unused, RESERVE_ORDER), ("validation", held_out, VALIDATION_ORDER)):
+    rest = (
+        ("reserve", unused, RESERVE_ORDER),
+        ("validation", roster.of(Split.VALIDATION), HELD_OUT_ORDER),
+        ("test", roster.of(Split.TEST), HELD_OUT_ORDER),
+    )
+    for split, rows, counter in rest:
         once = Epoch(_shuffled(roster, rows, counter), np.zeros(len(rows), np.int64))
         yield from _draws(split, roster, plan, once, samples_per_shard)
 
@@ -107,7 +111,7 @@ def _draws(split: str, roster: Roster, plan: SamplingPlan, epoch: Epoch, samples
 def run(bundle: Bundle, spec: ScheduleSlice) -> Iterable[object]:
     """All draws of the corpus; lazily, because there may be millions."""
     (plan,) = (plan for batch in bundle.stream(SamplingPlan) for plan in batch)
-    return schedule(roster_of(bundle.stream(Assignment), spec.seed), plan, spec.samples_per_shard)
+    return schedule(roster_of(bundle.stream(Membership), spec.seed), plan, spec.samples_per_shard)
 
 
 def _slice(recipe: Recipe) -> ScheduleSlice:
@@ -118,7 +122,7 @@ STAGE = Stage(
     name="schedule",
     version=1,
     scope=Scope.CORPUS,
-    reads=(Read(SamplingPlan, "balance"), Read(Assignment, "assign")),
+    reads=(Read(SamplingPlan, "balance"), Read(Membership, "dedup")),
     writes=(Draw,),
     recipe_slice=_slice,
     run=run,

@@ -26,7 +26,7 @@ from pipeline.blobs import Blobs, is_local
 from pipeline.errors import StoreError
 from schemas import arrow
 from schemas.calibration import Calibration
-from schemas.cluster import Assignment, ClusterModel, Embedding
+from schemas.cluster import Assignment, ClusterModel, Embedding, Membership
 from schemas.episode import ActionTrack, Alignment, Episode
 from schemas.event import Event
 from schemas.filmstrip import Filmstrip, Thumbnail
@@ -54,6 +54,7 @@ TABLES: Mapping[type, str] = {
     Embedding: "embeddings",
     ClusterModel: "cluster_models",
     Assignment: "assignments",
+    Membership: "memberships",
     SamplingPlan: "sampling_plans",
     Draw: "draws",
     Clip: "clips",

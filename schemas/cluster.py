@@ -63,19 +63,57 @@ class ClusterModel:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Which cell an event belongs to, and what balance and splits need to know about it."""
+    """Which cell an event belongs to, and how far it lies from the middle of it."""
 
     event_id: str
     episode_id: str
     source: str
     dataset: str
     level: str
-    split: str
-    """``train`` or ``validation``; by episode."""
     vision_language: int
     action: int
     """`NULL_CLUSTER` without actions."""
     vision_language_distance: float
     action_distance: float
     tail: bool
+    recovery: bool
+    """The event recovers from a failure or is one, or its source is there to record such."""
+    n_frames: int
     duration_s: float
+
+
+class Split(StrEnum):
+    """The sides an episode can be on."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """An assigned event's place in the corpus: its side, its copies, and what balance needs to know about it."""
+
+    event_id: str
+    episode_id: str
+    source: str
+    dataset: str
+    level: str
+    vision_language: int
+    action: int
+    """`NULL_CLUSTER` without actions."""
+    tail: bool
+    recovery: bool
+    split: Split
+    """By episode, together with all episodes that hold copies of its events."""
+    duplicate_group: str
+    """Id of the group of near duplicates; empty when the event has none."""
+    duplicate_of: str
+    """The event kept in its place, when it is left out; else empty."""
+    n_frames: int
+    duration_s: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is counted and drawn."""
+        return not self.duplicate_of

@@ -59,7 +59,8 @@ class Draw:
 
     plan_id: str
     split: str
-    """``train``: the balanced epoch; ``reserve``: training events the epoch does not use; ``validation``."""
+    """``train``: the balanced epoch; ``reserve``: training events the epoch does not use; ``validation``;
+    ``test``."""
     t: int
     """Position within the split."""
     event_id: str

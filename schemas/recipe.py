@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from schemas.event import Level
 from schemas.recipe_caption import CaptionSpec, VlmCaption
 from schemas.recipe_clean import CleanSpec
+from schemas.recipe_dedup import DedupSpec, SplitSpec
 from schemas.recipe_recover import RecoverSpec
 from schemas.recipe_section import Count, Fraction, Positive, Section, Text, impossible
 from schemas.recipe_sources import SourceSpec
@@ -196,7 +197,6 @@ class ClusterSpec(Section):
     sample: Count = Field(default=200_000, description="Events the fit looks at, chosen by hash of their id.")
     min_cluster: Count = 20
     min_seed_ari: Fraction = 0.75
-    validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
 
     @model_validator(mode="after")
     def _clusters_can_be_filled(self) -> "ClusterSpec":
@@ -278,6 +278,8 @@ class Recipe(Section):
     caption: CaptionSpec = Field(default_factory=CaptionSpec)
     embed: EmbedSpec = Field(default_factory=EmbedSpec)
     cluster: ClusterSpec = Field(default_factory=ClusterSpec)
+    dedup: DedupSpec = Field(default_factory=DedupSpec)
+    split: SplitSpec = Field(default_factory=SplitSpec)
     balance: BalanceSpec = Field(default_factory=BalanceSpec)
     clip: ClipSpec = Field(default_factory=ClipSpec)
     shard: ShardSpec = Field(default_factory=ShardSpec)

@@ -121,7 +121,7 @@ def _entries_by_shard(blobs: Blobs, folder: str) -> Iterator[list[ShardEntry] | 
 
 
 def _split_problems(table: pa.Table) -> Iterator[str]:
-    """Draws are 0 … n − 1 in reading order; validation shares no event and no episode with training."""
+    """Draws are 0 … n − 1 in reading order; what is held out shares no event and no episode with another split."""
     split = table.column("split")
     for name in sorted(pc.unique(split).to_pylist()):
         draws = table.filter(pc.equal(split, name)).column("t").to_numpy()
@@ -131,12 +131,15 @@ def _split_problems(table: pa.Table) -> Iterator[str]:
                 f"{name}: sample {wrong[0]} in reading order is draw {draws[wrong[0]]}; draws are missing, doubled or "
                 "out of order"
             )
-    held_out = pc.equal(split, "validation")
-    for column, what in (("event_id", "event"), ("episode_id", "episode")):
-        validation = pc.unique(table.filter(held_out).column(column))
-        trained = table.filter(pc.invert(held_out)).column(column)
-        both = pc.unique(trained.filter(pc.is_in(trained, value_set=validation))).to_pylist()
-        yield from (f"{what} {name} is in a training split and in validation" for name in sorted(both))
+    for held_out, where, others in (
+        ("test", pc.equal(split, "test"), pc.not_equal(split, "test")),
+        ("validation", pc.equal(split, "validation"), pc.is_in(split, value_set=pa.array(["train", "reserve"]))),
+    ):
+        for column, what in (("event_id", "event"), ("episode_id", "episode")):
+            inside = pc.unique(table.filter(where).column(column))
+            outside = table.filter(others).column(column)
+            both = pc.unique(outside.filter(pc.is_in(outside, value_set=inside))).to_pylist()
+            yield from (f"{what} {name} is in {held_out} and in another split" for name in sorted(both))
 
 
 def _plan_problems(blobs: Blobs, folder: str, table: pa.Table) -> Iterator[str]:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from schemas.array import Floats
-from schemas.cluster import Assignment, Embedding, Space
+from schemas.cluster import Assignment, Embedding, Membership, Space, Split
 from schemas.episode import (
     ActionKind,
     ActionTrack,
@@ -120,5 +120,16 @@ def embedding(
     return Embedding(name, EPISODE, space, model, np.asarray(vector, np.float32))
 
 
-def assignment(name: str, v: int = 0, a: int = 0, split: str = "train", of: str = EPISODE) -> Assignment:
-    return Assignment(name, of, "lab", "lab/cups", "action", split, v, a, 0.0, 0.0, False, 1.0)
+def assignment(
+    name: str, v: int = 0, a: int = 0, of: str = EPISODE, *, tail: bool = False, recovery: bool = False
+) -> Assignment:
+    return Assignment(name, of, "lab", "lab/cups", "action", v, a, 0.0, 0.0, tail, recovery, 20, 1.0)
+
+
+def membership(
+    name: str, v: int = 0, a: int = 0, split: str = "train", of: str = EPISODE, duplicate_of: str = ""
+) -> Membership:
+    group = "dg-1" if duplicate_of else ""
+    return Membership(
+        name, of, "lab", "lab/cups", "action", v, a, False, False, Split(split), group, duplicate_of, 20, 1.0
+    )

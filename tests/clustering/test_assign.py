@@ -1,17 +1,18 @@
-"""The assign stage: cells, tail and split of an event."""
+"""The assign stage: cells and tail of an event."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from clustering.assign import STAGE, AssignSlice, assign, place, split_of
+from clustering.assign import STAGE, AssignSlice, assign, place
 from clustering.cluster import fit_corpus
 from pipeline.stage import Bundle
 from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Embedding, Space
 from schemas.episode import Episode
 from schemas.event import Event, RecoveryKind
 from schemas.recipe import ClusterSpec
+from schemas.source import SourceKind
 from tests.clustering.made import embedding, episode, event
 
 WORDS = "joinery-words-v1:0"
@@ -31,8 +32,8 @@ MODELS = fit_corpus(
 )
 
 
-def assigned(events: list[Event], embeddings: list[Embedding], validation_fraction: float = 0.0) -> list[Assignment]:
-    return assign(episode(), events, embeddings, MODELS, validation_fraction)
+def assigned(events: list[Event], embeddings: list[Embedding]) -> list[Assignment]:
+    return assign(episode(), events, embeddings, MODELS)
 
 
 def seen(vector: np.ndarray, name: str = "ev-1") -> Embedding:
@@ -46,7 +47,7 @@ def test_an_event_goes_to_the_nearest_centroid_of_each_space() -> None:
     assert one.vision_language == other.vision_language
     assert one.action != other.action
     assert one.vision_language_distance < 0.05
-    assert (one.source, one.dataset, one.level, one.duration_s) == ("lab", "lab/cups", "action", 1.0)
+    assert (one.source, one.dataset, one.level, one.n_frames, one.duration_s) == ("lab", "lab/cups", "action", 20, 1.0)
 
 
 def test_an_event_without_actions_has_the_null_cluster() -> None:
@@ -70,7 +71,13 @@ def test_far_from_everything_is_the_tail() -> None:
 @pytest.mark.parametrize("recovery", list(RecoveryKind))
 def test_a_recovery_is_the_tail_however_ordinary_it_looks(recovery: RecoveryKind) -> None:
     (found,) = assigned([event(recovery=recovery)], [seen(LEFT)])
-    assert found.tail is (recovery is not RecoveryKind.NONE)
+    assert found.tail is found.recovery is (recovery is not RecoveryKind.NONE)
+
+
+def test_events_of_a_source_of_recoveries_are_recoveries_but_no_tail_for_it() -> None:
+    of = dataclasses.replace(episode(), kind=SourceKind.RECOVERY)
+    (found,) = assign(of, [event()], [seen(LEFT)], MODELS)
+    assert (found.recovery, found.tail) == (True, False)
 
 
 def test_about_one_percent_of_the_fitted_events_is_the_tail() -> None:
@@ -81,18 +88,6 @@ def test_about_one_percent_of_the_fitted_events_is_the_tail() -> None:
 def test_the_batch_an_event_is_placed_in_does_not_matter() -> None:
     vectors = np.stack([item.vector for item in corpus(Space.ACTION, "joinery-poses-v1:32x6")])
     assert place(MODELS[0], vectors) == [place(MODELS[0], row[None])[0] for row in vectors]
-
-
-def test_a_split_is_the_episode_s_own_and_has_the_share_asked_for() -> None:
-    splits = [split_of(f"ep-{i}", 0.1) for i in range(3000)]
-    assert abs(splits.count("validation") / 3000 - 0.1) < 0.02
-    assert {split_of("ep-1", 0.0), split_of("ep-2", 0.0)} == {"train"}
-    assert {split_of("ep-1", 1.0), split_of("ep-2", 1.0)} == {"validation"}
-
-
-def test_a_larger_validation_share_only_adds_episodes() -> None:
-    small, large = ({i for i in range(500) if split_of(f"ep-{i}", share) == "validation"} for share in (0.1, 0.2))
-    assert small < large
 
 
 def test_events_that_were_not_embedded_are_not_assigned() -> None:
@@ -108,8 +103,7 @@ def test_an_embedding_nobody_fitted_is_an_error_that_says_what_to_do() -> None:
 def test_the_stage_takes_its_inputs_from_the_bundle() -> None:
     records = {Episode: [episode()], Event: [event()], Embedding: [seen(LEFT)], ClusterModel: MODELS}
     assert set(records) == {read.record for read in STAGE.reads}
-    (found,) = STAGE.run(Bundle("ep-1", records=records), AssignSlice(validation_fraction=1.0))
+    (found,) = STAGE.run(Bundle("ep-1", records=records), AssignSlice())
     assert isinstance(found, Assignment)
-    assert found.split == "validation"
     empty = {Episode: [episode()], Event: [], Embedding: [], ClusterModel: []}
-    assert list(STAGE.run(Bundle("ep-1", records=empty), AssignSlice(validation_fraction=1.0))) == []
+    assert list(STAGE.run(Bundle("ep-1", records=empty), AssignSlice())) == []

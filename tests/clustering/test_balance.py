@@ -7,18 +7,22 @@ import pytest
 from clustering.balance import STAGE, balance, count_cells
 from pipeline.stage import Bundle
 from schemas.arrow import from_table, to_table
-from schemas.cluster import Assignment
+from schemas.cluster import Membership
 from schemas.plan import SamplingPlan
 from schemas.recipe import BalanceSpec
-from tests.clustering.made import assignment
+from tests.clustering.made import membership
 
 CELLS = {(0, 0): 800, (0, 1): 40, (1, 0): 100, (1, -1): 50, (2, 1): 10}
 
 
+def test_copies_do_not_count() -> None:
+    assert count_cells([[membership("a"), membership("b", duplicate_of="a")]]) == Counter({(0, 0): 1})
+
+
 def test_only_training_events_count() -> None:
     batches = [
-        [assignment("a", 1, 2), assignment("b", 1, 2, "validation")],
-        [assignment("c", 1, 2), assignment("d", 0, -1)],
+        [membership("a", 1, 2), membership("b", 1, 2, "validation"), membership("e", split="test")],
+        [membership("c", 1, 2), membership("d", 0, -1)],
     ]
     assert count_cells(batches) == Counter({(1, 2): 2, (0, -1): 1})
 
@@ -64,9 +68,9 @@ def test_one_event_gets_everything() -> None:
     assert cell.mass == 1.0
 
 
-def test_the_stage_reads_its_assignments_batch_by_batch() -> None:
-    batches = [[assignment("a", 0)], [assignment("b", 1)]]
-    (plan,) = STAGE.run(Bundle("corpus", streams={Assignment: lambda: iter(batches)}), BalanceSpec())
+def test_the_stage_reads_its_memberships_batch_by_batch() -> None:
+    batches = [[membership("a", 0)], [membership("b", 1)]]
+    (plan,) = STAGE.run(Bundle("corpus", streams={Membership: lambda: iter(batches)}), BalanceSpec())
     assert isinstance(plan, SamplingPlan)
     assert plan.n_events == 2
     assert from_table(SamplingPlan, to_table(SamplingPlan, [plan])) == [plan]

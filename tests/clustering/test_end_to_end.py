@@ -27,7 +27,7 @@ from schemas.recipe import BalanceSpec, ClusterSpec, DefaultEncoder, EmbedSpec
 from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.time import FrameClock
 from tests.annotators.recordings import calibration_of, simulated
-from tests.clustering.made import alignment, episode, event
+from tests.clustering.made import alignment, episode, event, membership
 from tests.pipeline.sources.datasets import discovered
 
 SPEC = EmbedSpec(vision_language=DefaultEncoder(text_dims=128))
@@ -87,10 +87,11 @@ def test_the_epoch_is_more_even_than_the_corpus(corpus: tuple[list[tuple[Event, 
     for name in sorted({item.episode_id for item, _ in labelled}):
         own = [item for item, _ in labelled if item.episode_id == name]
         vectors = [item for item in embeddings if item.episode_id == name]
-        assigned += assign(episode(episode_id=name), own, vectors, models, 0.1)
+        assigned += assign(episode(episode_id=name), own, vectors, models)
     assert len(assigned) == len(labelled)
-    plan = balance(count_cells([assigned]), BalanceSpec())
-    draws = list(schedule(roster_of([assigned], 0), plan, 64))
+    members = [membership(item.event_id, item.vision_language, item.action, of=item.episode_id) for item in assigned]
+    plan = balance(count_cells([members]), BalanceSpec())
+    draws = list(schedule(roster_of([members], 0), plan, 64))
     assert {draw.event_id for draw in draws} == {item.event_id for item, _ in labelled}
     (v_before, a_before, _), (v_after, a_after, _) = plan.before, plan.after
     assert min(v_before.n_bins, a_before.n_bins) >= 4

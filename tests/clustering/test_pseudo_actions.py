@@ -66,7 +66,7 @@ def test_measured_and_pseudo_events_never_share_an_action_cluster() -> None:
         told.append(Embedding(f"ev-{number}", "ep-1", Space.VISION_LANGUAGE, "joinery-words-v1:4", words))
     models = fit_corpus([told], ClusterSpec(min_cluster=2, k_action=4))
     events = [event(name=f"ev-{number}") for number in range(60)]
-    cells = {one.event_id: one.action for one in assign(episode(), events, told, models, 0.0)}
+    cells = {one.event_id: one.action for one in assign(episode(), events, told, models)}
     of_pseudo = {cell for name, cell in cells.items() if int(name[3:]) % 2}
     of_measured = {cell for name, cell in cells.items() if not int(name[3:]) % 2}
     assert not of_pseudo & of_measured

@@ -11,20 +11,22 @@ from clustering.balance import balance, count_cells
 from clustering.roster import roster_of
 from clustering.schedule import STAGE, ScheduleSlice, schedule
 from pipeline.stage import Bundle
-from schemas.cluster import Assignment
+from schemas.cluster import Membership
 from schemas.plan import Draw, SamplingPlan
 from schemas.recipe import BalanceSpec
-from tests.clustering.made import assignment
+from tests.clustering.made import membership
 
 
-def corpus(cells: list[tuple[int, int]], validation_every: int = 0) -> list[Assignment]:
+def corpus(cells: list[tuple[int, int]], validation_every: int = 0, test_every: int = 0) -> list[Membership]:
     def split(i: int) -> str:
+        if test_every and i % test_every == 0:
+            return "test"
         return "validation" if validation_every and i % validation_every == 0 else "train"
 
-    return [assignment(f"ev-{i:04}", v, a, split(i)) for i, (v, a) in enumerate(cells)]
+    return [membership(f"ev-{i:04}", v, a, split(i)) for i, (v, a) in enumerate(cells)]
 
 
-def draws_of(items: list[Assignment], spec: BalanceSpec, per_shard: int = 4) -> tuple[SamplingPlan, list[Draw]]:
+def draws_of(items: list[Membership], spec: BalanceSpec, per_shard: int = 4) -> tuple[SamplingPlan, list[Draw]]:
     plan = balance(count_cells([items]), spec)
     return plan, list(schedule(roster_of([items], spec.seed), plan, per_shard))
 
@@ -68,13 +70,15 @@ def test_events_of_a_cell_are_used_equally_often_up_to_one(cells: list[tuple[int
 
 
 def test_every_event_is_in_exactly_one_split_and_in_some_shard() -> None:
-    items = corpus([(i % 3, i % 2) for i in range(60)], validation_every=7)
+    items = corpus([(i % 3, i % 2) for i in range(60)], validation_every=7, test_every=11)
     _, draws = draws_of(items, BalanceSpec(epoch_draws=20))
     members = {
-        split: {draw.event_id for draw in of_split(draws, split)} for split in ("train", "reserve", "validation")
+        split: {draw.event_id for draw in of_split(draws, split)}
+        for split in ("train", "reserve", "validation", "test")
     }
     assert sum(map(len, members.values())) == len(set().union(*members.values())) == 60
     assert members["validation"] == {item.event_id for item in items if item.split == "validation"}
+    assert members["test"] == {item.event_id for item in items if item.split == "test"}
     assert len(of_split(draws, "reserve")) == len(members["reserve"])
 
 
@@ -130,6 +134,6 @@ def test_a_plan_for_other_events_is_refused() -> None:
 def test_the_stage_streams_its_inputs() -> None:
     items = corpus([(i % 3, i % 2) for i in range(30)])
     plan, draws = draws_of(items, BalanceSpec())
-    streams = {SamplingPlan: lambda: iter([[plan]]), Assignment: lambda: iter([items[:9], items[9:]])}
+    streams = {SamplingPlan: lambda: iter([[plan]]), Membership: lambda: iter([items[:9], items[9:]])}
     assert list(STAGE.run(Bundle("corpus", streams=streams), ScheduleSlice(seed=0, samples_per_shard=4))) == draws
     assert np.all(np.diff([draw.t for draw in of_split(draws, "train")]) == 1)

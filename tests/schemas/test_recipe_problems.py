@@ -165,8 +165,9 @@ COMBINATIONS = [
         id="nothing balanced",
     ),
     pytest.param(
-        ("balance:\n  alpha: 1", "cluster: {validation_fraction: 1.0}"),
-        "demo.yaml:13: cluster.validation_fraction: found 1.0, expected a number ≥ 0 and < 1",
+        ("balance:\n  alpha: 1", "split: {validation_fraction: 0.5, test_fraction: 0.5}"),
+        "demo.yaml:13: split.test_fraction: found 0.5 beside validation_fraction 0.5: nothing would be left to train "
+        "on; lower either",
         id="nothing to train on",
     ),
     pytest.param(

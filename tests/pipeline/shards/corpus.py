@@ -3,6 +3,7 @@
 Every frame's brightness says its number, so that a wrong picture can be told from the right one after encoding.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,7 +25,7 @@ from pipeline.shards import publish, shard
 from pipeline.shards.latest import point_at
 from pipeline.stage import Bundle
 from schemas.calibration import Calibration, OpeningScale, calibration_group
-from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Space
+from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Membership, Space, Split
 from schemas.episode import (
     ActionKind,
     ActionTrack,
@@ -227,7 +228,8 @@ def corpus(folder: Path, n_draws: int = 12, samples_per_shard: int = 5) -> Corpu
         assignment(node, episodes[int(node.episode_id[3:], 16)], number) for number, node in enumerate(samples)
     )
     spec = BalanceSpec(epoch_draws=n_draws)
-    plan = balance(count_cells([list(assignments)]), spec)
+    members = list(map(membership, assignments))
+    plan = balance(count_cells([members]), spec)
     return Corpus(
         episodes=episodes,
         tracks=tuple(tracks.values()),
@@ -237,7 +239,7 @@ def corpus(folder: Path, n_draws: int = 12, samples_per_shard: int = 5) -> Corpu
         assignments=assignments,
         clips=tuple(clip for of in episodes for clip in clips(of, events, folder)),
         plan=plan,
-        draws=tuple(schedule(roster_of([list(assignments)], spec.seed), plan, samples_per_shard)),
+        draws=tuple(schedule(roster_of([members], spec.seed), plan, samples_per_shard)),
     )
 
 
@@ -248,14 +250,22 @@ def assignment(node: Event, of: Episode, number: int) -> Assignment:
         source=of.source,
         dataset=of.dataset,
         level=str(node.level),
-        split="validation" if of.episode_id.endswith("3") else "train",
         vision_language=number % 2,
         action=NULL_CLUSTER if of.action_kind is ActionKind.NONE else number % 3,
         vision_language_distance=0.1,
         action_distance=0.2,
         tail=False,
+        recovery=False,
+        n_frames=node.span.n_frames,
         duration_s=node.span.duration_s,
     )
+
+
+def membership(of: Assignment) -> Membership:
+    """As the dedup stage would have it, with episode 3 held out."""
+    shared = {field.name: getattr(of, field.name) for field in dataclasses.fields(of) if "distance" not in field.name}
+    split = Split.VALIDATION if of.episode_id.endswith("3") else Split.TRAIN
+    return Membership(**shared, split=split, duplicate_group="", duplicate_of="")
 
 
 def clips(of: Episode, events: Sequence[Event], folder: Path) -> Iterator[Clip]:

@@ -160,7 +160,19 @@ def test_an_event_in_training_and_in_validation_is_named(copy: Path) -> None:
 
     event, episode = (pq.read_table(copy / "manifest.parquet").column(f"{name}_id")[0] for name in ("event", "episode"))
     spoil_manifest(copy, leak)
-    complains(copy, f"event {event} is in a training split and in validation", f"episode {episode} is in a training")
+    complains(
+        copy,
+        f"event {event} is in validation and in another split",
+        f"episode {episode} is in validation and in another split",
+    )
+
+
+def test_an_episode_in_validation_and_in_the_test_split_is_named(copy: Path) -> None:
+    table = pq.read_table(copy / "manifest.parquet")
+    splits = table.column("split").to_pylist()
+    assert splits[-2:] == ["validation", "validation"]
+    spoil_manifest(copy, lambda table: with_column(table, "split", [*splits[:-1], "test"]))
+    complains(copy, f"episode {table.column('episode_id')[-1]} is in test and in another split")
 
 
 def test_missing_rows_of_the_manifest_are_named(copy: Path) -> None:
