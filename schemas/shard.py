@@ -23,6 +23,22 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class MemberRange:
+    """One file of a sample as a range of its tar: enough to read one view and to know that it is whole."""
+
+    name: str
+    """The extension: ``front.mp4``, ``action.npz``, …; the tar calls it ``<key>.<name>``."""
+    offset: int
+    """Of its content in the tar."""
+    n_bytes: int
+    sha256: str
+    n_frames: int
+    """Of a view; 0 for other members, as are the two below."""
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class ShardEntry:
     """One sample of a shard: the row `manifest.parquet` holds."""
 
@@ -39,12 +55,20 @@ class ShardEntry:
     """Bytes up to the next sample's header."""
     sha256: str
     """Of those bytes."""
+    members: tuple[MemberRange, ...]
+    """In the order they lie in, without gaps but headers and padding: views, master first, then the rest."""
     n_frames: int
     """Frames of the master view."""
+    n_action_rows: int
+    """0 without actions."""
     start_ns: int
     end_ns: int
     vision_language: int
     action: int
+    tail: bool
+    """Far from every centroid of either space: rare, kept by every rule that drops events."""
+    recovery: bool
+    """Whether its source is one of recoveries, or it recovers from something itself."""
     target_share: float
     """π of the sample's cell; 0 outside the plan."""
     realised_share: float | None

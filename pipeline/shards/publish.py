@@ -36,7 +36,8 @@ MANIFESTS = "manifests"
 PLAN, RECIPE, CARD = "plan.json", "recipe.yaml", "card.md"
 ROW_GROUP = 65_536
 """Fixed, so that the manifest's bytes do not follow the executor's batches."""
-FORMAT = 1
+FORMAT = 2
+"""Of the folder; 2: the manifest says where every member lies."""
 
 R = TypeVar("R")
 

@@ -14,8 +14,9 @@ import numpy as np
 from pipeline.action_layout import relative_to
 from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
-from pipeline.loader.sample import anchor_of
+from pipeline.loader.sample import VIDEO_SUFFIX, anchor_of
 from pipeline.shards.members import Sample, clips_of, sample_members, share_of
+from pipeline.shards.ranges import member_ranges
 from pipeline.shards.recording import Recording, recordings_of
 from pipeline.shards.sketch import sketch
 from pipeline.shards.tar import TarStream, sample_bytes
@@ -24,10 +25,11 @@ from schemas.array import Bools, Floats
 from schemas.calibration import Calibration
 from schemas.cluster import Assignment
 from schemas.episode import ActionTrack, Alignment, Episode
-from schemas.event import Event
+from schemas.event import Event, RecoveryKind
 from schemas.plan import Draw, SamplingPlan
 from schemas.recipe_section import Section
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardStatistics, statistics_group
+from schemas.source import SourceKind
 
 TARS = "tars"
 ACTION_RELATIVE, STATE = "action_relative", "state"
@@ -95,23 +97,32 @@ def _write(first: Draw, samples: Iterable[Sample], stream: BinaryIO, path: str) 
 
 
 def _entry(sample: Sample, offset: int, data: bytes) -> ShardEntry:
-    draw, span, share = sample.draw, sample.event.span, sample.share
+    draw, event, recording, share = sample.draw, sample.event, sample.recording, sample.share
+    span, assignment = event.span, recording.assignments.get(event.event_id)
+    pictures = {
+        f"{recording.views[clip.camera]}{VIDEO_SUFFIX}": (clip.n_frames, clip.width, clip.height)
+        for clip in sample.clips
+    }
     return ShardEntry(
         shard=draw.shard,
         key=sample.key,
         event_id=draw.event_id,
         episode_id=draw.episode_id,
-        source=sample.recording.episode.source,
+        source=recording.episode.source,
         split=draw.split,
         t=draw.t,
         offset=offset,
         n_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
+        members=tuple(member_ranges(data, offset, pictures, sample.key)),
         n_frames=span.n_frames,
+        n_action_rows=span.n_actions,
         start_ns=span.start_ns,
         end_ns=span.end_ns,
         vision_language=draw.vision_language,
         action=draw.action,
+        tail=assignment is not None and assignment.tail,
+        recovery=recording.episode.kind is SourceKind.RECOVERY or event.recovery is not RecoveryKind.NONE,
         target_share=share.target,
         realised_share=None,
         repeat=draw.repeat,
@@ -166,7 +177,7 @@ def run(bundle: Bundle, _spec: ShardSlice) -> list[object]:
 
 STAGE = Stage(
     name="shard",
-    version=2,
+    version=3,
     scope=Scope.SHARD,
     reads=(
         Read(Draw, "schedule", Match.SHARD),

@@ -42,6 +42,12 @@ def members(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
 
     Raises ValueError naming ``where`` when the bytes are not whole USTAR members.
     """
+    for name, start, size in places(data, where):
+        yield name, data[start : start + size]
+
+
+def places(data: bytes, where: str) -> Iterator[tuple[str, int, int]]:
+    """(name, first byte, size) of each member's content; otherwise as `members`."""
     at = 0
     while at < len(data):
         header = data[at : at + BLOCK]
@@ -51,7 +57,7 @@ def members(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
         start = at + BLOCK
         if start + size > len(data):
             raise ValueError(f"{where}: a member of {size} bytes reaches past the sample's {len(data)} bytes")
-        yield header[:MAX_NAME].split(b"\0", 1)[0].decode("ascii", "replace"), data[start : start + size]
+        yield header[:MAX_NAME].split(b"\0", 1)[0].decode("ascii", "replace"), start, size
         at = start + size + -size % BLOCK
 
 

@@ -17,11 +17,14 @@ import numpy as np
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from pipeline.blobs import Blobs
-from pipeline.loader.sample import EventSample, sample_from_members
+from pipeline.loader.sample import VIDEO_SUFFIX, EventSample, sample_from_members
+from pipeline.shards.ranges import member_ranges
 from pipeline.shards.tar import end_of_archive, members
 from pipeline.shards.verify_tree import TreeCheck, json_problems
 from schemas.array import Ints
+from schemas.event import RecoveryKind
 from schemas.shard import ShardEntry
+from schemas.source import SourceKind
 from schemas.time import NS_PER_S
 
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, SyntaxError, struct.error)
@@ -90,6 +93,7 @@ def _sample_problems(name: str, entry: ShardEntry, data: bytes, tally: Tally) ->
     yield from json_problems(where, parts)
     yield from tally.trees.problems(where, sample.record)
     yield from _record_problems(where, entry, sample)
+    yield from _range_problems(where, entry, data, sample.record["views"])
     yield from _action_problems(where, sample)
     for camera, mp4 in sample.views.items():
         tally.clips += 1
@@ -108,10 +112,14 @@ def _record_problems(where: str, entry: ShardEntry, sample: EventSample) -> Iter
         "t": sample.t,
         "repeat": sample.record["draw"]["repeat"],
         "n_frames": sample.n_frames,
+        "n_action_rows": sample.span.n_actions,
         "start_ns": sample.span.start_ns,
         "end_ns": sample.span.end_ns,
         "vision_language": sample.vision_language,
         "action": sample.action,
+        "tail": bool(sample.record["cell"]["tail"]),
+        "recovery": sample.record["lineage"]["kind"] == SourceKind.RECOVERY
+        or sample.record["event"]["recovery"] != RecoveryKind.NONE,
         "target_share": sample.record["cell"]["target_share"],
     }
     for column, value in said.items():
@@ -119,6 +127,25 @@ def _record_problems(where: str, entry: ShardEntry, sample: EventSample) -> Iter
             yield f"{where}: event.json says {column} {value!r}, the manifest {getattr(entry, column)!r}"
     if sample.n_frames != sample.span.n_frames:
         yield f"{where}: {sample.n_frames} frames of the master view, its span has {sample.span.n_frames}"
+
+
+def _range_problems(where: str, entry: ShardEntry, data: bytes, views: Mapping[str, Any]) -> Iterator[str]:
+    """Whether every member lies where the manifest says, with the digest and the pictures it says."""
+    pictures = {
+        f"{name}{VIDEO_SUFFIX}": (view["n_frames"], view["width"], view["height"]) for name, view in views.items()
+    }
+    found = list(member_ranges(data, entry.offset, pictures, where))
+    said = {member.name: member for member in entry.members}
+    if [member.name for member in found] != list(said):
+        yield f"{where}: members {[member.name for member in found]}, the manifest lists {list(said)}"
+    for member in found:
+        told = said.get(member.name, member)
+        for column in ("offset", "n_bytes", "sha256", "n_frames", "width", "height"):
+            if getattr(told, column) != getattr(member, column):
+                yield (
+                    f"{where}: member {member.name} has {column} {getattr(member, column)!r}, "
+                    f"the manifest says {getattr(told, column)!r}"
+                )
 
 
 def _action_problems(where: str, sample: EventSample) -> Iterator[str]:

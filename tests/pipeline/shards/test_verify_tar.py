@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.blobs import Blobs
 from pipeline.shards.npz import read_npz, write_npz
+from pipeline.shards.ranges import member_ranges
 from pipeline.shards.tar import TarStream, members, sample_bytes
 from pipeline.shards.verify_tar import Tally, tar_problems
 from schemas.arrow import from_table
@@ -37,10 +38,17 @@ def problems_after(folder: Path, tmp_path: Path, change: Change) -> list[str]:
             change(parts)
         own = sample_bytes(entry.key, parts.items())
         offset = writer.add(own)
-        digest = hashlib.sha256(own).hexdigest()
-        sealed.append(dataclasses.replace(entry, offset=offset, n_bytes=len(own), sha256=digest))
+        sealed.append(placed(entry, offset, own))
     shard = {"shard": "train-000000", "n_samples": len(entries), "sha256": writer.finish(), "n_bytes": writer.n_bytes}
     return looked_at(tmp_path, stream.getvalue(), shard, sealed)
+
+
+def placed(entry: ShardEntry, offset: int, own: bytes) -> ShardEntry:
+    """The entry, pointing at these bytes."""
+    pictures = {member.name: (member.n_frames, member.width, member.height) for member in entry.members}
+    ranges = tuple(member_ranges(own, offset, pictures, "x"))
+    digest = hashlib.sha256(own).hexdigest()
+    return dataclasses.replace(entry, offset=offset, n_bytes=len(own), sha256=digest, members=ranges)
 
 
 def looked_at(tmp_path: Path, tar: bytes, shard: dict[str, Any], entries: Sequence[ShardEntry]) -> list[str]:
@@ -125,3 +133,42 @@ def test_rows_that_leave_a_gap_are_named(folder: Path, tmp_path: Path) -> None:
     assert any("the manifest has 4 samples, set.json says 5" in problem for problem in found)
     assert any(f"sample {entries[1].key} starts at byte {entries[1].offset}" in problem for problem in found)
     assert any("stock webdataset reads 5 samples, the manifest has 4" in problem for problem in found)
+
+
+LIES: dict[str, tuple[dict[str, Any], str]] = {
+    "elsewhere": ({"offset": 7}, "the manifest says 7"),
+    "of another size": ({"n_bytes": 7}, "the manifest says 7"),
+    "of other bytes": ({"sha256": "0" * 64}, "member wrist.mp4 has sha256"),
+    "of other frames": ({"n_frames": 99}, "the manifest says 99"),
+    "wider": ({"width": 1000}, "member wrist.mp4 has width"),
+    "of another name": ({"name": "head.mp4"}, "the manifest lists ['observation_images_top.mp4', 'head.mp4'"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_manifest_that_lies_about_a_member_is_named(folder: Path, tmp_path: Path, lie: str) -> None:
+    """A reader of one view trusts these rows alone."""
+    change, expected = LIES[lie]
+    rows = from_table(ShardEntry, pq.read_table(folder / "manifest.parquet"))
+    entries = [row for row in rows if row.shard == "train-000000"]
+    first, wrist, *rest = entries[1].members
+    entries[1] = dataclasses.replace(entries[1], members=(first, dataclasses.replace(wrist, **change), *rest))
+    content = json.loads((folder / "set.json").read_text())
+    shard = next(item for item in content["shards"] if item["shard"] == "train-000000")
+    found = looked_at(tmp_path, (folder / "train-000000.tar").read_bytes(), shard, entries)
+    assert len(found) == 1
+    assert f"sample {entries[1].key}: member" in found[0]
+    assert expected in found[0]
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"), [("tail", "event.json says tail False"), ("recovery", "event.json says recovery False")]
+)
+def test_flags_are_those_of_the_record(folder: Path, tmp_path: Path, flag: str, expected: str) -> None:
+    rows = from_table(ShardEntry, pq.read_table(folder / "manifest.parquet"))
+    entries = [row for row in rows if row.shard == "train-000000"]
+    entries[0] = dataclasses.replace(entries[0], **{flag: True})
+    content = json.loads((folder / "set.json").read_text())
+    shard = next(item for item in content["shards"] if item["shard"] == "train-000000")
+    (found,) = looked_at(tmp_path, (folder / "train-000000.tar").read_bytes(), shard, entries)
+    assert expected in found
