@@ -15,6 +15,7 @@ from schemas.event import Level
 from schemas.recipe_caption import CaptionSpec, VlmCaption
 from schemas.recipe_clean import CleanSpec
 from schemas.recipe_dedup import DedupSpec, SplitSpec
+from schemas.recipe_load import LoadSpec
 from schemas.recipe_recover import RecoverSpec
 from schemas.recipe_section import Count, Fraction, Positive, Section, Text, impossible
 from schemas.recipe_sources import SourceSpec
@@ -283,6 +284,7 @@ class Recipe(Section):
     balance: BalanceSpec = Field(default_factory=BalanceSpec)
     clip: ClipSpec = Field(default_factory=ClipSpec)
     shard: ShardSpec = Field(default_factory=ShardSpec)
+    load: LoadSpec = Field(default_factory=LoadSpec)
     recover: RecoverSpec = Field(default_factory=RecoverSpec)
     run: RunSpec = Field(default_factory=RunSpec)
 

@@ -93,10 +93,10 @@ def _with_registered_cards(data: Any, cards: Cards) -> tuple[Any, list[Problem]]
 def recipe_digest(recipe: Recipe) -> str:
     """Digest of everything in a recipe that says *what* to make; the same on every machine.
 
-    Left out are ``workspace`` and ``run``, ``recover``, which no stage reads, and the folders of sources and
-    checkpoint: contents are identified by the stages that read them, and a moved folder changes nothing.
+    Left out are ``workspace`` and ``run``, ``load`` and ``recover``, which no stage reads, and the folders of sources
+    and checkpoint: contents are identified by the stages that read them, and a moved folder changes nothing.
     """
-    values = recipe.model_dump(mode="json", exclude={"workspace", "registry", "recover", "run"})
+    values = recipe.model_dump(mode="json", exclude={"workspace", "registry", "load", "recover", "run"})
     for source in values["sources"]:
         del source["path"]
     checkpoint = values["embed"]["vision_language"].get("checkpoint")

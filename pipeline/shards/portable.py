@@ -20,7 +20,7 @@ _HEADER = """\
 
 def portable_recipe(recipe: Recipe) -> str:
     """Canonical YAML of a recipe: defaults written out, keys sorted, every place replaced by its key in brackets."""
-    values: dict[str, Any] = recipe.model_dump(mode="json", exclude={"workspace", "run"})
+    values: dict[str, Any] = recipe.model_dump(mode="json", exclude={"workspace", "run", "load"})
     for path in place_paths(values):
         if isinstance(value_at(values, path), str):
             value_at(values, path[:-1])[path[-1]] = f"<{dotted(path)}>"
