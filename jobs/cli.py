@@ -1,4 +1,4 @@
-"""The ``joinery`` command: plan | run | status | trace | why | score | view | recover | verify | train.
+"""The ``joinery`` command: plan | run | status | trace | why | search | score | view | recover | verify | train.
 
 Every command takes the recipe: it names the workspace and decides which results are current. Errors a user can
 act on are printed as one line each and end with status 1 (2 for a recipe that is not valid); anything else is a
@@ -20,7 +20,8 @@ from annotators.tree.pick_place import View
 from data_cards.registry import bundled_cards
 from jobs import show, show_costs
 from pipeline.errors import JoineryError
-from schemas.event import Level
+from schemas.cluster import Space
+from schemas.event import Level, Outcome, RecoveryKind, ReviewState, Verb
 from schemas.recipe_file import LoadedRecipe, RecipeErrors, load_recipe
 
 if TYPE_CHECKING:
@@ -246,6 +247,37 @@ def recover_rollout(
         lines = show.RolloutLines(OUT, as_json)
         results = roll_out_plan(plan, simulator, out, lines)
         show.rolled_out(OUT, results, out, as_json)
+
+
+@app.command()
+def search(  # noqa: PLR0917 - typer reads options from parameters
+    recipe: RecipePath,
+    query: Annotated[str, typer.Argument(help="Words, e.g. 're-grasp after slip'.")] = "",
+    like: Annotated[str | None, typer.Option(help="An event's id, or its beginning: rank by likeness to it.")] = None,
+    by: Annotated[Space | None, typer.Option(help="Compare in this space alone; default: both.")] = None,
+    level: Annotated[Level | None, typer.Option(help="Events of this level only.")] = None,
+    source: Annotated[str | None, typer.Option(help="Events of this source only.")] = None,
+    verb: Annotated[Verb | None, typer.Option(help="Events of this verb only.")] = None,
+    recovery: Annotated[RecoveryKind | None, typer.Option(help="Events that recover from this, or are it.")] = None,
+    outcome: Annotated[Outcome | None, typer.Option(help="Events that ended so.")] = None,
+    review: Annotated[ReviewState | None, typer.Option(help="Events of which people said this.")] = None,
+    doubtful: Annotated[bool | None, typer.Option(help="Events with a doubt, or without any.")] = None,
+    min_s: Annotated[float | None, typer.Option(help="Seconds an event lasts at least.")] = None,
+    max_s: Annotated[float | None, typer.Option(help="Seconds an event lasts at most.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find events by words, by likeness to an event, and by what is recorded of them."""
+    from annotators.search.ranking import Filters
+    from jobs.search import search as find
+    from jobs.show_search import found
+
+    filters = Filters(level, source, verb, recovery, outcome, review, doubtful, min_s, max_s)
+    spaces = tuple(Space) if by is None else (by,)
+    with _teaching_errors():
+        workspace, ledger = _opened(_load(recipe, override))
+        found(OUT, find(workspace, ledger, query, like=like, spaces=spaces, filters=filters, limit=limit), as_json)
 
 
 @app.command()
