@@ -15,6 +15,7 @@ from schemas.episode import Episode
 from schemas.event import Event, RecoveryKind
 from schemas.recipe_section import Section
 from schemas.source import SourceKind
+from schemas.time import NS_PER_S
 
 DISTANCE_DECIMALS = 5
 """Distances are rounded: the same event must get the same one whichever batch it is projected in."""
@@ -71,6 +72,7 @@ def assign(
                 tail=v_far or a_far or event.recovery is not RecoveryKind.NONE,
                 recovery=event.recovery is not RecoveryKind.NONE or episode.kind is SourceKind.RECOVERY,
                 n_frames=event.span.n_frames,
+                start_s=event.span.start_ns / NS_PER_S,
                 duration_s=event.span.duration_s,
             )
         )

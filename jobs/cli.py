@@ -1,4 +1,4 @@
-"""The ``joinery`` command: plan | run | status | trace | why | search | score | view | recover | verify | train.
+"""The ``joinery`` command: plan, run, status, trace, why, duplicates, search, score, view, recover, verify, train.
 
 Every command takes the recipe: it names the workspace and decides which results are current. Errors a user can
 act on are printed as one line each and end with status 1 (2 for a recipe that is not valid); anything else is a
@@ -171,6 +171,17 @@ def why(
         loaded = _load(recipe, override)
         workspace, ledger = _opened(loaded)
         show.reasons(OUT, reasons(workspace, ledger, loaded.recipe, subject), as_json, everything=subject is None)
+
+
+@app.command()
+def duplicates(recipe: RecipePath, override: Override = None, as_json: AsJson = False) -> None:
+    """Every recording that is there more than once, under whatever name: what is left out, and what is kept for it."""
+    from jobs.duplicates import duplicates as find
+    from jobs.show_duplicates import duplicates as shown
+
+    with _teaching_errors():
+        _, ledger = _opened(_load(recipe, override))
+        shown(OUT, find(ledger), as_json)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """The river: every stage in order. Adding a stage is one import and one line."""
 
 from annotators import caption, segment
-from clustering import assign, balance, cluster, dedup, embed, schedule
+from clustering import assign, balance, cluster, dedup, embed, outline, schedule
 from pipeline import align, calibrate, cut, ingest, lag, vote
 from pipeline.shards import publish, shard
 from pipeline.stage import Stage
@@ -18,6 +18,7 @@ RIVER: tuple[Stage, ...] = (
     embed.STAGE,
     cluster.STAGE,
     assign.STAGE,
+    outline.STAGE,
     dedup.STAGE,
     balance.STAGE,
     schedule.STAGE,

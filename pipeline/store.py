@@ -27,11 +27,13 @@ from pipeline.errors import StoreError
 from schemas import arrow
 from schemas.calibration import Calibration
 from schemas.cluster import Assignment, ClusterModel, Embedding, Membership
+from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import ActionTrack, Alignment, Episode
 from schemas.event import Event
 from schemas.filmstrip import Filmstrip, Thumbnail
 from schemas.finding import Failure, Finding
 from schemas.model_call import ModelCall
+from schemas.outline import Outline
 from schemas.plan import Draw, SamplingPlan
 from schemas.run import FileDigest, Run, WorkDone
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardSet, ShardStatistics
@@ -54,7 +56,9 @@ TABLES: Mapping[type, str] = {
     Embedding: "embeddings",
     ClusterModel: "cluster_models",
     Assignment: "assignments",
+    Outline: "outlines",
     Membership: "memberships",
+    DuplicateEpisodes: "duplicate_episodes",
     SamplingPlan: "sampling_plans",
     Draw: "draws",
     Clip: "clips",

@@ -79,6 +79,8 @@ class Assignment:
     recovery: bool
     """The event recovers from a failure or is one, or its source is there to record such."""
     n_frames: int
+    start_s: float
+    """On the episode's clock."""
     duration_s: float
 
 

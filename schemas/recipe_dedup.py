@@ -26,6 +26,10 @@ class SplitSpec(Section):
     validation_fraction: Share = Field(default=0.1, description="For choosing between models.")
     test_fraction: Share = Field(default=0.0, description="For the last word; nothing else may look at it.")
 
+    shared_events: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        default=0.0, description="Share of the smaller episode's events that binds two episodes; 0: any one does."
+    )
+
     @model_validator(mode="after")
     def _something_is_left(self) -> "SplitSpec":
         if self.validation_fraction + self.test_fraction >= 1.0:

@@ -66,6 +66,7 @@ def values(facts: Facts, *, title: str, contact: str, short_side: int) -> dict[s
             for model in facts.clusterings
         ),
         "sync": _counted(facts.sync),
+        "copies": _copies(facts),
         "findings": _rows([*key, str(n)] for key, n in sorted(facts.findings.items())),
         "last_train": train[-1].rsplit("-", 1)[-1] if train else "000000",
         "short_side": str(short_side),
@@ -135,6 +136,17 @@ def _spread_row(when: str, spread: Spread) -> list[str]:
     share = spread.n_effective / spread.n_bins if spread.n_bins else 0.0
     numbers = (spread.n_effective, share, spread.gini, spread.max_over_min)
     return [spread.axis, when, str(spread.n_bins), *(f"{number:.3f}" for number in numbers)]
+
+
+def _copies(facts: Facts) -> str:
+    """What came more than once."""
+    copies = facts.copies
+    if not (copies.n_left_out or copies.n_recordings or copies.n_across):
+        return "none were found"
+    return (
+        f"{copies.n_left_out} events were left out for better copies; {copies.n_recordings} recordings came under more "
+        f"than one name, {copies.n_across} episodes share footage with another source"
+    )
 
 
 def _limits(facts: Facts) -> str:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from schemas.cluster import ClusterModel
+from schemas.cluster import ClusterModel, Membership
+from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import Alignment, Episode
 from schemas.event import Event
 from schemas.finding import Finding
@@ -43,6 +44,18 @@ class SplitFacts:
 
 
 @dataclass(frozen=True)
+class CopyFacts:
+    """What dedup left out, and for what."""
+
+    n_left_out: int
+    """Events."""
+    n_recordings: int
+    """Whole recordings that are there under another name too."""
+    n_across: int
+    """Episodes of which another source has all or some."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything the manifest, the plan file and the card state."""
 
@@ -61,6 +74,7 @@ class Facts:
     sync: Counter[str]
     findings: Counter[tuple[str, str, str]]
     """(stage, check, verdict)."""
+    copies: "CopyFacts"
     clusterings: tuple[ClusterModel, ...]
 
 
@@ -127,6 +141,15 @@ def count_events(batches: Iterable[list[Event]]) -> EventFacts:
 def count_findings(batches: Iterable[list[Finding]]) -> Counter[tuple[str, str, str]]:
     """Findings by (stage, check, verdict)."""
     return Counter((item.stage, item.check, str(item.verdict)) for batch in batches for item in batch)
+
+
+def count_copies(members: Iterable[list[Membership]], pairs: Iterable[list[DuplicateEpisodes]]) -> CopyFacts:
+    """Over the whole corpus."""
+    recordings, across = set(), set()
+    for batch in pairs:
+        recordings |= {pair.episode_id for pair in batch if pair.same_recording}
+        across |= {pair.episode_id for pair in batch if pair.crosses_sources}
+    return CopyFacts(sum(not item.kept for batch in members for item in batch), len(recordings), len(across))
 
 
 def count_sync(batches: Iterable[list[Alignment]]) -> Counter[str]:

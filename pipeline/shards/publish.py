@@ -22,7 +22,8 @@ from pipeline.shards.portable import portable_recipe
 from pipeline.shards.statistics import statistics
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.arrow import schema_of, to_row, to_table
-from schemas.cluster import ClusterModel
+from schemas.cluster import ClusterModel, Membership
+from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import Alignment, Episode
 from schemas.event import Event
 from schemas.finding import Finding
@@ -99,6 +100,7 @@ def gather(bundle: Bundle, shards: tuple[ShardFile, ...]) -> facts.Facts:
         reviews=events.reviews,
         sync=facts.count_sync(bundle.stream(Alignment)),
         findings=facts.count_findings(bundle.stream(Finding)),
+        copies=facts.count_copies(bundle.stream(Membership), bundle.stream(DuplicateEpisodes)),
         clusterings=tuple(sorted(_all(bundle.stream(ClusterModel)), key=lambda model: str(model.space))),
     )
 
@@ -187,7 +189,7 @@ def _slice(recipe: Recipe) -> PublishSlice:
 
 STAGE = Stage(
     name="publish",
-    version=1,
+    version=2,
     scope=Scope.CORPUS,
     reads=(
         Read(ShardFile, "shard"),
@@ -200,6 +202,9 @@ STAGE = Stage(
         Read(ClusterModel, "cluster"),
         Read(Finding, "ingest"),
         Read(Finding, "align"),
+        Read(Finding, "dedup"),
+        Read(Membership, "dedup"),
+        Read(DuplicateEpisodes, "dedup"),
     ),
     writes=(ShardSet,),
     recipe_slice=_slice,

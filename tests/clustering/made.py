@@ -121,9 +121,16 @@ def embedding(
 
 
 def assignment(
-    name: str, v: int = 0, a: int = 0, of: str = EPISODE, *, tail: bool = False, recovery: bool = False
+    name: str,
+    v: int = 0,
+    a: int = 0,
+    of: str = EPISODE,
+    *,
+    tail: bool = False,
+    recovery: bool = False,
+    start_s: float = 0.0,
 ) -> Assignment:
-    return Assignment(name, of, "lab", "lab/cups", "action", v, a, 0.0, 0.0, tail, recovery, 20, 1.0)
+    return Assignment(name, of, "lab", "lab/cups", "action", v, a, 0.0, 0.0, tail, recovery, 20, start_s, 1.0)
 
 
 def membership(

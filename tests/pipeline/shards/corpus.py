@@ -26,6 +26,7 @@ from pipeline.shards.latest import point_at
 from pipeline.stage import Bundle
 from schemas.calibration import Calibration, OpeningScale, calibration_group
 from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Membership, Space, Split
+from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import (
     ActionKind,
     ActionTrack,
@@ -257,13 +258,15 @@ def assignment(node: Event, of: Episode, number: int) -> Assignment:
         tail=False,
         recovery=False,
         n_frames=node.span.n_frames,
+        start_s=node.span.start_ns / 1e9,
         duration_s=node.span.duration_s,
     )
 
 
 def membership(of: Assignment) -> Membership:
     """As the dedup stage would have it, with episode 3 held out."""
-    shared = {field.name: getattr(of, field.name) for field in dataclasses.fields(of) if "distance" not in field.name}
+    names = {field.name for field in dataclasses.fields(of)} & {field.name for field in dataclasses.fields(Membership)}
+    shared = {name: getattr(of, name) for name in names}
     split = Split.VALIDATION if of.episode_id.endswith("3") else Split.TRAIN
     return Membership(**shared, split=split, duplicate_group="", duplicate_of="")
 
@@ -310,6 +313,9 @@ def write_shards(of: Corpus, blobs: Blobs, key: str = "key") -> list[Any]:
     return found
 
 
+TWICE = DuplicateEpisodes(
+    "ep-0", "bench", "0", "ep-1", "lab", "1", same_recording=True, film=0.99, path_m=None, n_shared=0, n_events=4
+)
 SPEC = publish.PublishSlice(title="Bench | cups", contact="someone", short_side=32, recipe="joinery: 1\n")
 
 
@@ -341,6 +347,8 @@ def card_streams(of: Corpus, written: Sequence[Any] = (), batch: int = 7) -> dic
         Event: of.events,
         ClusterModel: [model],
         Finding: [finding],
+        Membership: list(map(membership, of.assignments)),
+        DuplicateEpisodes: [TWICE],
     }
 
     def stream(items: Sequence[Any]) -> Any:
