@@ -135,15 +135,15 @@ def count_sync(batches: Iterable[list[Alignment]]) -> Counter[str]:
 
 
 def deviations(plan: SamplingPlan, train: SplitFacts | None) -> tuple[float, float]:
-    """Largest |drawn − planned| at the end of the train split: over vision-language rows, over cells."""
+    """Largest |drawn − planned| at the end of the train split: over vision-language rows, over (look, motion) cells."""
     if train is None:
         return 0.0, 0.0
-    rows: Counter[int] = Counter()
-    planned: dict[int, float] = {}
-    worst = 0.0
-    for cell in plan.cells:
-        drawn = train.cells[cell.vision_language, cell.action]
-        worst = max(worst, abs(drawn - train.n_samples * cell.mass))
-        rows[cell.vision_language] += drawn
-        planned[cell.vision_language] = planned.get(cell.vision_language, 0.0) + cell.mass
-    return max((abs(rows[row] - train.n_samples * mass) for row, mass in planned.items()), default=0.0), worst
+    cells: dict[CellKey, float] = {}
+    for cell in plan.cells:  # a source's and the recoveries' parts of a cell count together
+        key = cell.vision_language, cell.action
+        cells[key] = cells.get(key, 0.0) + cell.mass
+    rows: dict[int, float] = {}
+    for (row, action), mass in cells.items():
+        rows[row] = rows.get(row, 0.0) + train.cells[row, action] - train.n_samples * mass
+    worst = max((abs(train.cells[key] - train.n_samples * mass) for key, mass in cells.items()), default=0.0)
+    return max(map(abs, rows.values()), default=0.0), worst

@@ -70,7 +70,6 @@ def write_shard(
 def _samples(
     draws: Sequence[Draw], recordings: Mapping[str, Recording], clips: Iterable[Clip], plan: SamplingPlan
 ) -> Iterator[Sample]:
-    cells = {(cell.vision_language, cell.action): cell for cell in plan.cells}
     clips_by_event: dict[str, dict[str, Clip]] = {}
     for clip in clips:
         clips_by_event.setdefault(clip.event_id, {})[clip.camera] = clip
@@ -83,7 +82,7 @@ def _samples(
             )
         event = recording.events[draw.event_id]
         own = clips_of(event, recording, clips_by_event.get(draw.event_id, {}))
-        yield Sample(draw, event, recording, own, plan.plan_id, share_of(draw, plan, cells))
+        yield Sample(draw, event, recording, own, plan.plan_id, share_of(draw, plan))
 
 
 def _write(first: Draw, samples: Iterable[Sample], stream: BinaryIO, path: str) -> tuple[ShardFile, list[ShardEntry]]:
