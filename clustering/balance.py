@@ -161,7 +161,7 @@ def run(bundle: Bundle, spec: BalanceSpec) -> Iterable[object]:
 
 STAGE = Stage(
     name="balance",
-    version=3,
+    version=2,
     scope=Scope.CORPUS,
     reads=(Read(Membership, "dedup"),),
     writes=(SamplingPlan,),

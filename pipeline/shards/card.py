@@ -1,11 +1,13 @@
 """The data card: the template of ``data_cards/shard_set.md`` filled with counted facts, none typed by hand."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from string import Template
 
 import yaml
 
+from pipeline.shards.agreement import agreement
 from pipeline.shards.facts import NS_PER_HOUR, Facts, SplitFacts, deviations
 from schemas.event import Level
 from schemas.plan import LimitedShare, Spread, Uses
@@ -69,6 +71,12 @@ def values(facts: Facts, *, title: str, contact: str, short_side: int) -> dict[s
                 str(model.n_fitted),
             ]
             for model in facts.clusterings
+        ),
+        "verbs": _rows(
+            [
+                ["vision_language", *_agreement_row(_summed(split.verbs_by_look for split in facts.splits.values()))],
+                ["action", *_agreement_row(_summed(split.verbs_by_motion for split in facts.splits.values()))],
+            ]
         ),
         "sync": _counted(facts.sync),
         "findings": _rows([*key, str(n)] for key, n in sorted(facts.findings.items())),
@@ -140,6 +148,16 @@ def _spread_row(when: str, spread: Spread) -> list[str]:
     share = spread.n_effective / spread.n_bins if spread.n_bins else 0.0
     numbers = (spread.n_effective, share, spread.gini, spread.max_over_min)
     return [spread.source or ALL, spread.axis, when, str(spread.n_bins), *(f"{number:.3f}" for number in numbers)]
+
+
+def _summed(counts: Iterable[Counter[tuple[int, str]]]) -> Counter[tuple[int, str]]:
+    return sum(counts, Counter())
+
+
+def _agreement_row(counts: Mapping[tuple[int, str], int]) -> list[str]:
+    found = agreement(counts)
+    figures = [f"{figure:.2f}" for figure in (found.nmi, found.purity, found.ari)] if found.n_events else ["–"] * 3
+    return [str(found.n_events), str(found.n_clusters), str(found.n_labels), *figures]
 
 
 def _uses_row(uses: Uses) -> list[str]:

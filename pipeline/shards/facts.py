@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from schemas.cluster import ClusterModel
+from schemas.cluster import NULL_CLUSTER, ClusterModel
 from schemas.episode import Alignment, Episode
 from schemas.event import Event
 from schemas.finding import Finding
@@ -40,6 +40,10 @@ class SplitFacts:
     ns: int = 0
     cells: Counter[CellKey] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
+    verbs_by_look: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Distinct events by vision-language cluster and verb."""
+    verbs_by_motion: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """The same by action cluster, of events that have actions."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ def split_facts(batches: Iterable[list[ShardEntry]]) -> dict[str, SplitFacts]:
             split.ns += entry.end_ns - entry.start_ns
             split.cells[entry.vision_language, entry.action] += 1
             split.sources[entry.source] += 1
+            if entry.repeat == 0:
+                split.verbs_by_look[entry.vision_language, entry.verb] += 1
+                split.verbs_by_motion[entry.action, entry.verb] += entry.action != NULL_CLUSTER
     return dict(sorted(found.items()))
 
 

@@ -187,7 +187,7 @@ def _slice(recipe: Recipe) -> PublishSlice:
 
 STAGE = Stage(
     name="publish",
-    version=1,
+    version=2,
     scope=Scope.CORPUS,
     reads=(
         Read(ShardFile, "shard"),

@@ -126,6 +126,7 @@ def _entry(sample: Sample, offset: int, data: bytes) -> ShardEntry:
         realised_share=None,
         repeat=draw.repeat,
         repeat_cap=share.repeat_cap,
+        verb=str(event.verb),
     )
 
 
@@ -176,7 +177,7 @@ def run(bundle: Bundle, _spec: ShardSlice) -> list[object]:
 
 STAGE = Stage(
     name="shard",
-    version=3,
+    version=4,
     scope=Scope.SHARD,
     reads=(
         Read(Draw, "schedule", Match.SHARD),

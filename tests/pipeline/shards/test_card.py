@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -68,6 +69,15 @@ def test_what_the_recipe_limits_stands_on_the_card_targets_by_how_far_they_moved
     text = card(limited, title="t", contact="c", short_side=32)
     assert "| balance.sources.cups | 0.2000 | 1.0000 | 0.1500 | 0.2000 | 0.3750 |\n" in text
     assert re.findall(r"balance\.targets\.action, cluster (\d+) ", text) == [str(i) for i in range(29, 19, -1)]
+
+
+def test_clusters_are_held_against_verbs_once_per_event(facts: Facts, text: str) -> None:
+    n_events = sum(split.n_events for split in facts.splits.values())
+    counts = sum((split.verbs_by_look for split in facts.splits.values()), Counter())
+    assert sum(counts.values()) == n_events
+    assert all(verb for _, verb in counts)
+    assert f"| vision_language | {n_events} | " in text
+    assert sum(sum(split.verbs_by_motion.values()) for split in facts.splits.values()) < n_events
 
 
 def test_uses_and_evenness_are_there_for_everything_and_each_source(facts: Facts, text: str) -> None:
