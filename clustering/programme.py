@@ -1,34 +1,36 @@
 """The balance programme of clustering.md: which share of training every cell gets, solved with a certificate.
 
-    maximise   F(π) = α·H(π_V) + β·H_A(π) + γ·H(π)
-    subject to Σ π_c = 1,   f·n_c/N ≤ π_c ≤ R·n_c/N
+    maximise   F(π) = α·H(π_V) + β·H_A(π) − γ·KL(π‖ρ) + ⟨b, π⟩
+    subject to Σ π_c = 1,   f·s_c/S ≤ π_c ≤ R·s_c/S,   low_j ≤ Σ_{c in group j} π_c ≤ high_j
 
-``H_A`` is the entropy of the action marginal. Events without actions (`NULL_CLUSTER`) have none, so with ``m`` the
-mass of the others and K_A the number of action clusters:
+s_c is what cell c holds in the unit that shares are counted in, S all of it. The reference ρ is 1 by default; then
+the third term is γ·H(π). ``H_A`` is the entropy of the action marginal. Events without actions (`NULL_CLUSTER`) have
+none, so with ``m`` the mass of the others and K_A the number of action clusters:
 
     H_A(π) = m·H(π_A given an action) + (1 − m)·log K_A
 
 Mass without actions counts as if it were spread evenly already: it neither pays for lacking actions nor earns by it.
 Without null cells this is H(π_A); with nothing else the programme balances vision-language alone. ``m·H(·/m)`` is
-concave, so F stays strictly concave (γ > 0) and the optimum unique.
+concave, so F stays strictly concave (γ > 0) and the optimum unique. An axis with a target has its term fixed by it:
+α (or β) is 0 then, and what is left of H_A, linear in m, stands in b.
 
 Solved by entropic mirror ascent: F is (α+β+γ)-smooth and γ-strongly concave relative to the entropy, because the
 marginals' divergences never exceed the joint one. With step 1/(α+β+γ) the divergence to the optimum shrinks by
-1 − γ/(α+β+γ) per iteration (Lu, Freund & Nesterov 2018, Theorem 3.1). The step in log space is a rescaling, the
-projection one multiplier found by a safeguarded Newton search on a piecewise linear function.
+1 − γ/(α+β+γ) per iteration (Lu, Freund & Nesterov 2018, Theorem 3.1), whatever convex set is projected on. The step
+in log space is a rescaling; the projection is one multiplier for the box alone (`project`), one more per group with
+limits (`clustering.bregman`). With α = β = 0 a single step arrives: that is how powers and targets are solved.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clustering.bregman import Projection, project_within
 from clustering.errors import BalanceError
-from schemas.cluster import NULL_CLUSTER
-from schemas.recipe import BalanceSpec
+from clustering.limits import Polytope
 
 Vector = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -42,7 +44,9 @@ MAX_ITERATIONS = 20_000
 class Problem:
     """One instance over C filled cells; every vector is [C]."""
 
-    counts: Vector
+    natural: Vector
+    """s_c / S; adds up to less than 1 where limits leave cells without any mass, for those are no part of this."""
+    n_events: Vector
     v_bins: Labels
     a_bins: Labels
     """Marginal bins 0 … K−1; −1 in ``a_bins``: no actions."""
@@ -53,16 +57,18 @@ class Problem:
     alpha: float
     beta: float
     gamma: float
+    log_reference: Vector
+    bias: Vector
+    limits: Polytope
 
     @property
     def smoothness(self) -> float:
         return self.alpha + self.beta + self.gamma
 
     @property
-    def natural(self) -> Vector:
-        """n_c / N, always feasible."""
-        share: Vector = self.counts / self.counts.sum()
-        return share
+    def grouped(self) -> bool:
+        """Whether there are limits beside the box and Σ π = 1."""
+        return len(self.limits.low) > 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,49 +77,18 @@ class Balance:
 
     problem: Problem
     mass: Vector
+    multipliers: Vector
+    """[m] of `Problem.limits`: by how much F would rise per unit by which that limit gave way; the first is that of
+    Σ π = 1 up to a constant. Positive: a floor binds; negative: a cap."""
     objective: float
     kkt_residual: float
     iterations: int
-    effective_sample_size: float
-    max_uses: float
-    """Largest expected uses of one event per N draws."""
-
-
-def problem_of(counts: NDArray[Any], v: NDArray[Any], a: NDArray[Any], spec: BalanceSpec) -> Problem:
-    """The instance for cells with ``counts`` [C] > 0 events in clusters ``v`` [C] × ``a`` [C].
-
-    Raises BalanceError naming the limit that excludes every distribution, ValueError on empty or negative cells.
-    """
-    counts = np.asarray(counts, np.float64)
-    if len(counts) == 0 or np.any(counts <= 0):
-        raise ValueError(f"cells: found {len(counts)} with {int(np.sum(counts <= 0))} empty, expected only filled ones")
-    if spec.floor > 1.0:
-        raise BalanceError(
-            f"balance.floor is {spec.floor:g}, so the cells' lower bounds add up to {spec.floor:g} > 1: "
-            "lower it to at most 1"
-        )
-    if spec.repeat_cap < 1.0:
-        raise BalanceError(
-            f"balance.repeat_cap is {spec.repeat_cap:g}, so the cells' upper bounds add up to "
-            f"{spec.repeat_cap:g} < 1: raise it to at least 1"
-        )
-    natural = counts / counts.sum()
-    v_names, v_bins = np.unique(np.asarray(v, np.int64), return_inverse=True)
-    a = np.asarray(a, np.int64)
-    a_names = np.unique(a[a != NULL_CLUSTER])
-    a_bins = np.where(a == NULL_CLUSTER, -1, np.searchsorted(a_names, a))
-    return Problem(
-        counts, v_bins.astype(np.int64), a_bins.astype(np.int64), len(v_names), len(a_names),
-        np.minimum(spec.floor * natural, natural), np.minimum(np.maximum(spec.repeat_cap * natural, natural), 1.0),
-        spec.alpha, spec.beta, spec.gamma,
-    )  # fmt: skip
 
 
 def marginals(problem: Problem, mass: Vector) -> tuple[Vector, Vector]:
     """Vision-language marginal [K_V] and action marginal [K_A] of a mass [C]; the latter leaves out null cells."""
-    known = problem.a_bins >= 0
     v = np.bincount(problem.v_bins, mass, problem.n_v).astype(np.float64)
-    a = np.bincount(problem.a_bins[known], mass[known], problem.n_a).astype(np.float64)
+    a = np.bincount(problem.a_bins + 1, mass, problem.n_a + 1)[1:].astype(np.float64)
     return v, a
 
 
@@ -131,17 +106,19 @@ def objective(problem: Problem, mass: Vector) -> float:
     if known > 0:
         h_action = entropy(a) + known * math.log(known)
     h_action += (1.0 - known) * math.log(max(problem.n_a, 1))
-    return problem.alpha * entropy(v) + problem.beta * h_action + problem.gamma * entropy(mass)
+    near = entropy(mass) + float(mass @ problem.log_reference)
+    return problem.alpha * entropy(v) + problem.beta * h_action + problem.gamma * near + float(mass @ problem.bias)
 
 
 def gradient(problem: Problem, mass: Vector) -> Vector:
     """∇F(π) up to a constant common to all cells, which the constraint Σ π = 1 makes irrelevant."""
     v, a = marginals(problem, mass)
-    slope = -problem.alpha * np.log(v)[problem.v_bins] - problem.gamma * np.log(mass)
-    known = problem.a_bins >= 0
-    if problem.n_a:
-        slope[known] -= problem.beta * np.log(a / a.sum())[problem.a_bins[known]]
-        slope[~known] += problem.beta * math.log(problem.n_a)
+    slope: Vector = problem.bias + problem.gamma * (problem.log_reference - np.log(mass))
+    if problem.alpha:
+        slope -= (problem.alpha * np.log(v))[problem.v_bins]
+    if problem.beta and problem.n_a:
+        of_bin = np.append(-np.log(a / a.sum()), math.log(problem.n_a))  # −1, no actions, is the last
+        slope += (problem.beta * of_bin)[problem.a_bins]
     return slope
 
 
@@ -170,59 +147,82 @@ def project(weights: Vector, lower: Vector, upper: Vector) -> Vector:
     return np.clip(scale * weights, lower, upper)
 
 
-def ascend(problem: Problem, start: Vector) -> Iterator[Vector]:
-    """The iterates of mirror ascent from a feasible positive ``start`` [C], the start first; endless."""
-    mass = start
+def nearest(problem: Problem, weights: Vector, dual: Vector) -> Projection:
+    """The feasible mass nearest to ``weights`` [C] > 0 in relative entropy, searched from ``dual`` [m].
+
+    Raises `clustering.bregman.InfeasibleError` when there is none.
+    """
+    if problem.grouped:
+        return project_within(weights, problem.lower, problem.upper, problem.limits, dual)
+    return Projection(project(weights, problem.lower, problem.upper), dual)
+
+
+def ascend(problem: Problem, start: Projection) -> Iterator[Projection]:
+    """The iterates of mirror ascent from a feasible positive ``start``, the start first; endless.
+
+    The step's own multipliers, times the smoothness, are the optimum's in the limit.
+    """
+    at = start
     while True:
-        yield mass
-        # In log space, relative to the largest entry: exponents stay ≤ 0 and nothing overflows.
-        log_weights = np.log(mass) + gradient(problem, mass) / problem.smoothness
-        mass = project(np.exp(log_weights - log_weights.max()), problem.lower, problem.upper)
+        yield at
+        log_weights = np.log(at.mass) + gradient(problem, at.mass) / problem.smoothness
+        if not problem.grouped:  # exponents stay ≤ 0 and nothing overflows; with groups the multipliers see to that
+            log_weights -= log_weights.max()
+        at = nearest(problem, np.exp(log_weights), at.dual)
 
 
-def kkt_residual(problem: Problem, mass: Vector) -> float:
+def kkt_residual(problem: Problem, mass: Vector, multipliers: Vector) -> float:
     """How far a mass is from satisfying the optimality conditions; 0 exactly at the optimum.
 
-    The larger of the worst bound or sum violation and of the smallest ε for which some multiplier ν has
-    ∂F ≤ ν + ε wherever mass could grow and ∂F ≥ ν − ε wherever it could shrink. Knows nothing of the solver.
+    Knows nothing of the solver: whatever the ``multipliers`` [m], a residual of ε proves that the limits are met up to
+    ε and that no feasible mass has F higher by more than (2 + m)·ε. It is the largest of
+
+    - the worst violation of a bound, a group's limit or the sum,
+    - the smallest ε for which some multiplier ν of the sum has ∂F + Σ_j y_j ≤ ν + ε wherever mass could grow and
+      ∂F + Σ_j y_j ≥ ν − ε wherever it could shrink, j running over a cell's groups,
+    - y_j times what group j is away from the limit that the sign of y_j says it stands at.
     """
+    limits = problem.limits
+    sums = limits.sums(mass)
     outside = max(
-        float(np.max(problem.lower - mass)), float(np.max(mass - problem.upper)), abs(float(mass.sum()) - 1.0)
+        float(np.max(problem.lower - mass)),
+        float(np.max(mass - problem.upper)),
+        float(np.max(limits.low - sums)),
+        float(np.max(sums - limits.high)),
     )
-    slope = gradient(problem, mass)
+    idle = float(np.max(np.abs(multipliers) * np.abs(sums - np.where(multipliers > 0, limits.low, limits.high))))
+    slope = gradient(problem, mass) + limits.potential(multipliers)[limits.stratum]
     can_grow, can_shrink = mass < problem.upper, mass > problem.lower
     gap = 0.0
     if np.any(can_grow) and np.any(can_shrink):
         gap = 0.5 * (float(slope[can_grow].max()) - float(slope[can_shrink].min()))
-    return max(outside, gap, 0.0)
+    return max(outside, idle, gap, 0.0)
 
 
-def solve(
-    counts: NDArray[Any], v: NDArray[Any], a: NDArray[Any], spec: BalanceSpec, start: Vector | None = None
-) -> Balance:
-    """The optimal mass of cells with ``counts`` [C] events in clusters ``v`` [C] × ``a`` [C].
+def solve(problem: Problem, start: Vector | None = None) -> Balance:
+    """The optimal mass. ``start`` is any positive mass (default: the natural shares); it is projected first.
 
-    ``start`` is any feasible positive mass (default: the natural shares). Raises BalanceError when no mass
-    meets the limits or when γ is so small that the iteration cannot reach the tolerance.
+    Raises `clustering.bregman.InfeasibleError` when no mass meets the limits, BalanceError when γ is so small that
+    the iteration cannot reach the tolerance.
     """
-    problem = problem_of(counts, v, a, spec)
-    mass, residual, iteration = problem.natural, math.inf, 0
-    for iteration, mass in enumerate(ascend(problem, problem.natural if start is None else start)):
-        residual = kkt_residual(problem, mass)
+    start = problem.natural if start is None else start
+    first = nearest(problem, start, np.zeros(len(problem.limits.low)))
+    at, residual, iteration = first, math.inf, 0
+    for iteration, at in enumerate(ascend(problem, first)):
+        residual = kkt_residual(problem, at.mass, problem.smoothness * at.dual)
         if residual <= KKT_TOLERANCE or iteration == MAX_ITERATIONS:
             break
     if residual > KKT_TOLERANCE:
         raise BalanceError(
             f"balance: KKT residual {residual:.1e} after {iteration} iterations, expected ≤ {KKT_TOLERANCE:.0e}; "
-            f"balance.gamma is {spec.gamma:g}, too small beside alpha + beta = {spec.alpha + spec.beta:g}: raise it"
+            f"balance.gamma is {problem.gamma:g}, too small beside alpha + beta = {problem.alpha + problem.beta:g}: "
+            "raise it"
         )
-    uses = mass / problem.natural
     return Balance(
         problem=problem,
-        mass=mass,
-        objective=objective(problem, mass),
+        mass=at.mass,
+        multipliers=problem.smoothness * at.dual,
+        objective=objective(problem, at.mass),
         kkt_residual=residual,
         iterations=iteration,
-        effective_sample_size=float(1.0 / np.sum(mass**2 / problem.counts)),
-        max_uses=float(uses.max()),
     )

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from schemas.event import Level
+from schemas.recipe_balance import BalanceSpec
 from schemas.recipe_caption import CaptionSpec, VlmCaption
 from schemas.recipe_clean import CleanSpec
 from schemas.recipe_dedup import DedupSpec, SplitSpec
@@ -208,25 +208,6 @@ class ClusterSpec(Section):
         return self
 
 
-class BalanceSpec(Section):
-    """The programme of clustering.md."""
-
-    level: Level = Level.ACTION
-    alpha: Annotated[float, Field(ge=0)] = 1.0
-    beta: Annotated[float, Field(ge=0)] = 1.0
-    gamma: Positive = 0.1
-    floor: Fraction = 0.1
-    repeat_cap: Annotated[float, Field(ge=1)] = 10.0
-    epoch_draws: Count | None = Field(default=None, description="None: as many draws as training events.")
-    seed: int = 0
-
-    @model_validator(mode="after")
-    def _feasible(self) -> "BalanceSpec":
-        if self.alpha + self.beta == 0:
-            raise impossible("beta", "alpha and beta are both 0: nothing would be balanced; raise one")
-        return self
-
-
 class ClipSpec(Section):
     """How an event's video is cut. One encoder setting, one thread: same inputs, same bytes."""
 
@@ -299,6 +280,9 @@ class Recipe(Section):
             raise impossible("run.vlm", f"found {found}; caption.by method: vlm and run.vlm go together")
         if self.run.vlm and self.run.vlm.start and self.run.executor is ExecutorName.INLINE:
             raise impossible("run.vlm.start", "servers are Ray actors: expected run.executor: ray, or endpoints")
+        for name in self.balance.sources:
+            if name not in names:
+                raise impossible(f"balance.sources.{name}", f"there is no such source, found {', '.join(names)}")
         frames = self.segment.max_segment_s * self.align.min_fps
         if frames < MIN_EVENT_FRAMES:
             at = f"at align.min_fps ({self.align.min_fps}) a segment would have {frames:g} frames"

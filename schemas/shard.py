@@ -76,6 +76,7 @@ class ShardEntry:
     repeat: int
     repeat_cap: float
     """R: the plan's limit on an event's expected uses per epoch; 1 outside the plan."""
+    verb: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,21 @@
 """The data card: the template of ``data_cards/shard_set.md`` filled with counted facts, none typed by hand."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from string import Template
 
 import yaml
 
+from pipeline.shards.agreement import agreement
 from pipeline.shards.facts import NS_PER_HOUR, Facts, SplitFacts, deviations
 from schemas.event import Level
-from schemas.plan import Spread
+from schemas.plan import LimitedShare, Spread, Uses
 from schemas.time import NS_PER_S
 
 NOTHING = "none"
+ALL = "all"
+MOST_TARGETS = 10
 
 
 def template() -> str:
@@ -54,6 +58,9 @@ def values(facts: Facts, *, title: str, contact: str, short_side: int) -> dict[s
             for pair in zip(plan.before, plan.after, strict=True)
             for when, spread in zip(("before", "after"), pair, strict=True)
         ),
+        "unit": plan.unit,
+        "uses": _rows(map(_uses_row, plan.uses)),
+        "limited": _rows(map(_limited_row, _by_distance(plan.limits)) if plan.limits else [[NOTHING, *("–",) * 5]]),
         "clusterings": _rows(
             [
                 str(model.space),
@@ -64,6 +71,12 @@ def values(facts: Facts, *, title: str, contact: str, short_side: int) -> dict[s
                 str(model.n_fitted),
             ]
             for model in facts.clusterings
+        ),
+        "verbs": _rows(
+            [
+                ["vision_language", *_agreement_row(_summed(split.verbs_by_look for split in facts.splits.values()))],
+                ["action", *_agreement_row(_summed(split.verbs_by_motion for split in facts.splits.values()))],
+            ]
         ),
         "sync": _counted(facts.sync),
         "copies": _copies(facts),
@@ -135,7 +148,35 @@ def _level_row(facts: Facts, level: str) -> list[str]:
 def _spread_row(when: str, spread: Spread) -> list[str]:
     share = spread.n_effective / spread.n_bins if spread.n_bins else 0.0
     numbers = (spread.n_effective, share, spread.gini, spread.max_over_min)
-    return [spread.axis, when, str(spread.n_bins), *(f"{number:.3f}" for number in numbers)]
+    return [spread.source or ALL, spread.axis, when, str(spread.n_bins), *(f"{number:.3f}" for number in numbers)]
+
+
+def _summed(counts: Iterable[Counter[tuple[int, str]]]) -> Counter[tuple[int, str]]:
+    return sum(counts, Counter())
+
+
+def _agreement_row(counts: Mapping[tuple[int, str], int]) -> list[str]:
+    found = agreement(counts)
+    figures = [f"{figure:.2f}" for figure in (found.nmi, found.purity, found.ari)] if found.n_events else ["–"] * 3
+    return [str(found.n_events), str(found.n_clusters), str(found.n_labels), *figures]
+
+
+def _uses_row(uses: Uses) -> list[str]:
+    shares = (uses.natural_share, uses.share, uses.coverage, uses.fewest, uses.most)
+    sample = uses.effective_sample_size / uses.n_events
+    return [uses.source or ALL, str(uses.n_events), *(f"{number:.3f}" for number in (*shares, sample))]
+
+
+def _by_distance(limits: Sequence[LimitedShare]) -> list[LimitedShare]:
+    """Sources and recoveries, then those targets that moved most: there may be thousands."""
+    targets = [limit for limit in limits if limit.name.startswith("balance.targets.")]
+    furthest = sorted(targets, key=lambda limit: -abs(limit.share - limit.natural_share))[:MOST_TARGETS]
+    return [limit for limit in limits if limit not in targets] + furthest
+
+
+def _limited_row(limit: LimitedShare) -> list[str]:
+    numbers = (limit.floor, limit.cap, limit.natural_share, limit.share, limit.multiplier)
+    return [limit.name, *(f"{number:.4f}" for number in numbers)]
 
 
 def _copies(facts: Facts) -> str:

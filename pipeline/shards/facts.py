@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from schemas.cluster import ClusterModel, Membership
+from schemas.cluster import NULL_CLUSTER, ClusterModel, Membership
 from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import Alignment, Episode
 from schemas.event import Event
@@ -41,6 +41,10 @@ class SplitFacts:
     ns: int = 0
     cells: Counter[CellKey] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
+    verbs_by_look: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Distinct events by vision-language cluster and verb."""
+    verbs_by_motion: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """The same by action cluster, of events that have actions."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,9 @@ def split_facts(batches: Iterable[list[ShardEntry]]) -> dict[str, SplitFacts]:
             split.ns += entry.end_ns - entry.start_ns
             split.cells[entry.vision_language, entry.action] += 1
             split.sources[entry.source] += 1
+            if entry.repeat == 0:
+                split.verbs_by_look[entry.vision_language, entry.verb] += 1
+                split.verbs_by_motion[entry.action, entry.verb] += entry.action != NULL_CLUSTER
     return dict(sorted(found.items()))
 
 
@@ -158,15 +165,15 @@ def count_sync(batches: Iterable[list[Alignment]]) -> Counter[str]:
 
 
 def deviations(plan: SamplingPlan, train: SplitFacts | None) -> tuple[float, float]:
-    """Largest |drawn − planned| at the end of the train split: over vision-language rows, over cells."""
+    """Largest |drawn − planned| at the end of the train split: over vision-language rows, over (look, motion) cells."""
     if train is None:
         return 0.0, 0.0
-    rows: Counter[int] = Counter()
-    planned: dict[int, float] = {}
-    worst = 0.0
-    for cell in plan.cells:
-        drawn = train.cells[cell.vision_language, cell.action]
-        worst = max(worst, abs(drawn - train.n_samples * cell.mass))
-        rows[cell.vision_language] += drawn
-        planned[cell.vision_language] = planned.get(cell.vision_language, 0.0) + cell.mass
-    return max((abs(rows[row] - train.n_samples * mass) for row, mass in planned.items()), default=0.0), worst
+    cells: dict[CellKey, float] = {}
+    for cell in plan.cells:  # a source's and the recoveries' parts of a cell count together
+        key = cell.vision_language, cell.action
+        cells[key] = cells.get(key, 0.0) + cell.mass
+    rows: dict[int, float] = {}
+    for (row, action), mass in cells.items():
+        rows[row] = rows.get(row, 0.0) + train.cells[row, action] - train.n_samples * mass
+    worst = max((abs(train.cells[key] - train.n_samples * mass) for key, mass in cells.items()), default=0.0)
+    return max(map(abs, rows.values()), default=0.0), worst

@@ -18,7 +18,7 @@ from pipeline.shards.recording import Recording
 from schemas.arrow import to_row
 from schemas.episode import Camera
 from schemas.event import Event
-from schemas.plan import Cell, Draw, SamplingPlan
+from schemas.plan import Draw, SamplingPlan
 from schemas.shard import Clip
 from schemas.tree import ancestors
 
@@ -37,11 +37,11 @@ class Share:
     repeat_cap: float
 
 
-def share_of(draw: Draw, plan: SamplingPlan, cells: Mapping[tuple[int, int], Cell]) -> Share:
-    """A draw's share. ``cells`` are the plan's by (vision-language, action)."""
-    cell = cells.get((draw.vision_language, draw.action))
-    if cell is None:
+def share_of(draw: Draw, plan: SamplingPlan) -> Share:
+    """A draw's share."""
+    if draw.cell < 0:
         return Share(0.0, None, 1.0)
+    cell = plan.cells[draw.cell]
     if draw.split != "train":
         return Share(cell.mass, None, 1.0)
     natural = cell.n_events / plan.n_events

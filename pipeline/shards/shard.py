@@ -70,7 +70,6 @@ def write_shard(
 def _samples(
     draws: Sequence[Draw], recordings: Mapping[str, Recording], clips: Iterable[Clip], plan: SamplingPlan
 ) -> Iterator[Sample]:
-    cells = {(cell.vision_language, cell.action): cell for cell in plan.cells}
     clips_by_event: dict[str, dict[str, Clip]] = {}
     for clip in clips:
         clips_by_event.setdefault(clip.event_id, {})[clip.camera] = clip
@@ -83,7 +82,7 @@ def _samples(
             )
         event = recording.events[draw.event_id]
         own = clips_of(event, recording, clips_by_event.get(draw.event_id, {}))
-        yield Sample(draw, event, recording, own, plan.plan_id, share_of(draw, plan, cells))
+        yield Sample(draw, event, recording, own, plan.plan_id, share_of(draw, plan))
 
 
 def _write(first: Draw, samples: Iterable[Sample], stream: BinaryIO, path: str) -> tuple[ShardFile, list[ShardEntry]]:
@@ -127,6 +126,7 @@ def _entry(sample: Sample, offset: int, data: bytes) -> ShardEntry:
         realised_share=None,
         repeat=draw.repeat,
         repeat_cap=share.repeat_cap,
+        verb=str(event.verb),
     )
 
 
@@ -177,7 +177,7 @@ def run(bundle: Bundle, _spec: ShardSlice) -> list[object]:
 
 STAGE = Stage(
     name="shard",
-    version=3,
+    version=4,
     scope=Scope.SHARD,
     reads=(
         Read(Draw, "schedule", Match.SHARD),

@@ -1,8 +1,11 @@
 """Small hand-made records for these tests: what matters to a test is an argument, the rest is filled in."""
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 
+from clustering.strata import Strata, strata_of
 from schemas.array import Floats
 from schemas.cluster import Assignment, Embedding, Membership, Space, Split
 from schemas.episode import (
@@ -134,9 +137,26 @@ def assignment(
 
 
 def membership(
-    name: str, v: int = 0, a: int = 0, split: str = "train", of: str = EPISODE, duplicate_of: str = ""
-) -> Membership:
+    name: str, v: int = 0, a: int = 0, split: str = "train", of: str = EPISODE, duplicate_of: str = "",
+    source: str = "lab", recovery: bool = False, n_frames: int = 20, duration_s: float = 1.0,
+) -> Membership:  # fmt: skip
     group = "dg-1" if duplicate_of else ""
     return Membership(
-        name, of, "lab", "lab/cups", "action", v, a, False, False, Split(split), group, duplicate_of, 20, 1.0
-    )
+        name, of, source, "lab/cups", "action", v, a, False, recovery, Split(split), group, duplicate_of, n_frames,
+        duration_s,
+    )  # fmt: skip
+
+
+def strata(
+    counts: Iterable[int], v: Iterable[int], a: Iterable[int], source: Iterable[str] | None = None,
+    recovery: Iterable[bool] | None = None, units: Iterable[float] | None = None,
+) -> Strata:  # fmt: skip
+    """Kinds of events; they come back in the order of clusters, source and recovery."""
+    counts, v, a = list(counts), list(v), list(a)
+    n = len(counts)
+    sources = ["lab"] * n if source is None else list(source)
+    recoveries = [False] * n if recovery is None else list(recovery)
+    weights = [float(count) for count in counts] if units is None else list(units)
+    kinds = [(int(v[i]), int(a[i]), sources[i], bool(recoveries[i])) for i in range(n)]
+    assert len(set(kinds)) == n, "the same kind came twice"
+    return strata_of({kinds[i]: (int(counts[i]), float(weights[i])) for i in range(n)})

@@ -9,11 +9,12 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from clustering.action_embedding import action_embeddings
 from clustering.assign import assign, place
-from clustering.balance import balance, count_cells
+from clustering.balance import balance
 from clustering.cluster import fit_corpus
 from clustering.embed import embed
 from clustering.roster import roster_of
 from clustering.schedule import schedule
+from clustering.strata import count_strata
 from pipeline.files import SourceFiles
 from pipeline.sources.lerobot import lerobot
 from pipeline.synthetic.script import Variant
@@ -23,7 +24,8 @@ from schemas.calibration import Calibration, OpeningScale
 from schemas.cluster import Embedding
 from schemas.episode import Arm
 from schemas.event import Event, Level
-from schemas.recipe import BalanceSpec, ClusterSpec, DefaultEncoder, EmbedSpec
+from schemas.recipe import ClusterSpec, DefaultEncoder, EmbedSpec
+from schemas.recipe_balance import BalanceSpec
 from schemas.recipe_formats.lerobot import LeRobotSource
 from schemas.time import FrameClock
 from tests.annotators.recordings import calibration_of, simulated
@@ -90,7 +92,7 @@ def test_the_epoch_is_more_even_than_the_corpus(corpus: tuple[list[tuple[Event, 
         assigned += assign(episode(episode_id=name), own, vectors, models)
     assert len(assigned) == len(labelled)
     members = [membership(item.event_id, item.vision_language, item.action, of=item.episode_id) for item in assigned]
-    plan = balance(count_cells([members]), BalanceSpec())
+    plan = balance(count_strata([members], BalanceSpec()), BalanceSpec())
     draws = list(schedule(roster_of([members], 0), plan, 64))
     assert {draw.event_id for draw in draws} == {item.event_id for item, _ in labelled}
     (v_before, a_before, _), (v_after, a_after, _) = plan.before, plan.after

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from clustering.balance import balance, count_cells
+from clustering.balance import balance
 from clustering.roster import roster_of
 from clustering.schedule import STAGE, ScheduleSlice, schedule
+from clustering.strata import count_strata
 from pipeline.stage import Bundle
 from schemas.cluster import Membership
 from schemas.plan import Draw, SamplingPlan
-from schemas.recipe import BalanceSpec
+from schemas.recipe_balance import BalanceSpec
 from tests.clustering.made import membership
 
 
@@ -27,7 +29,7 @@ def corpus(cells: list[tuple[int, int]], validation_every: int = 0, test_every: 
 
 
 def draws_of(items: list[Membership], spec: BalanceSpec, per_shard: int = 4) -> tuple[SamplingPlan, list[Draw]]:
-    plan = balance(count_cells([items]), spec)
+    plan = balance(count_strata([items], spec), spec)
     return plan, list(schedule(roster_of([items], spec.seed), plan, per_shard))
 
 
@@ -137,3 +139,74 @@ def test_the_stage_streams_its_inputs() -> None:
     streams = {SamplingPlan: lambda: iter([[plan]]), Membership: lambda: iter([items[:9], items[9:]])}
     assert list(STAGE.run(Bundle("corpus", streams=streams), ScheduleSlice(seed=0, samples_per_shard=4))) == draws
     assert np.all(np.diff([draw.t for draw in of_split(draws, "train")]) == 1)
+
+
+KINDS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(-1, 1), st.sampled_from("xy"), st.booleans()), min_size=1, max_size=60
+)
+
+
+def drawn_so_far(draws: list[Draw], n_cells: int) -> NDArray[np.int64]:
+    """[T, C] how often each cell was drawn by the end of each draw."""
+    cells = np.array([draw.cell for draw in of_split(draws, "train")])
+    return np.cumsum(cells[:, None] == np.arange(n_cells), axis=0)
+
+
+@given(KINDS, st.integers(1, 250))
+@settings(max_examples=15, deadline=None)
+def test_sources_and_recoveries_keep_their_share_in_every_prefix(
+    kinds: list[tuple[int, int, str, bool]], n_draws: int
+) -> None:
+    items = [membership(f"ev-{i:04}", v, a, source=s, recovery=r) for i, (v, a, s, r) in enumerate(kinds)]
+    asked = BalanceSpec.model_validate({"sources": {"x": {"cap": 1.0}}, "recovery": {}, "epoch_draws": n_draws})
+    plan, draws = draws_of(items, asked)
+    of = {item.event_id: (item.vision_language, item.action, item.source, item.recovery) for item in items}
+    keys = [(cell.vision_language, cell.action, cell.source, cell.recovery) for cell in plan.cells]
+    train = of_split(draws, "train")
+    assert [keys[draw.cell] for draw in train] == [of[draw.event_id] for draw in train]
+    masses = np.array([cell.mass for cell in plan.cells])
+    off = drawn_so_far(draws, len(keys)) - np.arange(1, n_draws + 1)[:, None] * masses
+    assert np.abs(off).max() < 3
+    for part in {key[2:] for key in keys}:
+        assert np.abs(off[:, [key[2:] == part for key in keys]].sum(axis=1)).max() < 1
+    for source in "xy":
+        assert np.abs(off[:, [key[2] == source for key in keys]].sum(axis=1)).max() < 2
+
+
+@given(CELLS, st.integers(1, 300), st.integers(2, 5))
+@settings(max_examples=25, deadline=None)
+def test_with_a_curriculum_every_prefix_follows_the_moving_target(
+    cells: list[tuple[int, int]], n_draws: int, steps: int
+) -> None:
+    plan, draws = draws_of(corpus(cells), BalanceSpec(epoch_draws=n_draws, curriculum_steps=steps))
+    lengths = [step.n_draws for step in plan.steps]
+    assert sum(lengths) == n_draws
+    masses = np.array([step.masses for step in plan.steps])
+    off = drawn_so_far(draws, len(plan.cells)) - np.cumsum(np.repeat(masses, lengths, axis=0), axis=0)
+    rows = np.array([cell.vision_language for cell in plan.cells])
+    for row in set(rows.tolist()):
+        assert np.abs(off[:, rows == row].sum(axis=1)).max() < 1
+    within = masses / np.stack([np.bincount(rows, mass)[rows] for mass in masses])
+    assert np.all(np.abs(off).max(axis=0) < 2 + np.abs(np.diff(within, axis=0)).sum(axis=0))
+
+
+def test_uses_stay_within_the_bounds_up_to_the_last_pass() -> None:
+    """Whole draws: a cell of n events is off by less than 2 draws, so each of its events by less than 2/n + 1."""
+    items = corpus([(0, 0)] * 300 + [(0, 1)] * 30 + [(1, 0)] * 10 + [(2, 1)])
+    plan, draws = draws_of(items, BalanceSpec(floor=0.5, repeat_cap=4))
+    uses = Counter(draw.event_id for draw in of_split(draws, "train"))
+    sizes = Counter((item.vision_language, item.action) for item in items)
+    for item in items:
+        slack = 2 / sizes[item.vision_language, item.action] + 1
+        assert 0.5 - slack < uses[item.event_id] < 4 + slack
+    per_event = [cell.mass * plan.n_draws / cell.n_events for cell in plan.cells]
+    assert min(per_event) >= 0.5 - 1e-9
+    assert max(per_event) <= 4 + 1e-9
+
+
+def test_an_epoch_long_enough_uses_every_event() -> None:
+    items = corpus([(i % 3, i % 2) for i in range(60)])
+    plan, draws = draws_of(items, BalanceSpec(epoch_draws=60 * 12))
+    assert len({draw.event_id for draw in of_split(draws, "train")}) == 60
+    assert of_split(draws, "reserve") == []
+    assert plan.uses[0].coverage == 1.0

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from clustering.programme import problem_of
 from clustering.spread import gini, spread_of, spreads
-from schemas.recipe import BalanceSpec
+from tests.clustering.made import strata
 
 
 def test_a_uniform_distribution_is_as_even_as_it_gets() -> None:
@@ -27,12 +26,21 @@ def test_an_empty_bin_makes_the_ratio_infinite() -> None:
 
 
 def test_the_action_axis_leaves_out_events_without_actions() -> None:
-    problem = problem_of(np.array([5, 5, 90]), np.array([0, 1, 1]), np.array([0, 1, -1]), BalanceSpec())
-    v, a, cell = spreads(problem, problem.natural)
+    kinds = strata([5, 90, 5], [0, 1, 1], [0, -1, 1])
+    v, a, cell = spreads(kinds, kinds.natural)
     assert (v.n_bins, a.n_bins, cell.n_bins) == (2, 2, 3)
     assert a.n_effective == pytest.approx(2)
 
 
+def test_each_of_several_sources_is_measured_over_its_own_clusters() -> None:
+    kinds = strata([5, 5, 30], [0, 1, 1], [0, 0, 0], ["a", "a", "b"])
+    found = {(spread.source, spread.axis): spread for spread in spreads(kinds, kinds.natural)}
+    assert found["a", "vision_language"].n_effective == pytest.approx(2)
+    assert found["b", "vision_language"].n_bins == 1
+    assert found["", "vision_language"].max_over_min == pytest.approx(7)
+    assert found["", "cell"].n_bins == 2
+
+
 def test_an_axis_nobody_is_on_has_no_spread() -> None:
-    problem = problem_of(np.array([5]), np.array([0]), np.array([-1]), BalanceSpec())
-    assert spreads(problem, problem.natural)[1].n_effective == 0
+    kinds = strata([5], [0], [-1])
+    assert spreads(kinds, kinds.natural)[1].n_effective == 0

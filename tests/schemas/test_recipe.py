@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.event import Level
-from schemas.recipe import BalanceSpec, DefaultEncoder, Recipe, SegmentSpec
+from schemas.recipe import DefaultEncoder, Recipe, SegmentSpec
+from schemas.recipe_balance import BalanceSpec
 from schemas.recipe_section import section_digest
 
 MINIMAL = {

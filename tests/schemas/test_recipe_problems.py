@@ -19,8 +19,9 @@ LINES = [
     ),
     pytest.param(
         ("alpha: 1", "zzz: 1"),
-        "demo.yaml:14: balance.zzz: unknown key; expected 'level', 'alpha', 'beta', 'gamma', 'floor', 'repeat_cap',"
-        " 'epoch_draws' or 'seed'",
+        "demo.yaml:14: balance.zzz: unknown key; expected 'level', 'method', 'alpha', 'beta', 'gamma', 'floor',"
+        " 'repeat_cap', 'unit', 'token_max_frames', 'token_frames', 'targets', 'sources', 'recovery',"
+        " 'curriculum_steps', 'epoch_draws' or 'seed'",
         id="unknown key, close to none",
     ),
     pytest.param(
@@ -53,6 +54,16 @@ LINES = [
         ("alpha: 1", "alpha: true"),
         "demo.yaml:14: balance.alpha: found true, expected a number ≥ 0",
         id="truth for number",
+    ),
+    pytest.param(
+        ("alpha: 1", "sources: {nobody: {floor: 0.2}}"),
+        "demo.yaml:14: balance.sources.nobody: there is no such source, found arm, web",
+        id="limits on a source that is not there",
+    ),
+    pytest.param(
+        ("alpha: 1", "targets: {action: {by: even}}"),
+        "demo.yaml:14: balance.targets.action.by: found 'even', expected 'natural', 'power', 'shares' or 'uniform'",
+        id="target of no kind there is",
     ),
     pytest.param(
         ("alpha: 1", "seed: 2.0"), "demo.yaml:14: balance.seed: found 2.0, expected a whole number", id="float for int"

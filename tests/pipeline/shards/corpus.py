@@ -15,9 +15,10 @@ from typing import Any
 import av
 import numpy as np
 
-from clustering.balance import balance, count_cells
+from clustering.balance import balance
 from clustering.roster import roster_of
 from clustering.schedule import schedule
+from clustering.strata import count_strata
 from pipeline import video
 from pipeline.blobs import Blobs
 from pipeline.cut import CutSlice, cut
@@ -55,7 +56,8 @@ from schemas.event import (
 )
 from schemas.finding import Finding, Verdict
 from schemas.plan import Draw, SamplingPlan
-from schemas.recipe import BalanceSpec, ClipSpec
+from schemas.recipe import ClipSpec
+from schemas.recipe_balance import BalanceSpec
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardStatistics
 from schemas.source import SourceKind
 from schemas.time import FrameClock
@@ -230,7 +232,7 @@ def corpus(folder: Path, n_draws: int = 12, samples_per_shard: int = 5) -> Corpu
     )
     spec = BalanceSpec(epoch_draws=n_draws)
     members = list(map(membership, assignments))
-    plan = balance(count_cells([members]), spec)
+    plan = balance(count_strata([members], spec), spec)
     return Corpus(
         episodes=episodes,
         tracks=tuple(tracks.values()),

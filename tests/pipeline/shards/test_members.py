@@ -22,9 +22,8 @@ def clips_by_camera(of: Corpus, draw: Draw) -> dict[str, Clip]:
 def made(of: Corpus, draw: Draw) -> Sample:
     recording = together(of)[draw.episode_id]
     event = recording.events[draw.event_id]
-    cells = {(cell.vision_language, cell.action): cell for cell in of.plan.cells}
     clips = clips_of(event, recording, clips_by_camera(of, draw))
-    return Sample(draw, event, recording, clips, of.plan.plan_id, share_of(draw, of.plan, cells))
+    return Sample(draw, event, recording, clips, of.plan.plan_id, share_of(draw, of.plan))
 
 
 def members(of: Corpus, draw: Draw) -> dict[str, Any]:
@@ -108,10 +107,10 @@ def plan(*cells: Cell) -> SamplingPlan:
 
 
 def test_weight_is_how_much_oftener_than_by_nature() -> None:
-    draw = Draw("pl", "train", 0, "ev-1", "ep-1", 1, 2, 0, "train-000000", 0)
+    draw = Draw("pl", "train", 0, "ev-1", "ep-1", 1, 2, 0, "train-000000", 0, cell=0)
     cell = Cell(1, 2, n_events=2, mass=0.5, lower=0.02, upper=0.8)
-    share = share_of(draw, plan(cell), {(1, 2): cell})
+    share = share_of(draw, plan(cell))
     assert (share.target, share.weight, share.repeat_cap) == (0.5, 2.5, 4.0)
-    held_out = share_of(dataclasses.replace(draw, split="validation"), plan(cell), {(1, 2): cell})
+    held_out = share_of(dataclasses.replace(draw, split="validation"), plan(cell))
     assert (held_out.target, held_out.weight, held_out.repeat_cap) == (0.5, None, 1.0)
-    assert share_of(draw, plan(), {}).target == 0.0
+    assert share_of(dataclasses.replace(draw, cell=-1), plan()).target == 0.0
