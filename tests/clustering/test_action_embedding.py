@@ -32,7 +32,7 @@ def calibrated(closed: float, opened: float) -> Calibration:
 def test_poses_are_preferred_to_joints() -> None:
     found = embeddings(track(arm(PATH), joints=JOINTS))
     assert [(item.event_id, item.space, item.model) for item in found] == [
-        ("ev-a", Space.ACTION, "joinery-poses-v1:32x6"), ("ev-b", Space.ACTION, "joinery-poses-v1:32x6"),
+        ("ev-a", Space.ACTION, "joinery-poses-v2:32x6"), ("ev-b", Space.ACTION, "joinery-poses-v2:32x6"),
     ]  # fmt: skip
     assert all(len(item.vector) == 70 and item.vector.dtype == np.float32 for item in found)
 
