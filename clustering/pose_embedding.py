@@ -5,9 +5,9 @@ described by orthonormal DCT-II coefficients; opening likewise ×0.7; log durati
 height change, opening at both ends and its change. Absolute positions would encode the *task*, not the phase. The path
 is taken relative to its own length, else long motions would be compared by their size alone, and what tells phases
 apart is said in numbers of limited size (`path_trend`, `opening_trend`): up or down, fast or slow, closing or opening,
-open or not. The more active arm comes first, then how the second stands to it. A missing second arm is described as one at rest, so
-that the same motion on a one-armed robot lies close by. Weights were chosen on development simulation, even seeds
-(docs/cluster.md, Measured).
+open or not. The more active arm comes first, then how the second stands to it. A missing second arm is described as one
+at rest, so that the same motion on a one-armed robot lies close by. Weights were chosen on development simulation, even
+seeds (docs/cluster.md, Measured).
 """
 
 import math
@@ -98,7 +98,7 @@ def path_trend(path: Vector, duration_s: float) -> Vector:
 
 
 def opening_trend(opening: Vector | None) -> Vector:
-    """[12]: four DCT coefficients, both ends, change, which way, most opening and closing on the way, open at both ends.
+    """[12]: four DCT coefficients, both ends, change, which way, most opening and closing on the way, open at the ends.
 
     Zeros when it is unknown.
     """

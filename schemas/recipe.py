@@ -117,6 +117,9 @@ class SegmentSpec(Section):
         default=0.06, description="Distance from the command, beyond the usual lag, that proves contact."
     )
     max_segment_s: Positive = 2.0
+    window_frames: Annotated[int, Field(ge=MIN_EVENT_FRAMES)] | None = Field(
+        default=None, description="Segments are windows of so many frames inside each action, not motion primitives."
+    )
     max_action_s: Positive = Field(default=12.0, description="A longer span with no physical cut is divided.")
     static_speed: Positive = Field(
         default=0.01, description="m/s (or normalised joint units) below which nothing moves."
