@@ -21,8 +21,6 @@ class AssignSlice(Section):
     """Nothing: the models say where everything lies."""
 
 
-
-
 def assign(
     episode: Episode,
     events: Sequence[Event],

@@ -73,8 +73,6 @@ def test_events_of_a_source_of_recoveries_are_recoveries_but_no_tail_for_it() ->
     assert (found.recovery, found.tail) == (True, False)
 
 
-
-
 def test_events_that_were_not_embedded_are_not_assigned() -> None:
     assert assigned([event()], []) == []
 
