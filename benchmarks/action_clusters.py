@@ -1,7 +1,7 @@
-"""Do action clusters find what hands do: ``python -m benchmarks.action_clusters FOLDER [--held-out FOLDER]``.
+"""Do action clusters find what hands do: ``python -m benchmarks.action_clusters FOLDER …``.
 
-FOLDER holds simulated episodes (docs/sim_truth.md) of even seeds, ``--held-out`` those of odd ones; both are run
-through the real stages into a workspace inside them, so a second call only measures. The label is the true phase
+A FOLDER holds simulated episodes (docs/sim_truth.md), of even seeds for tuning or of odd ones for measuring; they are
+run through the real stages into a workspace inside it, so a second call only measures. The label is the true phase
 (reach, grasp, lift, transport, place, release, retreat, push); idling is left out, nobody draws it for a motion.
 
 Two sets of events. *True* spans are the phases themselves, of at least five frames as every event of Joinery:
@@ -216,9 +216,10 @@ def print_tail(items: Sequence[Labelled], points: Points) -> None:
         print(f"  distance {name:22} AUC of recoveries {roc_auc_score(recovery, distance):.3f}; far out: {dict(where)}")
 
 
-def measure(name: str, folder: Path) -> bool:
+def measure(folder: Path) -> bool:
     """Print everything about one corpus; whether the floors hold."""
     reached = True
+    name = " and ".join(sorted({entry.split for entry in read_truth(folder / "truth.json").episodes}))
     for spans, items in zip(("true spans", "detected events"), corpus(folder), strict=True):
         phases = np.array([item.phase for item in items])
         print(f"\n{name}, {spans}: {len(items)} events, {dict(Counter(phases.tolist()).most_common())}")
@@ -253,13 +254,9 @@ def _reached(row: Scores, k: int) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Measure and print; 1 when a floor is not reached."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.action_clusters", description=__doc__)
-    parser.add_argument("folder", type=Path, help="simulated episodes of even seeds")
-    parser.add_argument("--held-out", type=Path, help="the same of odd seeds; not for tuning")
-    given = parser.parse_args(arguments)
-    reached = measure("even seeds", given.folder)
-    if given.held_out is not None:
-        reached &= measure("odd seeds", given.held_out)
-    return 0 if reached else 1
+    parser.add_argument("folders", type=Path, nargs="+", help="simulated episodes: recipe.yaml and truth.json")
+    reached = [measure(folder) for folder in parser.parse_args(arguments).folders]
+    return 0 if all(reached) else 1
 
 
 if __name__ == "__main__":
