@@ -26,7 +26,7 @@ from schemas.recipe_dedup import DedupSpec, SplitSpec
 DIMS = 64
 PER_CELL, PER_EPISODE, BATCH = 100, 20, 5000
 COPIED = 40
-SPACES = ((Space.VISION_LANGUAGE, "joinery-words-v1:0"), (Space.ACTION, "joinery-poses-v1:32x6"))
+SPACES = ((Space.VISION_LANGUAGE, "joinery-words-v1:0"), (Space.ACTION, "joinery-poses-v2:32x6"))
 
 
 def assignments(n: int) -> Iterator[list[Assignment]]:

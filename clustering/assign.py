@@ -6,9 +6,8 @@ Needs one event and the frozen models, so it scales out and appending data re-ru
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clustering.projection import Projection
+from clustering.place import place
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Embedding, Space
 from schemas.episode import Episode
@@ -17,27 +16,9 @@ from schemas.recipe_section import Section
 from schemas.source import SourceKind
 from schemas.time import NS_PER_S
 
-DISTANCE_DECIMALS = 5
-"""Distances are rounded: the same event must get the same one whichever batch it is projected in."""
-
 
 class AssignSlice(Section):
     """Nothing: the models say where everything lies."""
-
-
-def place(model: ClusterModel, vectors: NDArray[np.float32]) -> list[tuple[int, float, bool]]:
-    """For raw vectors [n, D]: cluster id, cosine distance, and whether it is beyond the fit's 99th percentile."""
-    points = projection_of(model).points(vectors).astype(np.float64)
-    cosine = points @ model.centroids.reshape(model.n_clusters, model.n_projected).astype(np.float64).T
-    label = np.argmax(cosine, axis=1)
-    distance = np.round(np.clip(1.0 - cosine[np.arange(len(label)), label], 0.0, 2.0), DISTANCE_DECIMALS)
-    limit = model.distance_p99 + 10.0**-DISTANCE_DECIMALS
-    return [(model.first_cluster + int(k), float(d), bool(d > limit)) for k, d in zip(label, distance, strict=True)]
-
-
-def projection_of(model: ClusterModel) -> Projection:
-    """The projection a model carries."""
-    return Projection(model.mean, model.scale, model.projection.reshape(model.n_projected, len(model.mean)))
 
 
 def assign(
@@ -92,7 +73,8 @@ def _places(
                 f"{key[1]}: no clusters were fitted for it, found {[name for _, name in fitted]}; run cluster"
             )
         placed = place(fitted[key], np.stack([item.vector for item in items]).astype(np.float32))
-        found.update(zip((item.event_id for item in items), placed, strict=True))
+        columns = (placed.cluster.tolist(), placed.distance.tolist(), placed.tail.tolist())
+        found.update(zip((item.event_id for item in items), zip(*columns, strict=True), strict=True))
     return found
 
 

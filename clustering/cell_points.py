@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.assign import projection_of
+from clustering.place import projection_of
 from clustering.projection import Projection
 from schemas.cluster import ClusterModel, Embedding, Space
 

@@ -1,131 +1,133 @@
-"""Stage ``cluster``: the corpus's clusters in both spaces, fitted on a bounded sample and then frozen.
+"""Stage ``cluster``: the corpus's clusters in both spaces, fitted once and then frozen.
 
-Every embedding model is fitted by itself and its clusters get their own range of ids, so a pose is never compared
-with a joint angle. K starts at its default; clusters with too few events are dissolved; what is left is accepted
-only if three fits from different seeds agree (mean pairwise adjusted Rand index), otherwise a smaller K is tried. One
-cluster always passes: a corpus too small or too uniform to divide is not divided.
+Every embedding model is fitted by itself and its clusters have ids of their own, so a pose is never compared with a
+joint angle. The stage is given back what it decided last (`Stage.keeps`): new data goes to the clusters there are, and
+they are fitted again only when too much of it lies where the fit saw nothing, when the corpus has outgrown it, or when
+the recipe says so. A cluster that is still the same one keeps its id (`clustering.cluster_ids`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
 
-from clustering.corpus_sample import Sample, sample_models
-from clustering.families import family_of
-from clustering.projection import Projection, fit_projection
-from clustering.spherical import Points, cluster_points, nearest, one_thread
+from clustering.census import Count, Make, take_census
+from clustering.corpus_sample import Sample
+from clustering.counter_hash import Keys
+from clustering.fit import ALGORITHM, Reason, fit_model
 from pipeline.stage import Bundle, Read, Scope, Stage
-from schemas.cluster import ClusterModel, Embedding, Space
-from schemas.identity import make_id
-from schemas.recipe import ClusterSpec
-from schemas.recipe_section import Section
+from schemas.cluster import ClusterDrift, ClusterModel, Embedding, FitCause, FittedEvents, Space
+from schemas.event import Level
+from schemas.identity import digest
+from schemas.recipe import ClusterSpec, Recipe
+from schemas.recipe_section import Section, section_digest
 
-N_SEEDS = 3
-SHRINK = 0.7
-"""K after a refusal, relative to before."""
-_DEFAULT_K = {Space.VISION_LANGUAGE: (500, 32, 4096), Space.ACTION: (1000, 16, 512)}
-"""Events per cluster, smallest and largest K (clustering.md, Clustering)."""
+MIN_BEYOND = 5
+"""Fewer far-out events are chance, whatever share of a handful of new ones they are."""
+_NOT_THE_FITS = ("refit", "drift_share", "growth")
 
 
 class ClusterSlice(Section):
-    """What of the recipe a fit depends on."""
+    """What of the recipe clusters depend on."""
 
     cluster: ClusterSpec
+    level: Level
+    anew: bool = Field(default=False, exclude=True)
+    """Whether to fit again come what may. No part of the key: a run without it goes on with what one with it made."""
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
-    """Accepted centroids, and what they were accepted for."""
+class Clusters:
+    """All there is to know about the corpus's clusters."""
 
-    centroids: Points
-    distances: NDArray[np.float32]
-    seed_ari: float
-    """−1 when there is only one cluster and so nothing to agree on."""
-    smallest: int
-
-
-def target_k(space: Space, n_events: int, n_sample: int, spec: ClusterSpec) -> int:
-    """The K to start from: the recipe's or the default, as far as ``min_cluster`` sampled events each allow."""
-    asked = spec.k_vision_language if space is Space.VISION_LANGUAGE else spec.k_action
-    per_cluster, smallest, largest = _DEFAULT_K[space]
-    wanted = asked if asked is not None else int(np.clip(n_events // per_cluster, smallest, largest))
-    return max(1, min(wanted, n_sample // spec.min_cluster))
+    models: tuple[ClusterModel, ...] = ()
+    """Sorted by space and embedding model; those of embedding models no event has any more are kept."""
+    fitted: tuple[FittedEvents, ...] = ()
+    drift: tuple[ClusterDrift, ...] = ()
 
 
-def fit_clusters(points: Points, k: int, spec: ClusterSpec) -> Fit:
-    """The largest acceptable clustering of unit points [n, P] with at most ``k`` clusters."""
-    from sklearn.metrics import adjusted_rand_score  # noqa: PLC0415 - takes 2 s that no other stage's worker needs
-
-    k = min(k, len(np.unique(points, axis=0)))
-    while k > 1:
-        fits = [cluster_points(points, k, spec.min_cluster, spec.seed + offset) for offset in range(N_SEEDS)]
-        labelled = [nearest(points, centroids) for centroids in fits]
-        agreement = [adjusted_rand_score(a, b) for (a, _), (b, _) in combinations(labelled, 2)]
-        seed_ari = float(np.mean(agreement))
-        labels, distances = labelled[0]
-        smallest = int(np.bincount(labels, minlength=len(fits[0])).min())
-        if len(fits[0]) > 1 and seed_ari >= spec.min_seed_ari:
-            return Fit(fits[0], distances, seed_ari, smallest)
-        k = max(1, int(k * SHRINK))
-    centroid = cluster_points(points, 1, spec.min_cluster, spec.seed)
-    return Fit(centroid, nearest(points, centroid)[1], -1.0, len(points))
-
-
-def fit_model(sample: Sample, first_cluster: int, spec: ClusterSpec) -> ClusterModel:
-    """The frozen model of one embedding model's events; deterministic whatever the thread count."""
-    with one_thread():
-        projection = fit_projection(sample.vectors, family_of(sample.model), spec.projected_dims)
-        points = projection.points(sample.vectors)
-        k = target_k(sample.space, sample.n_events, len(points), spec)
-        fit = fit_clusters(points, k, spec)
-    return _model(sample, projection, fit, first_cluster)
+def continued(batches: Iterable[list[Embedding]], spec: ClusterSlice, before: Clusters | None = None) -> Clusters:
+    """The clusters of a corpus, given those there were before it grew."""
+    before = before or Clusters()
+    models: dict[Make, ClusterModel] = {(model.space, model.embedding_model): model for model in before.models}
+    known: dict[str, Keys] = {fitted.model_id: fitted.events.astype(np.uint64) for fitted in before.fitted}
+    drift = []
+    for sample, count in take_census(batches, spec.cluster.sample, models, known):
+        make = (sample.space, sample.model)
+        was = models.get(make)
+        cause = refit_cause(was, sample, count, spec)
+        if cause is not None:
+            share = count.n_beyond / count.n_new if was is not None and count.n_new else 0.0
+            reason = Reason(cause, fitted_under(spec), _first_free(models.values(), sample.space), was, share)
+            models[make] = fit_model(sample, spec.cluster, reason)
+            known[models[make].model_id] = count.events
+        model_id, refitted = models[make].model_id, was is not None and models[make] is not was
+        n_new = count.n_new if was is not None else 0
+        drift.append(ClusterDrift(*make, model_id, sample.n_events, n_new, count.n_beyond, refitted))
+    ordered = tuple(models[make] for make in sorted(models))
+    fitted = tuple(FittedEvents(model.model_id, known[model.model_id]) for model in ordered)
+    return Clusters(ordered, fitted, tuple(drift))
 
 
-def _model(sample: Sample, projection: Projection, fit: Fit, first_cluster: int) -> ClusterModel:
-    arrays = (projection.mean, projection.scale, projection.matrix, fit.centroids)
-    return ClusterModel(
-        model_id=make_id("cm", sample.space, sample.model, *(array.tobytes() for array in arrays)),
-        space=sample.space,
-        embedding_model=sample.model,
-        mean=projection.mean,
-        scale=projection.scale,
-        projection=projection.matrix.reshape(-1),
-        n_projected=len(projection.matrix),
-        centroids=fit.centroids.reshape(-1),
-        n_clusters=len(fit.centroids),
-        first_cluster=first_cluster,
-        # an order statistic, not an interpolation: among fewer than 100 events none is in the tail by distance alone
-        distance_p99=float(np.percentile(fit.distances, 99, method="higher")),
-        seed_ari=fit.seed_ari,
-        smallest_cluster=fit.smallest,
-        n_fitted=len(sample.vectors),
-    )
+def fit_corpus(
+    batches: Iterable[list[Embedding]], spec: ClusterSpec, level: Level = Level.ACTION
+) -> list[ClusterModel]:
+    """The models of a corpus without a history, one per space and embedding model, in that order."""
+    return list(continued(batches, ClusterSlice(cluster=spec, level=level)).models)
 
 
-def fit_corpus(batches: Iterable[list[Embedding]], spec: ClusterSpec) -> list[ClusterModel]:
-    """One model per space and embedding model, in that order; ids of a space's models follow each other."""
-    models: list[ClusterModel] = []
-    for sample in sample_models(batches, spec.sample):
-        used = sum(model.n_clusters for model in models if model.space is sample.space)
-        models.append(fit_model(sample, used, spec))
-    return models
+def refit_cause(model: ClusterModel | None, sample: Sample, count: Count, spec: ClusterSlice) -> FitCause | None:
+    """Why the clusters of one embedding model must be fitted now; None when they stay as they are."""
+    if model is None:
+        return FitCause.FIRST
+    if spec.anew:
+        return FitCause.REQUEST
+    if spec.cluster.refit == "never":
+        return None
+    if model.fitted_under != fitted_under(spec):
+        return FitCause.RECIPE
+    if count.n_beyond >= MIN_BEYOND and count.n_beyond > spec.cluster.drift_share * count.n_new:
+        return FitCause.DRIFT
+    return FitCause.GROWTH if sample.n_events >= spec.cluster.growth * model.n_events else None
+
+
+def fitted_under(spec: ClusterSlice) -> str:
+    """Digest of what a fit depends on besides the events."""
+    return digest(section_digest(_as_default(spec.cluster, _NOT_THE_FITS)), str(spec.level), str(ALGORITHM))
+
+
+def _first_free(models: Iterable[ClusterModel], space: Space) -> int:
+    return max((model.next_cluster for model in models if model.space is space), default=0)
 
 
 def run(bundle: Bundle, spec: ClusterSlice) -> Iterable[object]:
     """All models of the corpus; none for a corpus without events."""
-    return fit_corpus(bundle.stream(Embedding), spec.cluster)
+    before = Clusters(tuple(bundle.all(ClusterModel)), tuple(bundle.all(FittedEvents)))
+    now = continued(bundle.stream(Embedding), spec, before)
+    return [*now.models, *now.fitted, *now.drift]
+
+
+def _as_default(spec: ClusterSpec, keys: Sequence[str]) -> ClusterSpec:
+    return spec.model_copy(update={key: ClusterSpec.model_fields[key].default for key in keys})
+
+
+def _slice(recipe: Recipe) -> ClusterSlice:
+    anew = recipe.cluster.refit == "always"
+    spec = _as_default(recipe.cluster, ["refit"] if anew else [])
+    return ClusterSlice(cluster=spec, level=recipe.balance.level, anew=anew)
 
 
 STAGE = Stage(
     name="cluster",
-    version=1,
+    version=2,
     scope=Scope.CORPUS,
     reads=(Read(Embedding, "embed"),),
-    writes=(ClusterModel,),
-    recipe_slice=lambda recipe: ClusterSlice(cluster=recipe.cluster),
+    writes=(ClusterModel, FittedEvents, ClusterDrift),
+    recipe_slice=_slice,
     run=run,
     content_keyed=True,
+    keeps=(ClusterModel, FittedEvents),
+    anew=lambda spec: spec.anew,
+    notes=(FittedEvents, ClusterDrift),
 )

@@ -138,7 +138,7 @@ def _slice(recipe: Recipe) -> EmbedSlice:
 
 STAGE = Stage(
     name="embed",
-    version=1,
+    version=2,
     scope=Scope.EPISODE,
     reads=(
         Read(Event, "caption"),

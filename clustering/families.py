@@ -10,7 +10,7 @@ from dataclasses import dataclass
 WORDS = "joinery-words-v1"
 """Hashed caption words ⊕ colour/gradient pictures; the number after the colon is how many dimensions are words."""
 OPEN_CLIP = "open_clip"
-POSES = "joinery-poses-v1"
+POSES = "joinery-poses-v2"
 JOINTS = "joinery-joints-v1"
 PSEUDO = ":pseudo"
 """Ends the name of a model whose motions nobody measured: the same numbers, fitted apart from measured ones."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.assign import projection_of
+from clustering.place import projection_of
 from schemas.cluster import ClusterModel, Embedding, Space
 
 

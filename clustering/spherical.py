@@ -4,6 +4,8 @@ k-means puts its centroids where the data is dense; a corpus of demonstrations i
 Two ideas of Vo et al. 2024 ("Automatic Data Curation for Self-Supervised Learning", reimplemented from the paper)
 pull the centroids apart: cluster finely first and then cluster the fine *centroids*, each of which counts once however
 many events it stands for; and refit on the few events nearest to every centroid, again the same number for each.
+Where a fine clustering is small, several are made and their centroids pooled (after Bradley & Fayyad 1998, "Refining
+Initial Points for K-Means Clustering"): one start more or less then changes little, and different seeds agree.
 One thread and a fixed seed: the result depends on the points and the seed only.
 """
 
@@ -22,8 +24,14 @@ FINE_PER_CLUSTER = 16
 """Fine clusters per final one; fewer when there are not POINTS_PER_FINE points for each, or MAX_FINE in all."""
 POINTS_PER_FINE = 4
 MAX_FINE = 2048
+POOLED = 4096
+"""Fine centroids to come from several fine clusterings, at most MAX_POOLED of them."""
+MAX_POOLED = 8
 ITERATIONS = 10
-RESTARTS = 10
+RESTARTS = (10, 40)
+"""At least and at most; STARTS centroids in all where that lies between."""
+STARTS = 1024
+REFILLS = 3
 RESAMPLINGS = 2
 RESAMPLED_PER_CLUSTER = 32
 MAX_POINTS_PER_CENTROID = 64
@@ -61,14 +69,35 @@ def cluster_points(points: Points, k: int, smallest: int, seed: int) -> Points:
     if n_fine < 2 * k:
         centroids = _evened(points, _best_kmeans(points, k, seed), seed)
     else:
-        start = points[np.random.default_rng(seed).choice(len(points), n_fine, replace=False)]
-        centroids = _best_kmeans(_evened(points, _kmeans(points, start, seed), seed), k, seed)
+        n_pooled = int(np.clip(POOLED // n_fine, 1, MAX_POOLED))
+        fine = [_fine(points, n_fine, seed, run) for run in range(n_pooled)]
+        return _filled(points, np.concatenate(fine), k, smallest, seed)
     return _pruned(points, np.unique(centroids, axis=0), smallest)
+
+
+def _filled(points: Points, fine: Points, k: int, smallest: int, seed: int) -> Points:
+    """As many of ``k`` clusters of fine centroids as can be filled: small ones are made up for by asking for more."""
+    best, asked = np.zeros((0, points.shape[1]), np.float32), k
+    for _ in range(REFILLS):
+        found = _pruned(points, np.unique(_best_kmeans(fine, asked, seed), axis=0), smallest)
+        if len(best) < len(found) <= k:
+            best = found
+        if len(found) >= k:
+            break
+        asked += k - len(found)
+    return best
+
+
+def _fine(points: Points, n_fine: int, seed: int, run: int) -> Points:
+    """One fine clustering, from points drawn at random, evened out."""
+    start = points[np.random.default_rng([seed, run]).choice(len(points), n_fine, replace=False)]
+    return _evened(points, _kmeans(points, start, seed), seed)
 
 
 def _best_kmeans(points: Points, k: int, seed: int) -> Points:
     """The closest-fitting of several runs: single runs end in different local optima and would not agree."""
-    runs = [_kmeans(points, _spread_start(points, k, [seed, run]), seed) for run in range(RESTARTS)]
+    n_runs = int(np.clip(STARTS // k, *RESTARTS))
+    runs = [_kmeans(points, _spread_start(points, k, [seed, run]), seed) for run in range(n_runs)]
     return min(runs, key=lambda centroids: float(nearest(points, centroids)[1].sum(dtype=np.float64)))
 
 

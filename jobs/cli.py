@@ -18,7 +18,7 @@ from rich.console import Console
 
 from annotators.tree.pick_place import View
 from data_cards.registry import bundled_cards
-from jobs import show, show_costs
+from jobs import show, show_clusters, show_costs
 from pipeline.errors import JoineryError
 from schemas.cluster import Space
 from schemas.event import Level, Outcome, RecoveryKind, ReviewState, Verb
@@ -94,6 +94,8 @@ def plan(recipe: RecipePath, override: Override = None, as_json: AsJson = False)
         spec = loaded.recipe.workspace
         made = make_plan(Workspace.open(spec.url, spec.storage), loaded.recipe)
         show.plan(OUT, made, loaded.recipe, as_json)
+        if not as_json:
+            show_clusters.clusters(OUT, made.clusters)
 
 
 @app.command()
@@ -125,16 +127,18 @@ def run(
 
 @app.command()
 def status(recipe: RecipePath, override: Override = None, as_json: AsJson = False) -> None:
-    """Show how far every stage is, the last runs, what is in quarantine, and what models have cost."""
+    """Show how far every stage is, the last runs, what is in quarantine, how far clusters have drifted, and costs."""
+    from jobs.clusters import cluster_states
     from jobs.costs import costs_so_far
     from jobs.plan import stage_states
 
     with _teaching_errors():
         workspace, ledger = _opened(_load(recipe, override))
-        states = stage_states(ledger)
+        states, clusters = stage_states(ledger), cluster_states(ledger)
         spent = costs_so_far(workspace, ledger)
-        show.status(OUT, workspace, states, spent, as_json)
+        show.status(OUT, workspace, states, clusters, spent, as_json=as_json)
         if not as_json:
+            show_clusters.clusters(OUT, clusters)
             show_costs.costs(OUT, spent)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobs.clusters import ClusterState, cluster_states
 from jobs.estimate import ModelEstimate, model_estimate
 from jobs.listing import list_sources
 from jobs.river import RIVER
@@ -34,6 +35,8 @@ class RunPlan:
     sources: tuple[SourcePlan, ...]
     stages: tuple[StageState, ...]
     findings: tuple[Finding, ...]
+    clusters: tuple[ClusterState, ...]
+    """What the last fit was and how far the corpus had moved away from it when it was last looked at."""
     model: ModelEstimate | None
     """What captions by a model will cost; None when no model is asked."""
 
@@ -53,7 +56,7 @@ def make_plan(workspace: Workspace, recipe: Recipe) -> RunPlan:
     ledger = Ledger(workspace, recipe, RIVER, listing.version)
     ledger.refresh_all()
     states = tuple(stage_states(ledger))
-    return RunPlan(sources, states, listing.findings, model_estimate(ledger, recipe))
+    return RunPlan(sources, states, listing.findings, cluster_states(ledger), model_estimate(ledger, recipe))
 
 
 def stage_states(ledger: Ledger) -> list[StageState]:

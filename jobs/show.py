@@ -23,6 +23,7 @@ from schemas.run import Run
 from schemas.time import NS_PER_S
 
 if TYPE_CHECKING:  # what is shown is made elsewhere; importing its makers here would slow every command
+    from jobs.clusters import ClusterState
     from jobs.costs import Costs
     from jobs.estimate import ModelEstimate
     from jobs.plan import RunPlan
@@ -97,12 +98,20 @@ def run_result(out: Console, loaded: LoadedRecipe, result: RunResult, as_json: b
         out.print(f"shards:  {loaded.recipe.workspace.url}/shards{old}", highlight=False, soft_wrap=True)
 
 
-def status(out: Console, workspace: Workspace, states: Sequence[StageState], spent: Costs, as_json: bool) -> None:
-    """Stages and the last runs; what models have cost is a page of its own (`jobs.show_costs`)."""
+def status(
+    out: Console,
+    workspace: Workspace,
+    states: Sequence[StageState],
+    clusters: Sequence[ClusterState],
+    spent: Costs,
+    *,
+    as_json: bool,
+) -> None:
+    """Stages and the last runs; clusters and what models have cost are pages of their own."""
     runs = last_runs(workspace)
     if as_json:
         plain = [dataclasses.replace(run, recipe_yaml="") for run in runs]
-        print_json({"stages": list(states), "runs": plain, "models": spent})
+        print_json({"stages": list(states), "clusters": list(clusters), "runs": plain, "models": spent})
         return
     rows = table("stage", "items", "done", "left", "waiting", "quarantined")
     for state in states:

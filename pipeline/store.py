@@ -26,7 +26,7 @@ from pipeline.blobs import Blobs, is_local
 from pipeline.errors import StoreError
 from schemas import arrow
 from schemas.calibration import Calibration
-from schemas.cluster import Assignment, ClusterModel, Embedding, Membership
+from schemas.cluster import Assignment, ClusterDrift, ClusterModel, Embedding, FittedEvents, Membership
 from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import ActionTrack, Alignment, Episode
 from schemas.event import Event
@@ -55,6 +55,8 @@ TABLES: Mapping[type, str] = {
     Event: "events",
     Embedding: "embeddings",
     ClusterModel: "cluster_models",
+    FittedEvents: "fitted_events",
+    ClusterDrift: "cluster_drift",
     Assignment: "assignments",
     Outline: "outlines",
     Membership: "memberships",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from schemas.array import ArraySpec, Floats
+from schemas.array import ArraySpec, Floats, Ints
 
 
 class Space(StrEnum):
@@ -35,11 +35,31 @@ class Embedding:
     vector: Annotated[Floats, ArraySpec("float32", "D")]
 
 
+class FitCause(StrEnum):
+    """Why a model was fitted."""
+
+    FIRST = "first"
+    DRIFT = "drift"
+    GROWTH = "growth"
+    RECIPE = "recipe"
+    """The recipe, or the algorithm, is another one."""
+    REQUEST = "request"
+
+
 @dataclass(frozen=True, eq=False)
 class ClusterModel:
-    """Projection and centroids of one space, fitted on a corpus and then frozen."""
+    """Projection and centroids of one space, fitted on a corpus and then frozen until it is refitted."""
 
     model_id: str
+    version: int
+    """1 for the first fit of this embedding model, one more for each refit."""
+    parent: str
+    """The model this one took the place of; empty for a first fit."""
+    cause: FitCause
+    drift: float
+    """Share of the new events beyond `distance_p99` of the parent when this was fitted; 0 for a first fit."""
+    fitted_under: str
+    """Digest of what of the recipe and of the algorithm the fit depends on."""
     space: Space
     embedding_model: str
     mean: Annotated[Floats, ArraySpec("float32", "D")]
@@ -51,14 +71,46 @@ class ClusterModel:
     centroids: Annotated[Floats, ArraySpec("float32", "K_x_P")]
     """Row-major [K·P], unit length."""
     n_clusters: int
-    first_cluster: int
-    """Id of the first centroid: models of a space have disjoint id ranges, so vectors of different makes never mix."""
+    cluster_ids: Annotated[Ints, ArraySpec("int64", "K")]
+    """Id of each centroid. No two clusters of a space ever share one, of whatever model and version."""
+    next_cluster: int
+    """The lowest id of the space that had never been used when this was fitted."""
     distance_p99: float
-    """Of the fitting sample to its nearest centroid; beyond it an event is in the tail."""
+    """Of the fitting sample to its nearest centroid; new events beyond it are drift."""
+    reference: Annotated[Floats, ArraySpec("float32", "R_x_P")]
+    """Row-major [R·P], unit points of the fitting sample: what is near an event."""
+    neighbour_p99: float
+    """Of the fitting sample's distances to its k-th nearest reference point; beyond it an event is in the tail."""
     seed_ari: float
     """Mean pairwise adjusted Rand index between fits of different seeds; NaN is stored as -1."""
     smallest_cluster: int
     n_fitted: int
+    n_events: int
+    """How many there were of this embedding model; `n_fitted` of them were the sample."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedEvents:
+    """Which events a model was fitted on or chosen from; others are new to it."""
+
+    model_id: str
+    events: Annotated[Ints, ArraySpec("uint64", "E")]
+    """Hashes of id and vector, sorted."""
+
+
+@dataclass(frozen=True)
+class ClusterDrift:
+    """How far the corpus has moved away from a frozen model, measured whenever the corpus changed."""
+
+    space: Space
+    embedding_model: str
+    model_id: str
+    """The model in use from here on."""
+    n_events: int
+    n_new: int
+    """Events the model before knew nothing of, and how many of them lie beyond its 99th percentile."""
+    n_beyond: int
+    refitted: bool
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,9 @@ class SegmentSpec(Section):
         default=0.06, description="Distance from the command, beyond the usual lag, that proves contact."
     )
     max_segment_s: Positive = 2.0
+    window_frames: Annotated[int, Field(ge=MIN_EVENT_FRAMES)] | None = Field(
+        default=None, description="Segments are windows of so many frames inside each action, not motion primitives."
+    )
     max_action_s: Positive = Field(default=12.0, description="A longer span with no physical cut is divided.")
     static_speed: Positive = Field(
         default=0.01, description="m/s (or normalised joint units) below which nothing moves."
@@ -198,6 +201,15 @@ class ClusterSpec(Section):
     sample: Count = Field(default=200_000, description="Events the fit looks at, chosen by hash of their id.")
     min_cluster: Count = 20
     min_seed_ari: Fraction = 0.75
+    refit: Literal["on_drift", "always", "never"] = Field(
+        default="on_drift", description="When clusters that were fitted once are fitted again."
+    )
+    drift_share: Fraction = Field(
+        default=0.05, description="Refit when more of the new events lie beyond the fit's 99th percentile."
+    )
+    growth: Annotated[float, Field(gt=1)] = Field(
+        default=4.0, description="Refit when the corpus has so many times the events of the fit."
+    )
 
     @model_validator(mode="after")
     def _clusters_can_be_filled(self) -> "ClusterSpec":

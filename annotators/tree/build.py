@@ -17,7 +17,7 @@ from annotators.tracks.choose import BOUNDED, Choice, Use
 from annotators.tracks.inform import informed, recovered, told_cuts, told_primitives, worded
 from annotators.tracks.place import Given, Piece, Tiler, given_spans, within
 from annotators.tracks.words import verb_of
-from annotators.tree.divide import divide_long, on_frames, pieces_between, range_edge
+from annotators.tree.divide import divide_long, on_frames, pieces_between, range_edge, windows_between
 from annotators.tree.evidence import Evidence, Goal, Label, Phase
 from annotators.tree.place import placed
 from annotators.tree.ranges import Fits
@@ -184,16 +184,22 @@ class _Range:
         return [_Action(_joined(nodes, piece.given), tuple(nodes))]
 
     def _segments(self, action: _Action) -> Iterator[_Node]:
-        """The motion primitives of an action."""
+        """The motion primitives of an action, or its windows."""
         builder = self.builder
         for node in action.parts:
-            inner = _inside(self.primitives, node.start.frame, node.end.frame)
-            parts = pieces_between(node.start, node.end, inner, builder.fits, int(_LEAST_SEGMENT_S * NS_PER_S))
-            parts = divide_long(parts, builder.spec.max_segment_s, self.unrest, builder.clock, builder.fits)
+            parts = self._parts(node)
             for start, end in pairwise(parts):
                 whole = len(parts) == 2
                 label = node.label if whole else builder.evidence.segment_label(node.label, start, end)
                 yield _Node(start, end, label)
+
+    def _parts(self, node: _Node) -> list[Boundary]:
+        builder, spec = self.builder, self.builder.spec
+        if spec.window_frames is not None:
+            return windows_between(node.start, node.end, spec.window_frames, builder.clock, builder.fits)
+        inner = _inside(self.primitives, node.start.frame, node.end.frame)
+        parts = pieces_between(node.start, node.end, inner, builder.fits, int(_LEAST_SEGMENT_S * NS_PER_S))
+        return divide_long(parts, spec.max_segment_s, self.unrest, builder.clock, builder.fits)
 
 
 def _is_given(edge: Boundary) -> bool:

@@ -92,3 +92,17 @@ def _calmest(
             t_ns = clock.edge_ns(frame)
             return Boundary(BoundaryKind.DURATION_CAP, frame, t_ns, prior.confidence, prior.sigma_s, (name,))
     return None
+
+
+def windows_between(start: Boundary, end: Boundary, n_frames: int, clock: FrameClock, fits: Fits) -> list[Boundary]:
+    """``[start, end)`` as windows of ``n_frames``; the last takes what is left over, so that none is shorter.
+
+    Where a window would not be a valid event, it is joined with the next.
+    """
+    prior = PRIORS[BoundaryKind.DURATION_CAP]
+    edges = [start]
+    for frame in range(start.frame + n_frames, end.frame - n_frames + 1, n_frames):
+        if fits(edges[-1].frame, frame) and fits(frame, end.frame):
+            t_ns = clock.edge_ns(frame)
+            edges.append(Boundary(BoundaryKind.DURATION_CAP, frame, t_ns, prior.confidence, prior.sigma_s, ("window",)))
+    return [*edges, end]

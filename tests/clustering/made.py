@@ -118,7 +118,7 @@ def thumbnail(frame: int, colour: tuple[int, int, int] = (200, 100, 50), camera:
 
 
 def embedding(
-    name: str, vector: Floats, space: Space = Space.ACTION, model: str = "joinery-poses-v1:32x6"
+    name: str, vector: Floats, space: Space = Space.ACTION, model: str = "joinery-poses-v2:32x6"
 ) -> Embedding:
     return Embedding(name, EPISODE, space, model, np.asarray(vector, np.float32))
 

@@ -32,9 +32,9 @@ def calibrated(closed: float, opened: float) -> Calibration:
 def test_poses_are_preferred_to_joints() -> None:
     found = embeddings(track(arm(PATH), joints=JOINTS))
     assert [(item.event_id, item.space, item.model) for item in found] == [
-        ("ev-a", Space.ACTION, "joinery-poses-v1:32x6"), ("ev-b", Space.ACTION, "joinery-poses-v1:32x6"),
+        ("ev-a", Space.ACTION, "joinery-poses-v2:32x6"), ("ev-b", Space.ACTION, "joinery-poses-v2:32x6"),
     ]  # fmt: skip
-    assert all(len(item.vector) == 70 and item.vector.dtype == np.float32 for item in found)
+    assert all(len(item.vector) == 94 and item.vector.dtype == np.float32 for item in found)
 
 
 def test_a_robot_with_joints_only_is_embedded_among_its_own_kind() -> None:
@@ -53,9 +53,9 @@ def test_joints_are_described_relative_to_their_start() -> None:
 def test_openings_are_read_on_the_dataset_s_scale() -> None:
     raw = np.linspace(0.08, 0.0, 40)
     found = embeddings(track(arm(PATH, raw)), calibrated(0.0, 0.08))
-    assert found[0].vector[26] == pytest.approx(1, abs=0.01)
-    assert found[1].vector[27] == pytest.approx(0, abs=0.01)
-    np.testing.assert_array_equal(embeddings(track(arm(PATH, raw)))[0].vector[22:29], 0)
+    assert found[0].vector[33] == pytest.approx(0.33, abs=0.01)
+    assert found[1].vector[34] == pytest.approx(0, abs=0.01)
+    np.testing.assert_array_equal(embeddings(track(arm(PATH, raw)))[0].vector[29:41], 0)
 
 
 def test_commanded_poses_stand_in_for_missing_measured_ones() -> None:

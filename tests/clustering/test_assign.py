@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from clustering.assign import STAGE, AssignSlice, assign, place
+from clustering.assign import STAGE, AssignSlice, assign
 from clustering.cluster import fit_corpus
 from pipeline.stage import Bundle
 from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Embedding, Space
@@ -27,7 +27,7 @@ def corpus(space: Space, model: str) -> list[Embedding]:
 
 
 MODELS = fit_corpus(
-    [corpus(Space.VISION_LANGUAGE, WORDS), corpus(Space.ACTION, "joinery-poses-v1:32x6")],
+    [corpus(Space.VISION_LANGUAGE, WORDS), corpus(Space.ACTION, "joinery-poses-v2:32x6")],
     ClusterSpec(k_vision_language=2, k_action=2),
 )
 
@@ -55,13 +55,6 @@ def test_an_event_without_actions_has_the_null_cluster() -> None:
     assert (found.action, found.action_distance, found.tail) == (NULL_CLUSTER, 0.0, False)
 
 
-def test_ids_are_counted_from_the_model_s_first() -> None:
-    moved = dataclasses.replace(MODELS[0], first_cluster=100)
-    assert [k for k, _, _ in place(moved, np.float32([LEFT, RIGHT]))] == [
-        100 + k for k, _, _ in place(MODELS[0], np.float32([LEFT, RIGHT]))
-    ]
-
-
 def test_far_from_everything_is_the_tail() -> None:
     (found,) = assigned([event()], [seen(np.array([0.0, 50, 0]))])
     assert found.tail
@@ -78,16 +71,6 @@ def test_events_of_a_source_of_recoveries_are_recoveries_but_no_tail_for_it() ->
     of = dataclasses.replace(episode(), kind=SourceKind.RECOVERY)
     (found,) = assign(of, [event()], [seen(LEFT)], MODELS)
     assert (found.recovery, found.tail) == (True, False)
-
-
-def test_about_one_percent_of_the_fitted_events_is_the_tail() -> None:
-    vectors = np.stack([item.vector for item in corpus(Space.VISION_LANGUAGE, WORDS)])
-    assert np.mean([far for _, _, far in place(MODELS[1], vectors)]) < 0.05
-
-
-def test_the_batch_an_event_is_placed_in_does_not_matter() -> None:
-    vectors = np.stack([item.vector for item in corpus(Space.ACTION, "joinery-poses-v1:32x6")])
-    assert place(MODELS[0], vectors) == [place(MODELS[0], row[None])[0] for row in vectors]
 
 
 def test_events_that_were_not_embedded_are_not_assigned() -> None:

@@ -39,7 +39,7 @@ def test_models_are_kept_apart_and_sorted() -> None:
     ]
     found = sample_models([mixed], 10)
     assert [(s.space, s.model, s.vectors.shape) for s in found] == [
-        (Space.ACTION, "joinery-joints-v1:x", (1, 5)), (Space.ACTION, "joinery-poses-v1:32x6", (1, 2)),
+        (Space.ACTION, "joinery-joints-v1:x", (1, 5)), (Space.ACTION, "joinery-poses-v2:32x6", (1, 2)),
         (Space.VISION_LANGUAGE, "joinery-words-v1:2", (1, 3)),
     ]  # fmt: skip
 

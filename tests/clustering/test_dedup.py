@@ -22,7 +22,7 @@ from tests.clustering.made import assignment
 from tests.clustering.test_copies import outline
 
 SPEC = DedupSlice(dedup=DedupSpec(), split=SplitSpec(validation_fraction=0.4, test_fraction=0.2))
-V, A = "joinery-words-v1:0", "joinery-poses-v1:32x6"
+V, A = "joinery-words-v1:0", "joinery-poses-v2:32x6"
 
 
 def model(space: Space, name: str) -> ClusterModel:

@@ -8,10 +8,11 @@ import pytest
 from sklearn.metrics import normalized_mutual_info_score
 
 from clustering.action_embedding import action_embeddings
-from clustering.assign import assign, place
+from clustering.assign import assign
 from clustering.balance import balance
 from clustering.cluster import fit_corpus
 from clustering.embed import embed
+from clustering.place import place
 from clustering.roster import roster_of
 from clustering.schedule import schedule
 from clustering.strata import count_strata
@@ -75,7 +76,7 @@ def test_action_clusters_are_phases(
     truth = {item.event_id: str(phase) for item, phase in labelled}
     model = next(m for m in fit_corpus([embeddings], ClusterSpec(k_action=k, min_seed_ari=0)) if m.space == "action")
     moved = [item for item in embeddings if item.space == "action"]
-    found = np.array([cluster for cluster, _, _ in place(model, np.stack([item.vector for item in moved]))])
+    found = place(model, np.stack([item.vector for item in moved])).cluster
     phases = np.array([truth[item.event_id] for item in moved])
     most = sum(np.unique(phases[found == cluster], return_counts=True)[1].max() for cluster in set(found))
     assert normalized_mutual_info_score(phases, found) >= least_nmi
@@ -112,7 +113,7 @@ def test_real_simulator_recordings_embed_into_the_space_of_poses(real: Path) -> 
     assert n_events >= 3
     assert len(found) == 2 * n_events
     assert all(np.isfinite(item.vector).all() for item in found)
-    assert {item.model for item in found if item.space == "action"} == {"joinery-poses-v1:32x6"}
+    assert {item.model for item in found if item.space == "action"} == {"joinery-poses-v2:32x6"}
 
 
 def real_actions(folder: Path, **columns: Any) -> list[Embedding]:
@@ -152,4 +153,4 @@ def test_a_real_robot_with_poses_is_embedded_by_them(real: Path) -> None:
         position={"column": "observation.state.cartesian_position", "start": 0, "stop": 3},
         rotation={"column": "observation.state.cartesian_position", "start": 3, "stop": 6, "encoding": "euler_xyz"},
     )  # fmt: skip
-    assert {item.model for item in found} == {"joinery-poses-v1:32x6"}
+    assert {item.model for item in found} == {"joinery-poses-v2:32x6"}

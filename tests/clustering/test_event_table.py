@@ -58,4 +58,4 @@ def test_points_are_projected_into_their_rows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(points.of(np.array([2, 0]), Space.VISION_LANGUAGE), [[0, 1, 0, 0], [0, 0, 1, 0]])
     np.testing.assert_array_equal(points.of(np.array([2, 1]), Space.ACTION), [[0, 0, 0, 1], [0, 0, 0, 0]])
     with pytest.raises(KeyError):
-        points.write([Embedding("ev-0", "ep", Space.ACTION, "joinery-poses-v1:8x2", look)], np.array([0]))
+        points.write([Embedding("ev-0", "ep", Space.ACTION, "joinery-poses-v2:8x2", look)], np.array([0]))

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clustering.motion_shape import Vector, window_of
-from clustering.pose_embedding import heading, pose_vector
+from clustering.pose_embedding import ArmMotion, arm_features, heading, opening_trend, path_trend, pose_vector
 from schemas.episode import Arm, ArmTrack
 from tests.clustering.made import arm, clock, span
 
-ARM_DIMS = 29
+ARM_DIMS = 41
 
 
 def arc(
@@ -54,12 +54,56 @@ def test_a_displacement_under_a_centimetre_has_no_heading() -> None:
 def test_scalars_stand_after_the_shape() -> None:
     straight = np.linspace([0, 0, 0], [0.3, 0, -0.4], 40)
     features = vector(arm(straight, np.linspace(1, 0, 40)))
-    log_duration, log_length, straightness, dz = features[18:22]
+    log_duration, log_length, straightness, rise = features[18:22] / [0.5, 0.5, 0.5, 0.8]
     assert log_duration == pytest.approx(math.log(2))
     assert log_length == pytest.approx(math.log(0.5), abs=1e-5)
     assert straightness == pytest.approx(1)
-    assert dz == pytest.approx(-0.4, abs=1e-6)
-    np.testing.assert_allclose(features[26:29], [1, 0, -1], atol=1e-6)
+    assert rise == pytest.approx(-0.4, abs=1e-6)
+    np.testing.assert_allclose(features[33:35], [0.33, 0], atol=1e-6)
+
+
+def test_the_trend_says_which_way_and_how_fast_at_both_ends() -> None:
+    """Half a metre down in two seconds, then at rest."""
+    path = np.stack([np.zeros(32), np.zeros(32), -np.minimum(np.linspace(0, 1, 32), 0.5)], axis=1)
+    elevation, *rest = path_trend(path, 2.0)
+    assert elevation == pytest.approx(-2.3)
+    vertical, speed = rest[:3], rest[3:]
+    assert vertical[0] == pytest.approx(-1.2, abs=1e-3)
+    assert vertical[2] == 0
+    assert speed[0] == pytest.approx(math.log(0.5), abs=1e-6)
+    assert speed[2] == pytest.approx(math.log(0.01))
+
+
+def test_a_path_three_times_as_long_has_little_more_shape() -> None:
+    small, large = (np.linalg.norm(arm_features(motion(arc(size=size)), 2.0, 6)[:18]) for size in (0.2, 0.6))
+    assert small < large < 1.5 * small
+
+
+def motion(path: NDArray[np.float64]) -> ArmMotion:
+    return ArmMotion(path - path[0], None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("opening", "change", "opened", "closed"),
+    [
+        (np.full(32, 0.4), 0, 0, 0),
+        (np.linspace(0.9, 0.3, 32), -1, 0, 1),
+        (np.linspace(0.3, 0.9, 32), 1, 1, 0),
+        (np.r_[np.linspace(0.9, 0.3, 16), np.linspace(0.3, 0.9, 16)], 0, 1, 1),
+    ],
+)
+def test_closing_and_opening_are_told_apart_whatever_their_size(
+    opening: Vector, change: float, opened: float, closed: float
+) -> None:
+    found = opening_trend(opening)
+    assert found[7] == pytest.approx(2.5 * change, abs=1e-6)
+    np.testing.assert_allclose(found[8:10], [1.3 * opened, 1.3 * closed], atol=2e-3)
+    assert np.sign(found[10:]).tolist() == np.sign(opening[[0, -1]] - 0.65).tolist()
+
+
+def test_the_noise_of_fingers_is_no_change() -> None:
+    still = 0.4 + 0.005 * np.random.default_rng(0).normal(size=32)
+    assert np.abs(opening_trend(still)[7:10]).max() < 0.5
 
 
 def test_the_busier_arm_comes_first() -> None:
@@ -71,7 +115,7 @@ def test_the_busier_arm_comes_first() -> None:
 
 def test_closing_counts_as_activity() -> None:
     still, closing = arm(np.zeros((40, 3)), which=Arm.LEFT), arm(np.zeros((40, 3)), np.linspace(1, 0, 40))
-    assert vector(still, closing)[28] == pytest.approx(-1)
+    assert vector(still, closing)[36] == pytest.approx(-2.5)
 
 
 def test_one_arm_looks_like_two_of_which_one_rests() -> None:
@@ -84,18 +128,18 @@ def test_the_second_arm_stands_where_the_first_sees_it() -> None:
     beside = [vector(arm(arc(turn)), arm(np.tile(arc(turn)[:1], (40, 1)) + apart, which=Arm.LEFT)) for turn, apart in
               ((0.0, [0.0, 0.5, 0.0]), (math.pi / 2, [-0.5, 0.0, 0.0]))]  # fmt: skip
     np.testing.assert_allclose(beside[0], beside[1], atol=1e-5)
-    np.testing.assert_allclose(beside[0][58:61], [0, 0.5, 0], atol=1e-6)
-    np.testing.assert_allclose(beside[0][64:], 0, atol=1e-6)
+    np.testing.assert_allclose(beside[0][82:85], [0, 0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(beside[0][88:], 0, atol=1e-6)
 
 
 def test_an_arm_without_poses_still_tells_its_opening() -> None:
     features = vector(arm(arc()), arm(None, np.linspace(0, 1, 40), which=Arm.LEFT))
-    assert features[ARM_DIMS + 28] == pytest.approx(1)
-    assert not features[58:].any()
+    assert features[ARM_DIMS + 36] == pytest.approx(2.5)
+    assert not features[82:].any()
 
 
 @pytest.mark.parametrize("coefficients", [1, 6, 32])
 def test_the_length_depends_on_the_recipe_only(coefficients: int) -> None:
-    expected = 2 * (3 * coefficients + 11) + 12
+    expected = 2 * (3 * coefficients + 23) + 12
     assert len(vector(arm(arc()), coefficients=coefficients)) == expected
     assert len(vector(arm(arc()), arm(arc(1.0), which=Arm.LEFT), coefficients=coefficients)) == expected

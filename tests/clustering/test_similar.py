@@ -10,7 +10,7 @@ from clustering.similar import most_similar
 from schemas.cluster import Embedding, Space
 from schemas.recipe import ClusterSpec
 
-V, A = "joinery-words-v1:64", "joinery-poses-v1:32x6"
+V, A = "joinery-words-v1:64", "joinery-poses-v2:32x6"
 RNG = np.random.default_rng(0)
 GROUPS = RNG.normal(size=(4, 80)).astype(np.float32)
 

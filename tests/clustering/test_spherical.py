@@ -27,10 +27,18 @@ def test_separated_bunches_are_found_however_uneven() -> None:
 def test_a_bunch_too_small_is_dissolved() -> None:
     points, _ = bunches([200, 200, 5])
     with one_thread():
-        centroids = cluster_points(points, 3, 20, seed=0)
-        sizes = np.bincount(nearest(points, centroids)[0])
-    assert len(centroids) == 2
-    assert sizes.min() >= 20
+        two, three = (cluster_points(points, k, 20, seed=0) for k in (2, 3))
+    assert len(two) == 2
+    assert np.bincount(nearest(points, two)[0]).min() >= 20
+    assert np.bincount(nearest(points, three)[0]).min() >= 20
+
+
+def test_a_dissolved_cluster_is_made_up_for_where_events_can_fill_another() -> None:
+    """Two bunches and a loner: three clusters exist only if a bunch is divided."""
+    points, _ = bunches([200, 200, 5], spread=0.2)
+    with one_thread():
+        assert len(cluster_points(points, 3, 20, seed=0)) == 3
+        assert len(cluster_points(points, 3, 150, seed=0)) == 2
 
 
 def test_centroids_are_unit_vectors_and_the_same_every_time() -> None:

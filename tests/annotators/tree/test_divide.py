@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotators.tree.claim import make_cut
-from annotators.tree.divide import divide_long, on_frames, pieces_between, range_edge
+from annotators.tree.divide import divide_long, on_frames, pieces_between, range_edge, windows_between
 from annotators.tree.ranges import fits_event
 from schemas.event import BoundaryKind
 from schemas.time import NS_PER_S, FrameClock
@@ -79,3 +79,23 @@ def test_every_piece_is_valid_whatever_the_cuts_and_rows(
     edges = divide_long(edges, longest, (np.arange(100.0), "d"), CLOCK, fits)
     assert (edges[0], edges[-1]) == (START, END)
     assert all(fits(a.frame, b.frame) for a, b in pairwise(edges))
+
+
+@given(st.integers(0, 60), st.integers(5, 40), st.integers(5, 30))
+def test_windows_have_the_length_asked_for_and_the_last_takes_what_is_left(first: int, n: int, length: int) -> None:
+    start, end = range_edge(first, CLOCK), range_edge(first + n, CLOCK)
+    edges = windows_between(start, end, length, CLOCK, FITS)
+    assert (edges[0], edges[-1]) == (start, end)
+    lengths = [b.frame - a.frame for a, b in pairwise(edges)]
+    assert lengths[:-1] == [length] * (len(lengths) - 1)
+    assert lengths[-1] < 2 * length
+    assert lengths[-1] >= min(n, length)
+    assert all(edge.kind is BoundaryKind.DURATION_CAP for edge in edges[1:-1])
+    assert [edge.t_ns for edge in edges] == [CLOCK.edge_ns(edge.frame) for edge in edges]
+
+
+def test_windows_without_action_rows_are_joined_with_the_next() -> None:
+    """Rows in the first and the last second only: nothing between can be an event."""
+    rows = np.r_[np.arange(0, 10), np.arange(90, 100)] * (NS_PER_S // 10)
+    edges = windows_between(START, END, 10, CLOCK, fits_event(CLOCK, rows.astype(np.int64)))
+    assert [edge.frame for edge in edges] == [0, 10, 100]

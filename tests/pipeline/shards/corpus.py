@@ -26,7 +26,7 @@ from pipeline.shards import publish, shard
 from pipeline.shards.latest import point_at
 from pipeline.stage import Bundle
 from schemas.calibration import Calibration, OpeningScale, calibration_group
-from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, Membership, Space, Split
+from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, FitCause, Membership, Space, Split
 from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import (
     ActionKind,
@@ -326,6 +326,11 @@ def card_streams(of: Corpus, written: Sequence[Any] = (), batch: int = 7) -> dic
     nothing = np.zeros(0, np.float32)
     model = ClusterModel(
         model_id="cm",
+        version=1,
+        parent="",
+        cause=FitCause.FIRST,
+        drift=0.0,
+        fitted_under="",
         space=Space.ACTION,
         embedding_model="dct-v1",
         mean=nothing,
@@ -334,11 +339,15 @@ def card_streams(of: Corpus, written: Sequence[Any] = (), batch: int = 7) -> dic
         n_projected=0,
         centroids=nothing,
         n_clusters=3,
-        first_cluster=0,
+        cluster_ids=np.arange(3),
+        next_cluster=3,
         distance_p99=0.5,
+        reference=nothing,
+        neighbour_p99=0.5,
         seed_ari=0.9,
         smallest_cluster=20,
         n_fitted=16,
+        n_events=16,
     )
     finding = Finding(of.episodes[0].episode_id, "bench", "align", "frozen", Verdict.TRIM, "frozen | for 1 s")
     records: Mapping[type, Sequence[Any]] = {
