@@ -57,15 +57,18 @@ def _earliest_deadline_first(periods: list[float], slack: float, n_draws: int, t
     return order
 
 
-def two_stage(rows: NDArray[Any], shares: NDArray[Any], n_draws: int) -> Order:
+def two_stage(rows: NDArray[Any], shares: NDArray[Any], n_draws: int, taken: NDArray[Any] | None = None) -> Order:
     """Int64 [n_draws] of cells: chairs go to ``rows`` [K] (a label per cell) first, then to a row's cells.
 
     Every prefix keeps rows within 1 and cells within 2 of their share: a cell deviates from its part of the row's
-    count by less than 1, and the row's count from its own share by less than 1.
+    count by less than 1, and the row's count from its own share by less than 1. ``taken`` as in `chairman`.
     """
     shares = np.asarray(shares, np.float64)
+    turns = np.zeros(len(shares), np.int64) if taken is None else np.asarray(taken, np.int64)
     names, row_of = np.unique(rows, return_inverse=True)
-    row_order = chairman(np.bincount(row_of, shares, len(names)), n_draws)
+    row_turns = np.zeros(len(names), np.int64)
+    np.add.at(row_turns, row_of, turns)
+    row_order = chairman(np.bincount(row_of, shares, len(names)), n_draws, row_turns)
     order = np.zeros(n_draws, np.int64)
     places_by_row = np.split(
         np.argsort(row_order, kind="stable"), np.cumsum(np.bincount(row_order, minlength=len(names)))
@@ -73,5 +76,5 @@ def two_stage(rows: NDArray[Any], shares: NDArray[Any], n_draws: int) -> Order:
     cells_by_row = np.split(np.argsort(row_of, kind="stable"), np.cumsum(np.bincount(row_of, minlength=len(names))))
     for places, cells in zip(places_by_row[:-1], cells_by_row[:-1], strict=True):
         if len(places):
-            order[places] = cells[chairman(shares[cells], len(places))]
+            order[places] = cells[chairman(shares[cells], len(places), turns[cells])]
     return order

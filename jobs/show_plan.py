@@ -12,7 +12,7 @@ from schemas.load_plan import WindowKind
 if TYPE_CHECKING:
     from clustering.load_plan.compile import Compiled
 
-PREFIX_BOUND = {"strict": "< 1", "stride": "< 2"}
+PREFIX_BOUND = {"strict": "< 1", "two_stage": "< 2", "stride": "< 2"}
 
 
 def compiled(out: Console, made: Compiled, folder: str, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.chairman import chairman
+from clustering.chairman import chairman, two_stage
 from clustering.counter_hash import key_of, mix
 from clustering.feistel import permuted
 from clustering.load_plan.cells import Members, cell_names
@@ -53,7 +53,10 @@ def columns(order: DrawOrder, first: int, count: int, turns: Ints) -> Arrays:
     if order.tree is not None:
         cell, inside = draws(order.tree, first, count)
     else:
-        cell = chairman(order.cells.mass, count, turns)
+        if order.spec.order == "strict":
+            cell = chairman(order.cells.mass, count, turns)
+        else:
+            cell = two_stage(order.cells.vision_language, order.cells.mass, count, turns)
         inside = turns[cell] + running_count(cell, len(turns))
     event = _events(order, cell, inside + order.uses_before[cell])
     draw = np.arange(order.first_draw + first, order.first_draw + first + count, dtype=np.int64)

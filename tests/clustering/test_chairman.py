@@ -56,6 +56,10 @@ def test_an_order_goes_on_from_the_turns_had_so_far(shares: NDArray[np.float64],
     whole = chairman(shares, first + more)
     taken = np.bincount(whole[:first], minlength=len(shares))
     assert chairman(shares, more, taken).tolist() == whole[first:].tolist()
+    rows = np.arange(len(shares)) % 3
+    both = two_stage(rows, shares, first + more)
+    taken = np.bincount(both[:first], minlength=len(shares))
+    assert two_stage(rows, shares, more, taken).tolist() == both[first:].tolist()
 
 
 @pytest.mark.slow
