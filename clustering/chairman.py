@@ -40,11 +40,13 @@ def chairman(shares: NDArray[Any], n_draws: int, taken: NDArray[Any] | None = No
 
 def _earliest_deadline_first(periods: list[float], slack: float, n_draws: int, turns: list[int]) -> list[int]:
     """The schedule for turns of the given ``periods`` 1/λ_i: a plain loop over two heaps, kept flat for speed."""
-    waiting = [((turns[i] + slack) * period, i) for i, period in enumerate(periods)]
-    heapq.heapify(waiting)
-    ready: list[tuple[float, int]] = []
-    order = []
     first = sum(turns) + 1
+    released = [(turns[i] + slack) * period for i, period in enumerate(periods)]
+    waiting = [(at, i) for i, at in enumerate(released) if at > first]
+    ready = [((turns[i] + 1 - slack) * periods[i], i) for i, at in enumerate(released) if at <= first]
+    heapq.heapify(waiting)
+    heapq.heapify(ready)
+    order = []
     for t in range(first, first + n_draws):
         # With exact arithmetic some turn is always released (Tijdeman's lemma); `not ready` guards its rounding.
         while waiting and (waiting[0][0] <= t or not ready):

@@ -5,8 +5,9 @@ round(n·p), p being its part of the node's share; draw n goes where that count 
 more than ½ + p·(its parent's). In a Huffman tree a child with children of its own has p ≤ 2/3 (its sibling is at least
 as heavy as the heavier of its two halves), hence inner nodes stay below ½ + 2/3·½ + 4/9·½ + … = 3/2 and every leaf
 below ½ + 3/2 = 2, whatever the shares. Strides with random phases have no such bound: with one cell of half the mass
-and 4,095 small ones they are off by 14, with 100,000 heavy-tailed ones by 26 (benchmarks/load_plan.py). A draw costs the depth of its cell, about
-log2(1/share) steps, and yields its number inside the cell too, which `clustering.feistel` turns into an event.
+and 4,095 small ones they are off by 14 or more, with 100,000 heavy-tailed ones by 26 (benchmarks/load_plan.py). A draw
+costs the depth of its cell, about log2(1/share) steps, and yields its number inside the cell too, which
+`clustering.feistel` turns into an event.
 """
 
 import heapq

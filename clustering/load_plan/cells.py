@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clustering.counter_hash import Keys, keys_of, mix
 from pipeline.errors import StoreError
 from pipeline.loader.catalogue import Catalogue
 from pipeline.loader.plan import Arrays, PlanCells, arrays_digest
@@ -88,6 +89,16 @@ def cell_names(cells: PlanCells) -> list[tuple[int, int, str, int]]:
     return list(zip(*(getattr(cells, name).tolist() for name in _NAMES), strict=True))
 
 
+def cell_keys(cells: PlanCells, seed: int) -> Keys:
+    """A hash of the seed and each cell's name, [K]: what its permutations are made of."""
+    names, source = np.unique(cells.source, return_inverse=True)
+    parts = (cells.vision_language, cells.action, cells.recovery.astype(np.int64))
+    keys = keys_of(f"cell-{seed}", names.tolist())[source]
+    for counter, part in enumerate(parts):
+        keys = mix(keys ^ part.view(np.uint64), counter)
+    return keys
+
+
 def cell_arrays(cells: PlanCells) -> Arrays:
     """As a plan's folder keeps them."""
     return {name: getattr(cells, name) for name in (*_NAMES, "n_events", "mass")}
@@ -119,7 +130,10 @@ def cells_of_events(cells: PlanCells, catalogue: Catalogue) -> NDArray[np.uint32
 def members_of(cell_of_event: NDArray[np.uint32], cells: PlanCells) -> Members:
     """The events of every cell, in the order of the catalogue."""
     counts = np.bincount(cell_of_event, minlength=len(cells.mass))
-    return Members(np.argsort(cell_of_event, kind="stable"), np.cumsum(counts) - counts, counts)
+    # By the lower half, then by the upper one: on 16 bits numpy counts instead of comparing, twice as fast in all.
+    order = np.argsort(cell_of_event.astype(np.uint16), kind="stable")
+    order = order[np.argsort((cell_of_event >> 16).astype(np.uint16)[order], kind="stable")]
+    return Members(order, np.cumsum(counts) - counts, counts)
 
 
 def _numbers(cells: PlanCells, catalogue: Catalogue) -> NDArray[np.int64]:

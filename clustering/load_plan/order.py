@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.chairman import chairman, two_stage
-from clustering.counter_hash import key_of, mix
+from clustering.counter_hash import Keys, mix
 from clustering.feistel import permuted
-from clustering.load_plan.cells import Members, cell_names
+from clustering.load_plan.cells import Members, cell_keys
 from clustering.load_plan.windows import EventSizes, windows
 from clustering.stride import StrideTree, draws, stride_tree
 from pipeline.loader.plan import Arrays, PlanCells
@@ -33,7 +33,7 @@ class DrawOrder:
     first_draw: int
     uses_before: Ints
     """Draws of every cell before the chapter, [K]."""
-    keys: NDArray[np.uint64]
+    keys: Keys
     """Of every cell's permutations: hashes of the seed and the cell's name."""
     tree: StrideTree | None
 
@@ -42,10 +42,8 @@ def draw_order(
     spec: LoadSpec, cells: PlanCells, members: Members, sizes: EventSizes, *, first_draw: int, uses_before: Ints
 ) -> DrawOrder:
     """The order of a chapter whose first draw has the number ``first_draw``."""
-    names = cell_names(cells)
-    keys = np.array([key_of("cell", str(spec.seed), *map(str, name)) for name in names], np.uint64)
     tree = stride_tree(cells.mass, spec.seed) if spec.order == "stride" else None
-    return DrawOrder(spec, cells, members, sizes, first_draw, uses_before, keys, tree)
+    return DrawOrder(spec, cells, members, sizes, first_draw, uses_before, cell_keys(cells, spec.seed), tree)
 
 
 def columns(order: DrawOrder, first: int, count: int, turns: Ints) -> Arrays:
