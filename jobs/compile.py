@@ -98,4 +98,5 @@ def _corpus(blobs: Blobs, sampling: dict[str, Any], there: LoadPlan | None) -> C
         kept = corpus_in(there)
         if kept is not None:
             return kept
-    return corpus_of(read_catalogue(blobs), sampling["cells"], sampling["plan_id"], shard_set_id)
+    catalogue, steps = read_catalogue(blobs), sampling.get("steps", ())
+    return corpus_of(catalogue, sampling["cells"], sampling["plan_id"], shard_set_id, steps=steps)

@@ -78,15 +78,10 @@ class Chapter(Section):
     cells_file: str
     cells_sha256: str = Field(description="`arrays_digest` of the cells and their shares.")
     sampling_plan_id: str = Field(description="Where the shares are from; for people, no part of any hash.")
-    stage: int = Field(description="Of the curriculum: shares are stage/curriculum_stages of the way to the plan's.")
+    stages_left: int = Field(default=0, description="Stages of the sampling plan's curriculum that are still to come.")
     events_file: str
     events_sha256: str = Field(description="`arrays_digest` of what the compiler needs of every event; for extending.")
     shard_set_id: str = Field(description="What it was compiled from; for people, no part of any hash.")
-
-    @property
-    def balance(self) -> float:
-        """How far the shares are from natural (0) to the sampling plan's (1)."""
-        return self.stage / self.spec.curriculum_stages
 
     @property
     def spec_hash(self) -> str:

@@ -40,10 +40,6 @@ class LoadSpec(Section):
     budget: Count = Field(default=768, description="Tokens of a pack.")
     pack_window: Count = Field(default=64, description="Draws a pack chooses among; 1 keeps the order to the letter.")
     packs_per_step: Count = Field(default=8, description="Packs of one optimiser step, over all ranks together.")
-    curriculum_steps: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="Steps over which shares go from natural to the plan's; 0: the plan's at once."
-    )
-    curriculum_stages: Count = Field(default=4, description="In how many stages.")
     cost_linear: NotNegative = Field(default=1.0, description="Modelled cost of a pack per token …")
     cost_quadratic: NotNegative = Field(
         default=1e-4, description="… and per squared tokens of each of its windows: attention. Wan 1.3B: 1/(6·1536)."
@@ -61,17 +57,9 @@ class LoadSpec(Section):
         if self.most_tokens > self.budget:
             found = f"the longest window has {self.most_tokens} tokens, the budget is {self.budget}"
             raise impossible("budget", f"{found}; raise it, or lower max_frames, max_views or max_actions")
-        if 0 < self.curriculum_steps < self.curriculum_stages:
-            found = f"{self.curriculum_steps} steps in {self.curriculum_stages} stages"
-            raise impossible("curriculum_stages", f"found {found}, expected a step per stage at least")
         if self.cost_linear + self.cost_quadratic == 0:
             raise impossible("cost_linear", "both costs are 0: nothing would be balanced between ranks; raise one")
         return self
-
-    @property
-    def first_stage(self) -> int:
-        """Where a plan begins: 0 in a curriculum, else at once where it ends."""
-        return 0 if self.curriculum_steps else self.curriculum_stages
 
     @property
     def most_tokens(self) -> int:

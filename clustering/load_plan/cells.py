@@ -4,8 +4,7 @@ A cell is a (vision-language, action) pair; where the balance limits sources or 
 it recovers. Cells are sorted by these names, whatever order the sampling plan lists them in.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +29,12 @@ class Members:
     counts: NDArray[np.int64]
 
 
-def plan_cells(cells: Iterable[Mapping[str, Any]]) -> PlanCells:
-    """The cells of a sampling plan as its JSON has them, sorted. Raises StoreError when there are none."""
+def plan_cells(cells: Sequence[Mapping[str, Any]], mass: Sequence[float] | None = None) -> PlanCells:
+    """The cells of a sampling plan as its JSON has them, sorted, with their own shares or those in ``mass``.
+
+    Raises StoreError when there are none.
+    """
+    shares = [cell["mass"] for cell in cells] if mass is None else mass
     found = sorted(
         (
             cell["vision_language"],
@@ -39,49 +42,21 @@ def plan_cells(cells: Iterable[Mapping[str, Any]]) -> PlanCells:
             cell.get("source") or ANY_SOURCE,
             ANY_RECOVERY if cell.get("recovery") is None else int(cell["recovery"]),
             cell["n_events"],
-            cell["mass"],
+            share,
         )
-        for cell in cells
+        for cell, share in zip(cells, shares, strict=True)
     )
     if not found:
         raise StoreError("the sampling plan has no cells: the shard set holds no training events")
-    v, a, source, recovery, n_events, mass = zip(*found, strict=True)
+    v, a, source, recovery, n_events, sorted_shares = zip(*found, strict=True)
     return PlanCells(
         np.array(v, np.int64),
         np.array(a, np.int64),
         np.array(source, np.str_),
         np.array(recovery, np.int8),
         np.array(n_events, np.int64),
-        np.array(mass, np.float64),
+        np.array(sorted_shares, np.float64),
     )
-
-
-def tempered(cells: PlanCells, balance: float) -> PlanCells:
-    """The cells with shares ``balance`` of the way from natural (0) to the plan's (1).
-
-    Shares go along natural·(π/natural)^balance, rescaled: the path between two distributions that gives up as little
-    entropy relative to the natural one as it can. Nobody's uses leave the box [f, R] on the way, because the ratio of
-    the most used cell only rises and that of the least used only falls.
-    """
-    if balance == 1.0:
-        return cells
-    natural = cells.n_events / cells.n_events.sum()
-    path = natural * _power(cells.mass / natural, balance)
-    mass = path / math.fsum(path)
-    return PlanCells(cells.vision_language, cells.action, cells.source, cells.recovery, cells.n_events, mass)
-
-
-def _power(base: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
-    """base^exponent for 0 ≤ exponent < 1, to 2^-20 of the exponent, from square roots alone.
-
-    Those are rounded alike on every machine, which libraries' powers are not; a plan's hash must not depend on it.
-    """
-    found, root = np.ones_like(base), base
-    for bit in range(1, 21):
-        root = np.sqrt(root)
-        if round(exponent * (1 << 20)) >> (20 - bit) & 1:
-            found = found * root
-    return found
 
 
 def cell_names(cells: PlanCells) -> list[tuple[int, int, str, int]]:

@@ -6,7 +6,7 @@ rewritten: what an older header named stays readable, and the header itself stay
 
 from dataclasses import dataclass
 
-from clustering.load_plan.cells import cells_digest, tempered
+from clustering.load_plan.cells import cells_digest
 from clustering.load_plan.corpus import Corpus
 from clustering.load_plan.draft import Draft, Target
 from clustering.load_plan.measure import Realised
@@ -33,7 +33,7 @@ def compile_plan(
     if out.exists(HEADER):
         raise JoineryError(f"{out.url}: a load plan is there already; pass --append to extend it, or another --out")
     draft = Draft(out, segment_draws)
-    draft.open_chapter(corpus, spec, spec.first_stage)
+    draft.open_chapter(corpus, spec, len(corpus.rise))
     draft.extend(corpus, target)
     return Compiled(draft.write(()), draft.realised)
 
@@ -64,7 +64,8 @@ def append(
         )
     draft.take_over(plan, cut)
     if not same:
-        draft.open_chapter(corpus, spec, spec.first_stage)
+        shares_stay = same_shares(old.chapters[-1], corpus)
+        draft.open_chapter(corpus, spec, old.chapters[-1].stages_left if shares_stay else len(corpus.rise))
     if target.reached(draft.n_draws, draft.n_steps):
         raise JoineryError(
             f"{out.url}: it has {draft.n_steps} steps of {draft.n_draws} draws there already; ask for more"
@@ -78,9 +79,14 @@ def append(
 
 def is_same(chapter: Chapter, corpus: Corpus, spec: LoadSpec) -> bool:
     """Whether a chapter goes on as this specification of this corpus says."""
-    if (chapter.spec, chapter.catalogue) != (spec, corpus.catalogue):
+    return chapter.spec == spec and same_shares(chapter, corpus)
+
+
+def same_shares(chapter: Chapter, corpus: Corpus) -> bool:
+    """Whether a chapter draws from these events in these shares, at its stage of a curriculum."""
+    if chapter.catalogue != corpus.catalogue or chapter.stages_left > len(corpus.rise):
         return False
-    return chapter.cells_sha256 == cells_digest(tempered(corpus.cells, chapter.balance))
+    return chapter.cells_sha256 == cells_digest(corpus.shares(chapter.stages_left))
 
 
 def differences(old: Chapter, new: Chapter) -> list[str]:

@@ -4,7 +4,7 @@ Read from a shard set once; a plan's folder keeps what is needed of it, 10 bytes
 opens no manifest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +18,31 @@ from pipeline.loader.plan import Arrays, LoadPlan, PlanCells
 
 
 @dataclass(frozen=True, eq=False)
+class Stage:
+    """Shares that hold for so many draws, before others do."""
+
+    cells: PlanCells
+    n_draws: int
+
+
+@dataclass(frozen=True, eq=False)
 class Corpus:
     """N events in K cells."""
 
     cells: PlanCells
-    """With the sampling plan's shares."""
+    """With the shares of the sampling plan; with a curriculum, those it ends with."""
     cell_of_event: NDArray[np.uint32]
     sizes: EventSizes
     catalogue: str
     """Digest of the catalogue."""
     sampling_plan_id: str
     shard_set_id: str
+    rise: tuple[Stage, ...] = ()
+    """Stages of a curriculum before its last one."""
+
+    def shares(self, stages_left: int) -> PlanCells:
+        """The cells as they are when so many stages are still to come."""
+        return self.rise[-stages_left].cells if stages_left else self.cells
 
     def arrays(self) -> Arrays:
         """The events, as a plan's folder keeps them."""
@@ -42,19 +56,29 @@ class Corpus:
 
 
 def corpus_of(
-    catalogue: Catalogue, cells: Iterable[Mapping[str, Any]], sampling_plan_id: str, shard_set_id: str
+    catalogue: Catalogue,
+    cells: Sequence[Mapping[str, Any]],
+    sampling_plan_id: str,
+    shard_set_id: str,
+    *,
+    steps: Sequence[Mapping[str, Any]] = (),
 ) -> Corpus:
-    """The corpus of a shard set. Raises StoreError when the sampling plan's ``cells`` are not the catalogue's."""
-    found = plan_cells(cells)
+    """The corpus of a shard set; ``cells`` and ``steps`` of the curriculum as the sampling plan's JSON has them.
+
+    Raises StoreError when the cells are not the catalogue's.
+    """
+    stages = [Stage(plan_cells(cells, step["masses"]), step["n_draws"]) for step in steps]
+    found = stages[-1].cells if stages else plan_cells(cells)
     sizes = EventSizes(catalogue.n_frames, catalogue.n_views, catalogue.n_action_rows)
     of_event = cells_of_events(found, catalogue)
-    return Corpus(found, of_event, sizes, catalogue.digest, sampling_plan_id, shard_set_id)
+    digest = catalogue.digest
+    return Corpus(found, of_event, sizes, digest, sampling_plan_id, shard_set_id, tuple(stages[:-1]))
 
 
 def corpus_in(plan: LoadPlan) -> Corpus | None:
     """What the end of a plan draws from, as its folder has it; None in a curriculum, which knows no final shares."""
     chapter = plan.header.chapters[-1]
-    if chapter.stage < chapter.spec.curriculum_stages:
+    if chapter.stages_left:
         return None
     arrays = plan.events(chapter)
     sizes = EventSizes(arrays["n_frames"], arrays["n_views"], arrays["n_action_rows"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clustering.load_plan.cells import cell_arrays, cell_names, members_of, tempered
+from clustering.load_plan.cells import cell_arrays, cell_names, members_of
 from clustering.load_plan.corpus import Corpus
 from clustering.load_plan.measure import Realised, measure
 from clustering.load_plan.order import DrawOrder, Ints, draw_order
@@ -85,9 +85,9 @@ class Draft:
             self._standing = standing_of(arrays, self._uses)
             self._open = steps_of(arrays) if self.segments[-1].n_draws < self._segment_draws else None
 
-    def open_chapter(self, corpus: Corpus, spec: LoadSpec, stage: int) -> None:
+    def open_chapter(self, corpus: Corpus, spec: LoadSpec, stages_left: int) -> None:
         """Begin steps of another kind after the last one."""
-        cells = tempered(corpus.cells, stage / spec.curriculum_stages)
+        cells = corpus.shares(stages_left)
         cells_file, cells_sha256 = self._put("cells", cell_arrays(cells))
         events_file, events_sha256 = self._put("events", corpus.arrays())
         chapter = Chapter(
@@ -100,7 +100,7 @@ class Draft:
             cells_file=cells_file,
             cells_sha256=cells_sha256,
             sampling_plan_id=corpus.sampling_plan_id,
-            stage=stage,
+            stages_left=stages_left,
             events_file=events_file,
             events_sha256=events_sha256,
             shard_set_id=corpus.shard_set_id,
@@ -112,13 +112,19 @@ class Draft:
         order: DrawOrder | None = None
         while not target.reached(self.n_draws, self.n_steps):
             chapter = self.chapters[-1]
-            end = stage_end(chapter)
-            if self.n_steps >= end:
-                self.open_chapter(corpus, chapter.spec, chapter.stage + 1)
+            left = self._draws_left(corpus, chapter)
+            if left <= 0:
+                self.open_chapter(corpus, chapter.spec, chapter.stages_left - 1)
                 order = None
                 continue
             order = order or self._order(corpus)
-            self._grow(order, target, end)
+            self._grow(order, target, left)
+
+    def _draws_left(self, corpus: Corpus, chapter: Chapter) -> int:
+        """Draws until the next stage of the curriculum; the last one has no end."""
+        if not chapter.stages_left:
+            return ENDLESS
+        return corpus.rise[-chapter.stages_left].n_draws - int(self._uses.sum())
 
     def write(self, history: tuple[Superseded, ...]) -> LoadPlanHeader:
         """Write the header: from here on the folder holds this plan."""
@@ -138,13 +144,13 @@ class Draft:
         self._out.put_bytes(HEADER, header.model_dump_json(indent=1).encode())
         return header
 
-    def _grow(self, order: DrawOrder, target: Target, end: int) -> None:
+    def _grow(self, order: DrawOrder, target: Target, left: int) -> None:
         """One compilation: the last segment filled up, or another one begun."""
         standing = self._standing or beginning(len(self._uses))
         room = self._segment_draws - (self._open.n_draws if self._open else 0)
         wanted = target.draws - self.n_draws if target.draws > self.n_draws else room
-        at_most = min(end, target.steps or ENDLESS) - self.n_steps
-        steps, after = compile_steps(order, standing, min(room, wanted), at_most)
+        at_most = (target.steps or ENDLESS) - self.n_steps
+        steps, after = compile_steps(order, standing, min(room, wanted, left), at_most)
         measure(self.realised, order, steps, before=standing, after=after, uses=self._uses)
         self._count(steps.columns["cell"], steps.columns["draw"])
         if self._open:
@@ -204,12 +210,3 @@ class Draft:
         if not self._out.exists(name):
             self._out.put_bytes(name, write_npz(arrays))
         return name, sha256
-
-
-def stage_end(chapter: Chapter) -> int:
-    """The step at which a chapter's stage of the curriculum is over; the last stage never is."""
-    spec, stage = chapter.spec, chapter.stage
-    if stage >= spec.curriculum_stages:
-        return ENDLESS
-    before, after = (number * spec.curriculum_steps // spec.curriculum_stages for number in (stage, stage + 1))
-    return chapter.first_step + after - before

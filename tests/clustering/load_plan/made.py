@@ -13,8 +13,17 @@ from schemas.recipe_load import LoadSpec
 SPEC = LoadSpec(packs_per_step=4, budget=300)
 
 
-def made_corpus(counts: Sequence[int], mass: Sequence[float] | None = None, seed: int = 0, name: str = "x") -> Corpus:
-    """Cells with these many events, two to a vision-language cluster; shares in proportion to √n unless given."""
+def made_corpus(
+    counts: Sequence[int],
+    mass: Sequence[float] | None = None,
+    seed: int = 0,
+    name: str = "x",
+    steps: Sequence[tuple[int, Sequence[float]]] = (),
+) -> Corpus:
+    """Cells with these many events, two to a vision-language cluster; shares in proportion to √n unless given.
+
+    ``steps`` of a curriculum: draws and shares of each.
+    """
     n_cells, n_events = len(counts), sum(counts)
     keys = np.arange(n_events, dtype=np.uint64) + np.uint64(seed << 32)
 
@@ -38,4 +47,5 @@ def made_corpus(counts: Sequence[int], mass: Sequence[float] | None = None, seed
         {"vision_language": c // 2, "action": c % 2, "n_events": n, "mass": float(share)}
         for c, (n, share) in enumerate(zip(counts, weights / weights.sum(), strict=True))
     ]
-    return corpus_of(catalogue_of(columns, ("lab",)), cells[::-1], "pl-made", "ss-made")
+    rise = [{"n_draws": n_draws, "masses": list(shares)[::-1]} for n_draws, shares in steps]
+    return corpus_of(catalogue_of(columns, ("lab",)), cells[::-1], "pl-made", "ss-made", steps=rise)

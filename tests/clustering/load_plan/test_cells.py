@@ -5,14 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from clustering.load_plan.cells import cells_digest, cells_of_events, members_of, plan_cells, tempered
-from clustering.programme import solve
+from clustering.load_plan.cells import cells_digest, cells_of_events, members_of, plan_cells
 from pipeline.errors import StoreError
 from pipeline.loader.catalogue import Catalogue, catalogue_of
-from schemas.recipe import BalanceSpec
 
 
 def catalogue() -> Catalogue:
@@ -41,6 +37,12 @@ def test_the_order_cells_are_listed_in_does_not_matter() -> None:
     assert cells_digest(plan_cells(rows)) == cells_digest(plan_cells(rows[::-1]))
     other = [cell(0, 0, 3, math.nextafter(0.25, 1)), cell(1, -1, 3, 0.75)]
     assert cells_digest(plan_cells(other)) != cells_digest(plan_cells(rows)), "shares count to the last bit"
+
+
+def test_other_shares_are_sorted_with_their_cells() -> None:
+    rows = [cell(1, -1, 3, 0.75), cell(0, 0, 3, 0.25)]
+    assert plan_cells(rows).mass.tolist() == [0.25, 0.75]
+    assert plan_cells(rows, [0.9, 0.1]).mass.tolist() == [0.1, 0.9]
 
 
 def test_events_lie_in_the_cells_of_their_clusters() -> None:
@@ -79,30 +81,3 @@ def test_cells_may_be_told_apart_by_source_and_recovery() -> None:
 def test_a_plan_of_other_events_is_refused(rows: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(StoreError, match=said):
         cells_of_events(plan_cells(rows), catalogue())
-
-
-COUNTS = st.lists(st.integers(1, 500), min_size=2, max_size=20)
-
-
-@given(COUNTS, st.integers(0, 4))
-@settings(max_examples=60, deadline=None)
-def test_a_curriculum_goes_from_natural_to_the_plan_inside_the_box(counts: list[int], quarters: int) -> None:
-    """No event is used less than f or more than R times per epoch, however far the curriculum is."""
-    v = np.arange(len(counts)) // 2
-    a = np.arange(len(counts)) % 2
-    spec = BalanceSpec(repeat_cap=4)
-    solved = solve(np.array(counts), v, a, spec)
-    rows = [cell(*row) for row in zip(v.tolist(), a.tolist(), counts, solved.mass.tolist(), strict=True)]
-    cells = plan_cells(rows)
-    natural = np.array(counts) / sum(counts)
-    found = tempered(cells, quarters / 4).mass
-    assert found.sum() == pytest.approx(1.0, abs=1e-12)
-    uses = found / natural
-    assert uses.min() >= spec.floor - 1e-9
-    assert uses.max() <= spec.repeat_cap + 1e-9
-    if quarters == 0:
-        np.testing.assert_allclose(found, natural, rtol=1e-12)
-    if quarters == 4:
-        np.testing.assert_array_equal(found, solved.mass)
-    expected = natural * (solved.mass / natural) ** (quarters / 4)
-    np.testing.assert_allclose(found, expected / expected.sum(), rtol=1e-9)

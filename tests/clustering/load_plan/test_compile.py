@@ -139,18 +139,31 @@ def test_events_of_a_larger_corpus_can_be_gone_on_with(tmp_path: Path) -> None:
     assert longer.header.chapters[1].catalogue == more.catalogue
 
 
-def test_a_curriculum_rises_from_natural_to_balanced(tmp_path: Path) -> None:
-    corpus = made_corpus([900, 100], [0.5, 0.5])
-    spec = SPEC.model_copy(update={"curriculum_steps": 40, "curriculum_stages": 4})
-    plan = compiled(tmp_path / "whole", corpus, Target(steps=60), spec)
+RISE = [(200, [0.9, 0.1]), (300, [0.7, 0.3]), (250, [0.5, 0.5])]
+"""A curriculum as balance writes it: draws and shares of each step."""
+
+
+def test_a_curriculum_is_a_chapter_per_step_and_stays_at_its_last(tmp_path: Path) -> None:
+    corpus = made_corpus([900, 100], steps=RISE)
+    plan = compiled(tmp_path / "whole", corpus, Target(draws=1500))
     chapters = plan.header.chapters
-    assert [chapter.first_step for chapter in chapters] == [0, 10, 20, 30, 40]
-    assert [chapter.balance for chapter in chapters] == [0.0, 0.25, 0.5, 0.75, 1.0]
-    shares = [plan.cells(chapter).mass[0] for chapter in chapters]
-    assert shares == pytest.approx([0.9, 0.838, 0.75, 0.634, 0.5], abs=1e-3)
-    pieces = compiled(tmp_path / "pieces", corpus, Target(steps=15), spec)
-    pieces = extended(tmp_path / "pieces", corpus, Target(steps=60), spec)
+    assert [chapter.stages_left for chapter in chapters] == [2, 1, 0]
+    assert [plan.cells(chapter).mass.tolist() for chapter in chapters] == [shares for _, shares in RISE]
+    begins = [plan.n_draws_before(chapter.first_step) for chapter in chapters]
+    step = SPEC.packs_per_step * SPEC.budget // 9
+    assert 200 <= begins[1] < 200 + step
+    assert 300 <= begins[2] - begins[1] < 300 + step
+    pieces = compiled(tmp_path / "pieces", corpus, Target(draws=120))
+    for draws in (210, 400, 1500):
+        pieces = extended(tmp_path / "pieces", corpus, Target(draws=draws))
     assert pieces.plan_hash == plan.plan_hash
+
+
+def test_other_packs_do_not_begin_a_curriculum_again(tmp_path: Path) -> None:
+    corpus = made_corpus([900, 100], steps=RISE)
+    compiled(tmp_path, corpus, Target(draws=700))
+    plan = extended(tmp_path, corpus, Target(draws=900), SPEC.model_copy(update={"budget": 400}))
+    assert [chapter.stages_left for chapter in plan.header.chapters] == [2, 1, 0, 0]
 
 
 def test_the_folder_alone_is_enough_to_go_on(tmp_path: Path) -> None:
@@ -160,8 +173,8 @@ def test_the_folder_alone_is_enough_to_go_on(tmp_path: Path) -> None:
     assert kept is not None
     longer = extended(tmp_path / "a", kept, Target(steps=70))
     assert longer.plan_hash == compiled(tmp_path / "b", corpus, Target(steps=70)).plan_hash
-    rising = SPEC.model_copy(update={"curriculum_steps": 40})
-    assert corpus_in(compiled(tmp_path / "c", corpus, Target(steps=5), rising)) is None
+    rising = made_corpus([900, 100], steps=RISE)
+    assert corpus_in(compiled(tmp_path / "c", rising, Target(steps=5))) is None, "the shares to come are not there"
 
 
 def test_a_plan_that_is_there_survives_whatever_stops_an_append(
@@ -201,7 +214,7 @@ def test_shares_and_settings_are_in_the_hash_and_names_of_sets_are_not(tmp_path:
     assert len(set(hashes)) == len(hashes)
 
 
-PINNED = "3628548a5246e268c66efb9ec728432d9d83cb740c077e9bc77086d44929272c"
+PINNED = "cff112a0875a58a40918e2fc3e3070ab1f1a5a2589dda2abeea037aa6107cddd"
 """Of the plan below. If it changes, plans compiled before cannot be extended: raise `schemas.load_plan.FORMAT`."""
 
 

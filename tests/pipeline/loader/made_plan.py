@@ -62,7 +62,6 @@ def write_plan(
         cells_file="cells-000000.npz",
         cells_sha256=arrays_digest(cells),
         sampling_plan_id="pl-0",
-        stage=4,
         events_file="events.npz",
         events_sha256="",
         shard_set_id="ss-0",
