@@ -61,7 +61,13 @@ def _said(item: Any) -> str:
 
 
 def compile_load_plan(
-    shards: str, out: str, spec: LoadSpec | None, extent: Extent, *, overrides: Sequence[str] = (), storage: Any = None
+    shards: str,
+    out: str,
+    spec: LoadSpec | None,
+    extent: Extent,
+    *,
+    overrides: Sequence[str] = (),
+    storage: dict[str, str] | None = None,
 ) -> Compiled:
     """Compile the plan of a shard set (its folder, or the ``shards`` folder above it) into ``out``.
 
@@ -72,8 +78,8 @@ def compile_load_plan(
         raise JoineryError("--draws and --steps: expected one of them; a step has load.packs_per_step packs")
     if extent.from_step is not None and not extent.append:
         raise JoineryError("--from-step: expected --append with it; a new plan begins at step 0")
-    blobs, target = shard_set_folder(shards, storage), Blobs(out.rstrip("/"))
-    there = LoadPlan.open(out) if extent.append else None
+    blobs, target = shard_set_folder(shards, storage), Blobs(out.rstrip("/"), storage or {})
+    there = LoadPlan.open(out, storage) if extent.append else None
     if spec is None:
         spec = load_section(there.header.chapters[-1].spec if there else LoadSpec(), overrides)
     sampling: dict[str, Any] = json.loads(blobs.read(PLAN))["plan"]
