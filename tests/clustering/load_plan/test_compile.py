@@ -96,12 +96,12 @@ def test_a_plan_compiled_in_pieces_is_the_plan_of_one_go(tmp_path: Path) -> None
 
 
 def test_other_weights_begin_a_chapter_that_goes_on_with_events_not_used_yet(tmp_path: Path) -> None:
-    corpus = made_corpus([400, 400])
-    plan = compiled(tmp_path, corpus, Target(draws=300))
+    corpus = made_corpus([2000, 2000])
+    plan = compiled(tmp_path, corpus, Target(draws=1000))
     cut = plan.n_steps // 2
     first = [plan.step(step) for step in range(cut)]
-    other = made_corpus([400, 400], [0.9, 0.1])
-    longer = extended(tmp_path, other, Target(draws=600), from_step=cut)
+    other = made_corpus([2000, 2000], [0.9, 0.1])
+    longer = extended(tmp_path, other, Target(draws=1300), from_step=cut)
     assert [longer.step(step) for step in range(cut)] == first
     assert [chapter.first_step for chapter in longer.header.chapters] == [0, cut]
     later = longer.header.chapters[1]
@@ -109,7 +109,7 @@ def test_other_weights_begin_a_chapter_that_goes_on_with_events_not_used_yet(tmp
     cells = [draw.cell for step in range(cut, longer.n_steps) for pack in longer.step(step) for draw in pack.draws]
     assert np.bincount(cells) / len(cells) == pytest.approx([0.9, 0.1], abs=0.1)
     before, after = {d.event for step in first for pack in step for d in pack.draws}, events(longer, cut)
-    assert len(before & set(after[:200])) <= 2 * SPEC.pack_window, "not the same events again"
+    assert len(before & set(after[:500])) <= SPEC.pack_window, "not the same events again"
     (entry,) = longer.header.history
     assert (entry.plan_hash, entry.kept_steps) == (plan.plan_hash, cut)
     assert "shares: sampling plan" in entry.why
