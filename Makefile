@@ -49,6 +49,7 @@ bench: $(VENV)/.installed-dev   ## Print the ratios the documentation claims.
 	$(BIN)/python -m benchmarks.shard_reading
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.balance
+	$(BIN)/python -m benchmarks.load_plan
 	$(BIN)/python -m benchmarks.sync
 	$(BIN)/python -m benchmarks.segment
 

@@ -4,10 +4,12 @@ R. Tijdeman, "The chairman assignment problem", Discrete Mathematics 32 (1980): 
 sequence with |count_i(t) − t·λ_i| ≤ 1 − 1/(2K − 2) for *every* prefix t and every i; no sequence does better.
 His rule read as scheduling: the (x+1)-th turn of i is released at (x + c)/λ_i and due at (x + 1 − c)/λ_i with
 c = 1/(2K − 2); each step takes the released turn that is due first. Two heaps make a step O(log K), where drawing
-at random would leave prefixes off by tens (clustering.md, Schedule).
+at random would leave prefixes off by tens (clustering.md, Schedule). What comes next follows from the turns had so
+far alone, so an order is continued exactly from their counts.
 """
 
 import heapq
+import math
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,11 @@ from numpy.typing import NDArray
 Order = NDArray[np.int64]
 
 
-def chairman(shares: NDArray[Any], n_draws: int) -> Order:
+def chairman(shares: NDArray[Any], n_draws: int, taken: NDArray[Any] | None = None) -> Order:
     """Int64 [n_draws]: which of the K ``shares`` (≥ 0, any positive total) each draw takes; ties go to the lower index.
 
-    Raises ValueError for draws without any positive share.
+    ``taken`` [K], the turns each had in the draws before (default: none), continues that order. Raises ValueError for
+    draws without any positive share.
     """
     shares = np.asarray(shares, np.float64)
     if n_draws == 0:
@@ -29,19 +32,22 @@ def chairman(shares: NDArray[Any], n_draws: int) -> Order:
     chairs = np.flatnonzero(shares > 0)
     if len(chairs) == 1:
         return np.full(n_draws, chairs[0], np.int64)
-    periods = shares[chairs].sum() / shares[chairs]
-    order = _earliest_deadline_first(periods.tolist(), 1.0 / (2 * len(chairs) - 2), n_draws)
+    periods = math.fsum(shares[chairs]) / shares[chairs]  # rounded once, whatever the machine's order of sums
+    turns = [0] * len(chairs) if taken is None else np.asarray(taken)[chairs].tolist()
+    order = _earliest_deadline_first(periods.tolist(), 1.0 / (2 * len(chairs) - 2), n_draws, turns)
     return chairs[np.asarray(order, np.int64)]
 
 
-def _earliest_deadline_first(periods: list[float], slack: float, n_draws: int) -> list[int]:
+def _earliest_deadline_first(periods: list[float], slack: float, n_draws: int, turns: list[int]) -> list[int]:
     """The schedule for turns of the given ``periods`` 1/λ_i: a plain loop over two heaps, kept flat for speed."""
-    turns = [0] * len(periods)
-    waiting = [(slack * period, i) for i, period in enumerate(periods)]
+    first = sum(turns) + 1
+    released = [(turns[i] + slack) * period for i, period in enumerate(periods)]
+    waiting = [(at, i) for i, at in enumerate(released) if at > first]
+    ready = [((turns[i] + 1 - slack) * periods[i], i) for i, at in enumerate(released) if at <= first]
     heapq.heapify(waiting)
-    ready: list[tuple[float, int]] = []
+    heapq.heapify(ready)
     order = []
-    for t in range(1, n_draws + 1):
+    for t in range(first, first + n_draws):
         # With exact arithmetic some turn is always released (Tijdeman's lemma); `not ready` guards its rounding.
         while waiting and (waiting[0][0] <= t or not ready):
             i = heapq.heappop(waiting)[1]
@@ -53,15 +59,18 @@ def _earliest_deadline_first(periods: list[float], slack: float, n_draws: int) -
     return order
 
 
-def two_stage(rows: NDArray[Any], shares: NDArray[Any], n_draws: int) -> Order:
+def two_stage(rows: NDArray[Any], shares: NDArray[Any], n_draws: int, taken: NDArray[Any] | None = None) -> Order:
     """Int64 [n_draws] of cells: chairs go to ``rows`` [K] (a label per cell) first, then to a row's cells.
 
     Every prefix keeps rows within 1 and cells within 2 of their share: a cell deviates from its part of the row's
-    count by less than 1, and the row's count from its own share by less than 1.
+    count by less than 1, and the row's count from its own share by less than 1. ``taken`` as in `chairman`.
     """
     shares = np.asarray(shares, np.float64)
+    turns = np.zeros(len(shares), np.int64) if taken is None else np.asarray(taken, np.int64)
     names, row_of = np.unique(rows, return_inverse=True)
-    row_order = chairman(np.bincount(row_of, shares, len(names)), n_draws)
+    row_turns = np.zeros(len(names), np.int64)
+    np.add.at(row_turns, row_of, turns)
+    row_order = chairman(np.bincount(row_of, shares, len(names)), n_draws, row_turns)
     order = np.zeros(n_draws, np.int64)
     places_by_row = np.split(
         np.argsort(row_order, kind="stable"), np.cumsum(np.bincount(row_order, minlength=len(names)))
@@ -69,5 +78,5 @@ def two_stage(rows: NDArray[Any], shares: NDArray[Any], n_draws: int) -> Order:
     cells_by_row = np.split(np.argsort(row_of, kind="stable"), np.cumsum(np.bincount(row_of, minlength=len(names))))
     for places, cells in zip(places_by_row[:-1], cells_by_row[:-1], strict=True):
         if len(places):
-            order[places] = cells[chairman(shares[cells], len(places))]
+            order[places] = cells[chairman(shares[cells], len(places), turns[cells])]
     return order

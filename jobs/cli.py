@@ -1,4 +1,4 @@
-"""The ``joinery`` command: plan, run, status, trace, why, duplicates, search, score, view, recover, verify, train.
+"""The ``joinery`` command: the product, one verb at a time. `joinery --help` lists the verbs.
 
 Every command takes the recipe: it names the workspace and decides which results are current. Errors a user can
 act on are printed as one line each and end with status 1 (2 for a recipe that is not valid); anything else is a
@@ -315,6 +315,33 @@ def verify(
         show.verified(OUT, report, trees, as_json)
     if report.problems or trees.problems:
         raise typer.Exit(1)
+
+
+@app.command("compile")
+def compile_(  # noqa: PLR0917 - typer reads options from parameters
+    shards: Annotated[str, typer.Argument(metavar="RECIPE|SHARDS", help="A recipe, or the folder of a shard set.")],
+    out: Annotated[str, typer.Option(help="Folder for the plan.")],
+    recipe: Annotated[Path | None, typer.Option(help="Recipe whose `load` section to use, for a folder.")] = None,
+    override: Override = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Draws in all; default: one epoch, or one more.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all, instead of draws.")] = None,
+    append: Annotated[bool, typer.Option("--append", help="Extend the plan in --out, or go on otherwise.")] = False,
+    from_step: Annotated[
+        int | None, typer.Option(min=0, help="First step that is otherwise; default: the end.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compile a load plan: which windows of which events every step of a training run reads."""
+    from jobs.compile import Extent, compile_load_plan
+    from jobs.show_plan import compiled
+
+    with _teaching_errors():
+        folder, storage = _shards_of(shards)
+        named = Path(shards) if folder != shards else recipe
+        spec = _load(named, override).recipe.load if named else None
+        extent = Extent(draws, steps, append, from_step)
+        made = compile_load_plan(folder, out, spec, extent, overrides=override or [], storage=storage)
+        compiled(OUT, made, out, as_json)
 
 
 @app.command()

@@ -20,6 +20,11 @@ FORMAT = 1
 HEADER = "plan.json"
 
 
+def superseded_header(plan_hash: str) -> str:
+    """Where the header of a plan stays when something is appended to it."""
+    return f"plan-{plan_hash}.json"
+
+
 class WindowKind(IntEnum):
     """Which part of an event a draw shows."""
 
@@ -73,7 +78,9 @@ class Chapter(Section):
     cells_file: str
     cells_sha256: str = Field(description="`arrays_digest` of the cells and their shares.")
     sampling_plan_id: str = Field(description="Where the shares are from; for people, no part of any hash.")
-    balance: float = Field(description="How much of the balance's α and β the shares have; below 1 in a curriculum.")
+    stages_left: int = Field(default=0, description="Stages of the sampling plan's curriculum that are still to come.")
+    events_file: str
+    events_sha256: str = Field(description="`arrays_digest` of what the compiler needs of every event; for extending.")
     shard_set_id: str = Field(description="What it was compiled from; for people, no part of any hash.")
 
     @property
@@ -96,7 +103,7 @@ class Segment(Section):
 
 
 class Superseded(Section):
-    """A plan this one was before something was appended: the audit trail."""
+    """A plan this one was before something was appended: the audit trail. Its own header stays beside."""
 
     plan_hash: str
     n_steps: int

@@ -19,8 +19,10 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 class LoadSpec(Section):
     """Draws → windows → tokens → packs → steps → ranks."""
 
-    order: Literal["strict", "stride"] = Field(
-        default="strict", description="Which cell draw t takes: within 1 of its share at every prefix, or within 2."
+    order: Literal["strict", "two_stage", "stride"] = Field(
+        default="strict",
+        description="Which cell draw t takes. At any prefix strict keeps cells within 1 draw of their shares, "
+        "two_stage vision-language clusters within 1 and cells within 2, stride cells within 2.",
     )
     seed: Seed = Field(default=0, description="Another seed: other orders inside cells, other windows.")
     event_share: Fraction = Field(default=0.5, description="Share of draws that show the whole event.")

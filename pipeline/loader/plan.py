@@ -20,7 +20,17 @@ from pipeline.errors import StoreError
 from pipeline.loader.ranks import assign, cost
 from pipeline.shards.npz import read_npz
 from schemas.identity import digest
-from schemas.load_plan import FORMAT, HEADER, Chapter, LoadPlanHeader, PlannedDraw, PlannedPack, WindowKind, chained
+from schemas.load_plan import (
+    FORMAT,
+    HEADER,
+    Chapter,
+    LoadPlanHeader,
+    PlannedDraw,
+    PlannedPack,
+    WindowKind,
+    chained,
+    superseded_header,
+)
 
 Arrays = dict[str, NDArray[Any]]
 COLUMNS = ("draw", "event", "cell", "kind", "first_frame", "n_frames", "n_tokens")
@@ -61,25 +71,24 @@ class LoadPlan:
         self._segments: OrderedDict[int, Arrays] = OrderedDict()
 
     @staticmethod
-    def open(path: str, storage: dict[str, str] | None = None) -> "LoadPlan":
-        """Open a plan's folder, local or on an object store. Raises StoreError when there is none or it is damaged."""
+    def open(path: str, storage: dict[str, str] | None = None, plan_hash: str | None = None) -> "LoadPlan":
+        """Open a plan's folder, local or on an object store; with ``plan_hash`` what it was when it had that hash.
+
+        Raises StoreError when there is none or it is damaged.
+        """
         blobs = Blobs(path.rstrip("/"), storage or {})
+        if plan_hash is not None and blobs.exists(superseded_header(plan_hash)):
+            return LoadPlan(blobs, _header(path, superseded_header(plan_hash), blobs))
         if not blobs.exists(HEADER):
             raise StoreError(
                 f"{path}: found no {HEADER}; expected the folder of a load plan (`joinery compile` makes one)"
             )
-        raw = json.loads(blobs.read(HEADER))
-        if raw.get("joinery_load_plan") != FORMAT:
-            found = raw.get("joinery_load_plan")
-            raise StoreError(f"{path}/{HEADER}: format {found!r}, expected {FORMAT}; compile the plan again")
-        try:
-            header = LoadPlanHeader.model_validate(raw)
-        except ValidationError as error:
+        plan = LoadPlan(blobs, _header(path, HEADER, blobs))
+        if plan_hash not in (None, plan.plan_hash):
             raise StoreError(
-                f"{path}/{HEADER}: not a load plan: {error.errors()[0]['msg']}; compile it again"
-            ) from error
-        _check_chain(path, header)
-        return LoadPlan(blobs, header)
+                f"{path}: the plan {plan.plan_hash} never had the hash {plan_hash}; open the run's own plan"
+            )
+        return plan
 
     @property
     def plan_hash(self) -> str:
@@ -90,6 +99,16 @@ class LoadPlan:
     def n_steps(self) -> int:
         return self.header.n_steps
 
+    def n_draws_before(self, step: int) -> int:
+        """Draws in the packs of the first ``step`` steps."""
+        if step == self.n_steps:
+            return self.header.n_draws
+        number = self._segment_of(step)
+        segment = self.header.segments[number]
+        packs = (step - segment.first_step) * self.header.chapters[segment.chapter].spec.packs_per_step
+        earlier = sum(before.n_draws for before in self.header.segments[:number])
+        return earlier + int(self._segment(number)["pack_start"][packs])
+
     def chapter(self, step: int) -> Chapter:
         """What step ``step`` was made by."""
         return self.header.chapters[self.header.segments[self._segment_of(step)].chapter]
@@ -97,6 +116,14 @@ class LoadPlan:
     def cells(self, chapter: Chapter) -> PlanCells:
         """The cells of a chapter and their shares."""
         return PlanCells(**self._arrays(chapter.cells_file, chapter.cells_sha256))
+
+    def events(self, chapter: Chapter) -> Arrays:
+        """What the compiler needs of every event of a chapter's catalogue: cell, frames, views, action rows."""
+        return self._arrays(chapter.events_file, chapter.events_sha256)
+
+    def stored_segment(self, number: int) -> Arrays:
+        """A segment's file as it is, for extending it."""
+        return self._segment(number)
 
     def step(self, step: int) -> tuple[PlannedPack, ...]:
         """All packs of a step, by slot. Raises IndexError past the plan's end: extend it with `joinery compile`."""
@@ -176,6 +203,19 @@ class LoadPlan:
 def segment_base(arrays: Arrays) -> int:
     """What to add to a segment's ``draw`` column, which is kept short."""
     return int(arrays["first_draw"][0])
+
+
+def _header(path: str, name: str, blobs: Blobs) -> LoadPlanHeader:
+    raw = json.loads(blobs.read(name))
+    if raw.get("joinery_load_plan") != FORMAT:
+        found = raw.get("joinery_load_plan")
+        raise StoreError(f"{path}/{name}: format {found!r}, expected {FORMAT}; compile the plan again")
+    try:
+        header = LoadPlanHeader.model_validate(raw)
+    except ValidationError as error:
+        raise StoreError(f"{path}/{name}: no load plan: {error.errors()[0]['msg']}; compile it again") from error
+    _check_chain(path, header)
+    return header
 
 
 def _check_chain(path: str, header: LoadPlanHeader) -> None:

@@ -7,14 +7,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clustering.chairman import chairman, two_stage
+from clustering.load_plan.measure import largest_deviation
+from tests.clustering.prefixes import deviation, random_shares
 
 SHARES = st.lists(st.floats(1e-4, 1.0), min_size=1, max_size=24).map(lambda w: np.array(w) / sum(w))
-
-
-def deviation(order: NDArray[np.int64], shares: NDArray[np.float64]) -> float:
-    """Largest |count_i(t) − t·λ_i| over all prefixes and all i."""
-    counts = np.cumsum(np.eye(len(shares))[order], axis=0)
-    return float(np.abs(counts - np.arange(1, len(order) + 1)[:, None] * shares).max())
 
 
 @given(SHARES, st.integers(1, 400))
@@ -52,6 +48,30 @@ def test_a_thousand_uneven_cells_stay_within_one_for_five_thousand_draws() -> No
 def test_a_longer_epoch_begins_like_a_shorter_one() -> None:
     shares = np.array([0.5, 0.3, 0.2])
     np.testing.assert_array_equal(chairman(shares, 100)[:40], chairman(shares, 40))
+
+
+@given(SHARES, st.integers(0, 300), st.integers(0, 300))
+@settings(max_examples=100, deadline=None)
+def test_an_order_goes_on_from_the_turns_had_so_far(shares: NDArray[np.float64], first: int, more: int) -> None:
+    whole = chairman(shares, first + more)
+    taken = np.bincount(whole[:first], minlength=len(shares))
+    assert chairman(shares, more, taken).tolist() == whole[first:].tolist()
+    rows = np.arange(len(shares)) % 3
+    both = two_stage(rows, shares, first + more)
+    taken = np.bincount(both[:first], minlength=len(shares))
+    assert two_stage(rows, shares, more, taken).tolist() == both[first:].tolist()
+
+
+@pytest.mark.slow
+@given(st.integers(2, 4096), st.floats(0.05, 5.0), st.floats(0.0, 0.95), st.integers(0, 2**32))
+@settings(max_examples=10, deadline=None)
+def test_a_million_draws_of_up_to_4096_cells_stay_within_one(
+    n_cells: int, concentration: float, heavy: float, seed: int
+) -> None:
+    """`python -m pytest -m slow tests/clustering/test_chairman.py`; about a minute."""
+    shares = random_shares(n_cells, concentration, heavy, seed)
+    order = chairman(shares, 10**6)
+    assert largest_deviation(order, shares, np.zeros(n_cells, np.int64)) < 1
 
 
 def test_shares_of_zero_are_never_drawn_and_totals_do_not_matter() -> None:

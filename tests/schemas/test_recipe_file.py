@@ -74,6 +74,7 @@ def test_the_digest_covers_what_is_made_and_not_where_or_how(folder: Path) -> No
     assert load(f"# a comment\n{GOOD}", "run.workers=2", "workspace.url=other").digest == first
     (folder / "moved").symlink_to(folder / "recordings")
     assert load(GOOD.replace("recordings/", "moved/")).digest == first
+    assert load(GOOD, "load.budget=4096").digest == first, "a plan is compiled beside a run"
     assert load(GOOD, "balance.alpha=2").digest != first
 
 

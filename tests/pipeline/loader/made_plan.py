@@ -62,7 +62,8 @@ def write_plan(
         cells_file="cells-000000.npz",
         cells_sha256=arrays_digest(cells),
         sampling_plan_id="pl-0",
-        balance=1.0,
+        events_file="events.npz",
+        events_sha256="",
         shard_set_id="ss-0",
     )
     segments: list[Segment] = []

@@ -83,7 +83,7 @@ def test_no_plan_and_a_plan_of_another_format_are_refused(tmp_path: Path) -> Non
         LoadPlan.open(str(tmp_path))
     del header["n_steps"]
     (tmp_path / HEADER).write_text(json.dumps(header))
-    with pytest.raises(StoreError, match="not a load plan: Field required"):
+    with pytest.raises(StoreError, match="no load plan: Field required"):
         LoadPlan.open(str(tmp_path))
 
 

@@ -6,7 +6,7 @@ from pipeline.shards.portable import portable_recipe
 from schemas.recipe import Recipe
 
 
-def recipe(place: str, *, workers: int = 1) -> Recipe:
+def recipe(place: str, *, workers: int = 1, budget: int = 768) -> Recipe:
     return Recipe.model_validate(
         {
             "joinery": 1,
@@ -15,13 +15,14 @@ def recipe(place: str, *, workers: int = 1) -> Recipe:
                 {"format": "video_folder", "name": "web", "path": f"/{place}/films", "card": {"licence": "CC-BY-4.0"}}
             ],
             "embed": {"vision_language": {"encoder": "open_clip", "checkpoint": f"/{place}/vit.pt"}},
+            "load": {"budget": budget},
             "run": {"workers": workers},
         }
     )
 
 
 def test_it_is_the_same_text_wherever_and_however_it_ran() -> None:
-    assert portable_recipe(recipe("here")) == portable_recipe(recipe("elsewhere", workers=64))
+    assert portable_recipe(recipe("here")) == portable_recipe(recipe("elsewhere", workers=64, budget=4096))
 
 
 def test_no_place_and_no_secret_leaves_the_house() -> None:

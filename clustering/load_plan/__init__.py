@@ -1,0 +1,1 @@
+"""Compiling load plans: draws → windows → packs → steps, ahead of time (docs/load_plan.md)."""

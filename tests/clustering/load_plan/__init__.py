@@ -1,0 +1,1 @@
+"""Tests of embeddings, clusters, balance and the order of draws."""
