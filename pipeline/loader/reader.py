@@ -93,6 +93,12 @@ class ShardSet:
             raise KeyError(f"{self._blobs.url}: no split {split!r}, found {list(self.splits)}")
         return self._splits[split]
 
+    def manifest(self, split: str, columns: list[str]) -> pa.Table:
+        """Columns of ``manifest.parquet``, row t for draw t of the split."""
+        with self._blobs.open(MANIFEST) as file:
+            table = pq.read_table(file, columns=[*columns, "t"], filters=[("split", "==", split)])
+        return table.sort_by("t").select(columns)
+
     def read_members(self, split: str, t: int) -> tuple[str, dict[str, bytes]]:
         """Key and members by extension of draw ``t``. Raises IndexError or StoreError naming the place."""
         index = self.index(split)
