@@ -11,7 +11,8 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline.blobs import Blobs, filesystem_of
+from pipeline.blobs import Blobs, filesystem_of, is_local
 from pipeline.errors import StoreError
 from pipeline.loader.sample import EventSample, sample_from_members
 from pipeline.loader.stats import ActionStats, stats_from_json
@@ -82,6 +83,22 @@ class ShardSet:
     def splits(self) -> tuple[str, ...]:
         """Names of the splits that hold samples, sorted."""
         return tuple(sorted(self._splits))
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """``set.json``: splits, shards and the set's other files, each with its SHA-256."""
+        return self._description
+
+    def open_file(self, name: str) -> BinaryIO:
+        """A file of the set: a tar, the card, the plan. Raises FileNotFoundError naming it."""
+        return self._blobs.open(name)
+
+    def local_file(self, name: str) -> Path | None:
+        """Where a file of the set lies on this machine; None in an object store."""
+        if not is_local(self._blobs.url):
+            return None
+        _, root = filesystem_of(self._blobs.url, self._blobs.storage)
+        return Path(root) / name
 
     def n_samples(self, split: str) -> int:
         """0 for a split the set does not have."""
