@@ -10,6 +10,7 @@ long before a loop sees them, so a sampler that reports how far it was asked sil
 That is why `BalancedSampler.state_dict` takes the loop's own count.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from torch.utils.data import Dataset, IterableDataset, Sampler, get_worker_info
 
+from pipeline.loader.plan import LoadPlan
 from pipeline.loader.reader import ShardSet, draws
 from pipeline.loader.sample import EventSample
 from schemas.array import Ints
+
+PLANNED_SPLITS = ("train", "reserve")
+"""Splits that hold training events: those a load plan draws from, sorted by id."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +34,7 @@ class DrawOrder:
     """An epoch of a plan: which event each draw takes."""
 
     name: str
-    """What fixed the order: the shard set's id and the split."""
+    """What fixed the order: the shard set's id and the split, or a plan's hash."""
     events: pa.Array
     """Distinct event ids."""
     event: Ints
@@ -50,6 +55,28 @@ def order_of(shards: str | ShardSet, split: str = "train", storage: dict[str, st
     return DrawOrder(f"{opened.shard_set_id}/{split}", ids.dictionary, event, _uses(event))
 
 
+def order_of_plan(plan: str | LoadPlan, shards: str | ShardSet, storage: dict[str, str] | None = None) -> DrawOrder:
+    """The draws of a load plan, in their own order: without its windows and packs, which are for our loader.
+
+    ``shards`` is a set the plan was compiled from, or another with the same training events. Raises ValueError when its
+    events are not those the plan's draws are rows of.
+    """
+    opened = plan if isinstance(plan, LoadPlan) else LoadPlan.open(plan, storage)
+    there = shards if isinstance(shards, ShardSet) else ShardSet.open(shards, storage)
+    columns = [there.manifest(split, ["event_id"]).column("event_id") for split in PLANNED_SPLITS]
+    ids = np.unique(pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()))
+    numbers = {chapter.n_events for chapter in opened.header.chapters}
+    if numbers != {len(ids)} or len({chapter.catalogue for chapter in opened.header.chapters}) > 1:
+        raise ValueError(
+            f"plan {opened.plan_hash[:12]}: drawn from {sorted(numbers)} events, {there.shard_set_id} has {len(ids)} "
+            "for training; give the set it was compiled from, or compile a plan for this one"
+        )
+    segments = [opened.segment_arrays(number) for number in range(len(opened.header.segments))]
+    draw, event = (np.concatenate([part[name] for part in segments]) for name in ("draw", "event"))
+    event = event[np.argsort(draw, kind="stable")].astype(np.int64)
+    return DrawOrder(f"plan {opened.plan_hash}", pa.array(ids.astype(str)), event, _uses(event))
+
+
 class BalancedSampler(Sampler[int]):
     """Indices into a map-style dataset in the order of a plan, for one rank.
 
@@ -58,9 +85,9 @@ class BalancedSampler(Sampler[int]):
     draws an event the dataset lacks is refused, for leaving it out would unbalance the rest. Without ``keys`` indices
     are draw numbers, as `EventDataset` takes them.
 
-    Each ``iter()`` is one epoch, resumed where `load_state_dict` says; an epoch broken off begins again. With
-    ``endless`` one ``iter()`` never ends, so that ranks never differ in length; otherwise they differ by one draw at
-    most.
+    Each ``iter()`` is the rest of an epoch, in whole steps of all ranks: the last one reaches into the next epoch,
+    where the next ``iter()`` goes on. So ranks never differ in length, and no draw is lost or doubled. An iteration
+    broken off begins again. With ``endless`` one ``iter()`` never ends.
     """
 
     def __init__(
@@ -86,24 +113,18 @@ class BalancedSampler(Sampler[int]):
         self._exhausted = False
 
     def __iter__(self) -> Iterator[int]:
-        if self._exhausted:
-            self._position = self._epoch_end()
-        self._given, self._exhausted = 0, False
+        self._position, self._given, self._exhausted = self._start(), 0, False
         first = self._position + (self._rank - self._position) % self._world
-        end = None if self._endless else self._epoch_end()
-        at = first
-        while end is None or at < end:
+        for step in itertools.count() if self._endless else range(self._steps(self._position)):
             self._given += 1
-            yield self._index(at)
-            at += self._world
+            yield self._index(first + step * self._world)
         self._exhausted = True
 
     def __len__(self) -> int:
-        """How many indices the next ``iter()`` gives."""
+        """How many indices the next ``iter()`` gives; the same for every rank."""
         if self._endless:
             raise TypeError("an endless sampler has no length; give the loop its number of steps")
-        position = self._epoch_end() if self._exhausted else self._position
-        return len(self._own(position))
+        return self._steps(self._start())
 
     def state_dict(self, consumed: int | None = None) -> dict[str, Any]:
         """Where to go on, to be taken between steps, when all ranks have consumed the same number of samples.
@@ -115,10 +136,7 @@ class BalancedSampler(Sampler[int]):
         taken = self._given if consumed is None else consumed
         if not 0 <= taken <= self._given:
             raise ValueError(f"consumed {taken}: this sampler handed out {self._given} since its iteration began")
-        position = self._position + self._world * taken
-        if not self._endless and taken >= len(self._own(self._position)):
-            position = self._epoch_end()
-        return {"order": self._order.name, "position": position}
+        return {"order": self._order.name, "position": self._position + self._world * taken}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there, with any rank and world. Raises ValueError when the order is another one."""
@@ -126,15 +144,13 @@ class BalancedSampler(Sampler[int]):
             raise ValueError(f"the state is of {state['order']}, this sampler draws {self._order.name}")
         self._position, self._given, self._exhausted = int(state["position"]), 0, False
 
-    def _own(self, position: int) -> range:
-        """This rank's draws from ``position`` to the end of its epoch."""
-        return draws(self._end_of(position), position, self._rank, self._world)
+    def _start(self) -> int:
+        """Where the next iteration begins: where the last one ended, or where it began if it was broken off."""
+        return self._position + self._world * self._given if self._exhausted else self._position
 
-    def _epoch_end(self) -> int:
-        return self._end_of(self._position)
-
-    def _end_of(self, position: int) -> int:
-        return (position // len(self._order) + 1) * len(self._order)
+    def _steps(self, position: int) -> int:
+        """Steps of all ranks together from ``position`` until its epoch has been drawn."""
+        return -(-(len(self._order) - position % len(self._order)) // self._world)
 
     def _index(self, at: int) -> int:
         epoch, t = divmod(at, len(self._order))

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,20 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
 from clustering.chairman import two_stage
+from pipeline.loader.plan import LoadPlan
 from pipeline.loader.reader import ShardSet
-from pipeline.loader.sampler import BalancedSampler, DrawOrder, EventDataset, EventStream, _uses, order_of
+from pipeline.loader.sampler import (
+    BalancedSampler,
+    DrawOrder,
+    EventDataset,
+    EventStream,
+    _uses,
+    order_of,
+    order_of_plan,
+)
 from pipeline.shards.prefix import largest_deviation
 from schemas.array import Ints
+from tests.pipeline.loader.made_plan import N_EVENTS, write_plan
 from tests.pipeline.shards.corpus import Corpus
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,6 +38,25 @@ ROOT = Path(__file__).resolve().parents[3]
 def order(events: list[int]) -> DrawOrder:
     event = np.array(events, np.int64)
     return DrawOrder("made up", pa.array([f"ev-{e}" for e in range(max(events) + 1)]), event, _uses(event))
+
+
+def test_a_load_plan_gives_its_draws_in_their_own_order(
+    opened: ShardSet, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packing has moved them a little; the sampler takes them by number, and every event by its row."""
+    write_plan(tmp_path, (4, 3))
+    plan = LoadPlan.open(str(tmp_path))
+    ids = sorted({sample.event_id for _, sample in opened.iterate("train")})
+    assert len(ids) == N_EVENTS, "the plan made by hand is of as many events as the set has"
+    found = order_of_plan(str(tmp_path), str(folder))
+    draws = sorted((draw for step in range(7) for pack in plan.step(step) for draw in pack.draws), key=lambda d: d.draw)
+    assert [found.events[int(event)].as_py() for event in found.event] == [ids[draw.event] for draw in draws]
+    assert found.name == f"plan {plan.plan_hash}"
+    assert len(list(BalancedSampler(found, ids))) == plan.header.n_draws
+    fewer = pa.table({"event_id": ids[1:]})
+    monkeypatch.setattr(ShardSet, "manifest", lambda _self, split, _columns: fewer[: 99 * (split == "train")])
+    with pytest.raises(ValueError, match=r"drawn from \[12\] events, ss-.* has 11 for training"):
+        order_of_plan(plan, opened)
 
 
 class Rows(Dataset[int]):
@@ -55,14 +85,18 @@ def test_the_order_is_the_plans(folder: Path, filmed: Corpus) -> None:
 
 
 @given(EVENTS, st.integers(1, 5), st.integers(1, 3))
-def test_ranks_share_the_draws_of_each_epoch(events: list[int], world: int, epochs: int) -> None:
+def test_ranks_of_one_length_share_the_draws_of_all_epochs(events: list[int], world: int, epochs: int) -> None:
     samplers = [BalancedSampler(order(events), rank=rank, world=world) for rank in range(world)]
+    drawn: Counter[int] = Counter()
     for _ in range(epochs):
-        lengths = [len(sampler) for sampler in samplers]
+        lengths = {len(sampler) for sampler in samplers}
         parts = [list(sampler) for sampler in samplers]
-        assert [len(part) for part in parts] == lengths
-        assert sorted(t for part in parts for t in part) == list(range(len(events)))
-        assert max(lengths) - min(lengths) <= 1
+        assert {len(part) for part in parts} == lengths
+        assert len(lengths) == 1
+        drawn.update(t for part in parts for t in part)
+    assert set(drawn) == set(range(len(events)))
+    whole, rest = divmod(drawn.total(), len(events))
+    assert drawn == Counter({t: whole + (t < rest) for t in range(len(events))}), "in turn, into the next epoch"
 
 
 @given(EVENTS, st.data())
@@ -93,7 +127,8 @@ def test_a_state_at_any_step_of_an_epoch_gives_the_rest_of_it(events: list[int],
         part, following = list(sampler), list(sampler)
         again = BalancedSampler(order(events), rank=rank, world=world)
         list(again)
-        again.load_state_dict(again.state_dict(consumed=min(steps, len(part))))
+        state = again.state_dict(consumed=min(steps, len(part)))
+        again.load_state_dict(state)
         assert list(again) == (part[steps:] or following)
 
 
@@ -108,6 +143,12 @@ def test_all_that_was_handed_out_is_the_state_unless_the_loop_says_less() -> Non
     assert list(handed) == [3]
     assert sampler.state_dict(consumed=1)["position"] == 2, "an iteration that has ended says what the loop took too"
     assert sampler.state_dict()["position"] == 4
+
+
+def test_an_iteration_broken_off_begins_again() -> None:
+    sampler = BalancedSampler(order([0, 1, 0, 2]))
+    assert next(iter(sampler)) == 0
+    assert list(sampler) == [0, 1, 2, 3]
 
 
 def test_a_state_of_another_order_is_refused(folder: Path) -> None:
