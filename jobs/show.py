@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # what is shown is made elsewhere; importing its makers here 
     from jobs.trees import TreesReport
     from jobs.view import Viewed
     from jobs.why import Reasons
+    from pipeline.exporters.folder import Exported
     from pipeline.ledger import StageState
     from pipeline.shards.verify import VerifyReport
     from pipeline.store import Workspace
@@ -299,6 +300,18 @@ def viewed(out: Console, made: Viewed, as_json: bool) -> None:
         return
     said = f"{made.path}: {made.spans} spans of {made.episodes} episodes"
     out.print(said, markup=False, highlight=False, soft_wrap=True)
+
+
+def exported(out: Console, made: Exported, as_json: bool) -> None:
+    """What lies where now, and what was left behind."""
+    if as_json:
+        print_json(made)
+        return
+    there = "" if made.written else ", which were there already, byte for byte"
+    said = f"{made.path}: {made.n_events} events with {made.n_frames} frames in {made.n_files} files{there}"
+    out.print(said, markup=False, highlight=False, soft_wrap=True)
+    for sentence, n_events in made.losses.items():
+        out.print(f"  {n_events} events: {sentence}", markup=False, highlight=False, soft_wrap=True)
 
 
 class TrainingLines:

@@ -11,7 +11,8 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline.blobs import Blobs, filesystem_of
+from pipeline.blobs import Blobs, filesystem_of, is_local
 from pipeline.errors import StoreError
 from pipeline.loader.sample import EventSample, sample_from_members
 from pipeline.loader.stats import ActionStats, stats_from_json
@@ -83,6 +84,22 @@ class ShardSet:
         """Names of the splits that hold samples, sorted."""
         return tuple(sorted(self._splits))
 
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """``set.json``: splits, shards and the set's other files, each with its SHA-256."""
+        return self._description
+
+    def open_file(self, name: str) -> BinaryIO:
+        """A file of the set: a tar, the card, the plan. Raises FileNotFoundError naming it."""
+        return self._blobs.open(name)
+
+    def local_file(self, name: str) -> Path | None:
+        """Where a file of the set lies on this machine; None in an object store."""
+        if not is_local(self._blobs.url):
+            return None
+        _, root = filesystem_of(self._blobs.url, self._blobs.storage)
+        return Path(root) / name
+
     def n_samples(self, split: str) -> int:
         """0 for a split the set does not have."""
         return len(self._splits[split]) if split in self._splits else 0
@@ -92,6 +109,12 @@ class ShardSet:
         if split not in self._splits:
             raise KeyError(f"{self._blobs.url}: no split {split!r}, found {list(self.splits)}")
         return self._splits[split]
+
+    def manifest(self, split: str, columns: list[str]) -> pa.Table:
+        """Columns of ``manifest.parquet``, row t for draw t of the split."""
+        with self._blobs.open(MANIFEST) as file:
+            table = pq.read_table(file, columns=[*columns, "t"], filters=[("split", "==", split)])
+        return table.sort_by("t").select(columns)
 
     def read_members(self, split: str, t: int) -> tuple[str, dict[str, bytes]]:
         """Key and members by extension of draw ``t``. Raises IndexError or StoreError naming the place."""
