@@ -19,7 +19,7 @@ from clustering.dedup import STAGE, DedupSlice
 from clustering.near_duplicates import CellEvents, find_near
 from clustering.spherical import one_thread
 from pipeline.stage import Bundle
-from schemas.cluster import Assignment, ClusterModel, Embedding, Membership, Space
+from schemas.cluster import Assignment, ClusterModel, Embedding, FitCause, Membership, Space
 from schemas.outline import Outline
 from schemas.recipe_dedup import DedupSpec, SplitSpec
 
@@ -68,12 +68,17 @@ def _points(rows: NDArray[np.int64], space: Space) -> NDArray[np.float32]:
 
 
 def _models() -> list[ClusterModel]:
+    return [_model(space, model) for space, model in SPACES]
+
+
+def _model(space: Space, model: str) -> ClusterModel:
+    """One cluster, nothing projected away."""
     eye = np.eye(DIMS, dtype=np.float32)
     zeros, ones = np.zeros(DIMS, np.float32), np.ones(DIMS, np.float32)
-    return [
-        ClusterModel("cm", space, model, zeros, ones, eye.reshape(-1), DIMS, eye[0], 1, 0, 0.5, -1.0, 20, 20)
-        for space, model in SPACES
-    ]
+    return ClusterModel(
+        "cm", 1, "", FitCause.FIRST, 0.0, "", space, model, zeros, ones, eye.reshape(-1), DIMS, eye[0], 1,
+        np.zeros(1, np.int64), 1, 0.5, eye[0], 0.5, -1.0, 20, 20, 20,
+    )  # fmt: skip
 
 
 def whole(n: int) -> None:

@@ -13,7 +13,7 @@ from clustering.dedup import STAGE, DedupSlice
 from clustering.sides import SAFEST, own_side
 from pipeline.stage import Bundle
 from schemas.arrow import from_table, to_table
-from schemas.cluster import Assignment, ClusterModel, Embedding, Membership, Space
+from schemas.cluster import Assignment, ClusterModel, Embedding, FitCause, Membership, Space
 from schemas.duplicate import DuplicateEpisodes
 from schemas.finding import Finding, Verdict
 from schemas.outline import Outline
@@ -29,8 +29,8 @@ def model(space: Space, name: str) -> ClusterModel:
     """One cluster, nothing projected away."""
     eye = np.eye(4, dtype=np.float32)
     return ClusterModel(
-        "cm", space, name, np.zeros(4, np.float32), np.ones(4, np.float32), eye.reshape(-1), 4, eye[0], 1, 0, 0.5,
-        -1.0, 20, 20,
+        "cm", 1, "", FitCause.FIRST, 0.0, "", space, name, np.zeros(4, np.float32), np.ones(4, np.float32),
+        eye.reshape(-1), 4, eye[0], 1, np.zeros(1, np.int64), 1, 0.5, eye.reshape(-1), 0.5, -1.0, 20, 20, 20,
     )  # fmt: skip
 
 
