@@ -2,13 +2,16 @@
 
 A window needs the frames from its first to its last and, before them, those back to the nearest key frame: at most
 ``clip.gop`` − 1 (docs/cut.md). The packets tell where that is without decoding any, and exactly also where the frame
-rate varies. torchcodec is used where it is installed and passes `pipeline.loader.torchcodec_clip.usable`; it and PyAV
-turn 8-bit 4:2:0 pictures of even size, which is what `cut` writes, into RGB by the same routine of libswscale. Other
-pictures they turn into different RGB (measured: up to 97 of 255 for 10 bits), so those go to PyAV always.
+rate varies; of a long event seen at a low rate, groups of pictures that show nothing wanted are left out. torchcodec is
+used where it is installed and passes `pipeline.loader.torchcodec_clip.usable`; it and PyAV turn 8-bit 4:2:0 pictures of
+even size, which is what `cut` writes, into RGB by the same routine of libswscale. Other pictures they turn into
+different RGB (measured: up to 97 of 255 for 10 bits), so those go to PyAV always.
 """
 
 import io
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import av
@@ -32,43 +35,49 @@ def decode_clip(
     size: tuple[int, int] | None = None,
     frames: Sequence[int] | None = None,
     decoder: Decoder = "auto",
+    *,
+    n_frames: int | None = None,
 ) -> Pixels:
     """RGB uint8 [T, H, W, 3] of a clip's first video stream.
 
     ``size`` is (height, width); None keeps the clip's own. ``frames`` are indices in the order of showing, in any
-    order, repeats allowed; None means all. ``auto`` takes torchcodec where it can be used, else PyAV. Raises ValueError
-    when the clip ends before an index asked for, holds no picture at all or cannot be decoded.
+    order, repeats allowed; None means all. ``auto`` takes torchcodec where it can be used, else PyAV. ``n_frames`` is
+    how many the clip must have. Raises ValueError when it has others, ends before an index asked for, holds no picture
+    at all or cannot be decoded.
     """
     if frames is not None and (not len(frames) or min(frames) < 0):
         raise ValueError(f"frames: expected indices ≥ 0 and at least one, found {list(frames)[:4]}")
+    wanted = None if frames is None else sorted(set(frames))
     try:
-        pixels, first = _decoded(mp4, frames, decoder)
+        pixels = _decoded(mp4, wanted, decoder, n_frames)
     except (av.FFmpegError, IndexError) as error:
         raise ValueError(f"the clip cannot be decoded: {error}") from error
-    if frames is not None and list(frames) != list(range(first, first + len(pixels))):
-        pixels = pixels[np.asarray(frames) - first]
+    if frames is not None and list(frames) != wanted:
+        pixels = pixels[np.searchsorted(np.asarray(wanted), frames)]
     return pixels if size is None or pixels.shape[1:3] == size else _resized(pixels, *size)
 
 
-def _decoded(mp4: bytes, frames: Sequence[int] | None, decoder: Decoder) -> tuple[Pixels, int]:
-    """All frames from the first to the last asked for, and the number of the first."""
+def _decoded(mp4: bytes, frames: Sequence[int] | None, decoder: Decoder, n_frames: int | None) -> Pixels:
+    """The frames asked for, which ascend."""
     with av.open(io.BytesIO(mp4), options=_STRICT) as container:
         if not container.streams.video:
             raise ValueError("the clip has no video stream")
         stream = container.streams.video[0]
         packets = [packet for packet in container.demux(stream) if packet.pts is not None]
         shown = sorted(int(packet.pts) for packet in packets if packet.pts is not None)
-        first, stop = (0, len(shown)) if frames is None else (min(frames), max(frames) + 1)
-        if not shown or stop > len(shown):
-            expected = "at least 1" if frames is None else f"frame {stop - 1}"
+        wanted = range(len(shown)) if frames is None else frames
+        if not shown or wanted[-1] >= len(shown):
+            expected = "at least 1" if frames is None else f"frame {wanted[-1]}"
             raise ValueError(f"clip has {len(shown)} frames, expected {expected}")
+        if n_frames is not None and len(shown) != n_frames:
+            raise ValueError(f"clip has {len(shown)} frames, expected {n_frames}")
         if decoder != "pyav" and torchcodec_clip.usable() and _convertible_alike(stream):
-            pixels = torchcodec_clip.decode_range(mp4, first, stop)
+            pixels = torchcodec_clip.decode_frames(mp4, wanted)
             if pixels is not None:
-                return pixels, first
+                return pixels
         elif decoder == "torchcodec" and not torchcodec_clip.usable():
             raise ValueError("decoder: torchcodec is not installed, finds no FFmpeg, or differs from PyAV; take 'auto'")
-        return _decoded_by_pyav(stream, packets, shown[first:stop]), first
+        return _decoded_by_pyav(stream, packets, [shown[frame] for frame in wanted])
 
 
 def _convertible_alike(stream: av.VideoStream) -> bool:
@@ -78,30 +87,49 @@ def _convertible_alike(stream: av.VideoStream) -> bool:
 
 
 def _decoded_by_pyav(stream: av.VideoStream, packets: Sequence[av.Packet], wanted: Sequence[int]) -> Pixels:
-    """Frames with the time stamps ``wanted`` (ascending), fed from the last key frame not shown after the first."""
-    stream.codec_context.thread_count = 1
-    start = max((i for i, packet in enumerate(packets) if packet.is_keyframe and packet.pts <= wanted[0]), default=0)
+    """Frames with the time stamps ``wanted``, which ascend."""
+    context = stream.codec_context
+    context.thread_count = 1
     place = {pts: i for i, pts in enumerate(wanted)}
     reformatter = VideoReformatter()
     pixels: Pixels | None = None
-    missing = len(wanted)
-    for packet in (*packets[start:], None):
-        for frame in stream.codec_context.decode(packet):
-            at = place.pop(int(frame.pts), None) if frame.pts is not None else None
-            if at is None:
-                continue
-            rgb = reformatter.reformat(frame, format="rgb24", interpolation=_CONVERSION, threads=1)
-            if pixels is None:
-                pixels = np.empty((len(wanted), rgb.height, rgb.width, 3), np.uint8)
-            if (rgb.height, rgb.width) != pixels.shape[1:3]:
-                raise ValueError(f"a picture of {rgb.width}×{rgb.height} amid pictures of {pixels.shape[2::-1]}")
-            pixels[at] = _picture(rgb)
-            missing -= 1
-        if not missing:
-            break
-    if pixels is None or missing:
-        raise ValueError(f"{missing} of {len(wanted)} frames were not decoded")
+    for run in _runs(packets, wanted):
+        for packet in (*run, None):
+            for frame in context.decode(packet):
+                at = place.pop(int(frame.pts), None) if frame.pts is not None else None
+                if at is None:
+                    continue
+                rgb = reformatter.reformat(frame, format="rgb24", interpolation=_CONVERSION, threads=1)
+                if pixels is None:
+                    pixels = np.empty((len(wanted), rgb.height, rgb.width, 3), np.uint8)
+                if (rgb.height, rgb.width) != pixels.shape[1:3]:
+                    raise ValueError(f"clip has a picture of {rgb.width}×{rgb.height} amid others of another size")
+                pixels[at] = _picture(rgb)
+        context.flush_buffers()
+    if pixels is None or place:
+        raise ValueError(f"clip: {len(place)} of {len(wanted)} frames were not decoded")
     return pixels
+
+
+def _runs(packets: Sequence[av.Packet], wanted: Sequence[int]) -> list[Sequence[av.Packet]]:
+    """The packets to feed, each run from a key frame on: no group of pictures is decoded that shows nothing wanted.
+
+    Where pictures are stored in another order than they are shown in, groups lean on each other; then it is one run
+    from the last key frame shown no later than the first picture wanted.
+    """
+    keys = [i for i, packet in enumerate(packets) if packet.is_keyframe]
+    if any(after.pts <= before.pts for before, after in pairwise(packets)):
+        return [packets[max((i for i in keys if packets[i].pts <= wanted[0]), default=0) :]]
+    stamps = [packet.pts for packet in packets]
+    runs: list[tuple[int, int]] = []
+    for pts in wanted:
+        last = bisect_left(stamps, pts)
+        first = keys[bisect_right(keys, last) - 1] if keys and keys[0] <= last else 0
+        if runs and first < runs[-1][1] + 1:
+            runs[-1] = runs[-1][0], last + 1
+        else:
+            runs.append((first, last + 1))
+    return [packets[first:stop] for first, stop in runs]
 
 
 def _picture(rgb: av.VideoFrame) -> Pixels:

@@ -7,6 +7,7 @@ libraries, and torchcodec is left alone when one byte differs. Measured equal wi
 """
 
 import io
+from collections.abc import Sequence
 from functools import cache
 
 import av
@@ -17,8 +18,8 @@ _PROBE_SIZE = 48
 _PROBE_FRAMES = 10
 
 
-def decode_range(mp4: bytes, first: int, stop: int) -> NDArray[np.uint8] | None:
-    """RGB uint8 [stop − first, H, W, 3] of frames first … stop − 1, by one seek and one sequential decode.
+def decode_frames(mp4: bytes, frames: Sequence[int]) -> NDArray[np.uint8] | None:
+    """RGB uint8 [T, H, W, 3] of these frames, which ascend.
 
     None when torchcodec cannot: whether the clip is damaged is then for PyAV to say, so that the answer is the same
     on every machine.
@@ -27,9 +28,13 @@ def decode_range(mp4: bytes, first: int, stop: int) -> NDArray[np.uint8] | None:
 
     try:
         decoder = VideoDecoder(mp4, dimension_order="NHWC", num_ffmpeg_threads=1)
-        pixels: NDArray[np.uint8] = decoder.get_frames_in_range(first, stop).data.numpy()
+        if len(frames) == frames[-1] + 1 - frames[0]:
+            found = decoder.get_frames_in_range(frames[0], frames[-1] + 1)
+        else:
+            found = decoder.get_frames_at(list(frames))
     except (RuntimeError, IndexError, ValueError):
         return None
+    pixels: NDArray[np.uint8] = found.data.numpy()
     return pixels
 
 
@@ -43,7 +48,7 @@ def usable() -> bool:
     mp4 = probe()
     with av.open(io.BytesIO(mp4)) as container:
         expected = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-    found = decode_range(mp4, 0, _PROBE_FRAMES)
+    found = decode_frames(mp4, range(_PROBE_FRAMES))
     return found is not None and np.array_equal(found, expected)
 
 

@@ -53,6 +53,8 @@ def test_a_window_is_the_same_frames_as_in_the_whole(kind: str) -> None:
     for first, stop in ((1, 3), (7, 9), (8, n), (n - 1, n), (3, n), (10, 12)):
         found = decode_clip(mp4, frames=range(first, stop), decoder="pyav")
         assert np.array_equal(found, whole[first:stop]), (kind, first, stop)
+    for sparse in ([0, 20], [3, 4, 12], [7, 8, 15, 16], [20, 2, 2, 11]):
+        assert np.array_equal(decode_clip(mp4, frames=sparse, decoder="pyav"), whole[sparse]), (kind, sparse)
 
 
 def test_a_window_decodes_no_frame_before_its_key_frame(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,8 +66,17 @@ def test_a_window_decodes_no_frame_before_its_key_frame(monkeypatch: pytest.Monk
     for at, size in places[8:15]:
         mp4[at + 4 : at + size] = bytes(size - 4)
     assert np.array_equal(decode_clip(bytes(mp4), frames=range(17, 21), decoder="pyav"), expected)
-    with pytest.raises(ValueError, match="cannot be decoded|were not decoded"):
+    sparse = decode_clip(bytes(mp4), frames=[2, 17, 20], decoder="pyav")
+    assert np.array_equal(sparse[1:], expected[[0, 3]]), "the group of pictures between is left out"
+    with pytest.raises(ValueError, match="clip"):
         decode_clip(bytes(mp4), frames=range(9, 12), decoder="pyav")
+
+
+def test_a_clip_of_more_or_fewer_frames_than_it_must_have_is_refused() -> None:
+    for n in (5, 7):
+        with pytest.raises(ValueError, match=f"clip has 6 frames, expected {n}"):
+            decode_clip(CLIP, frames=[1], n_frames=n)
+    assert len(decode_clip(CLIP, n_frames=6)) == 6
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 50, CLIP[: len(CLIP) // 2]])

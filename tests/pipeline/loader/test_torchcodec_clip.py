@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,11 +31,11 @@ from pipeline.loader.decode import decode_clip
 from tests.pipeline.loader.odd_clips import CLIPS
 assert torchcodec_clip.usable()
 taken = []
-original = torchcodec_clip.decode_range
-torchcodec_clip.decode_range = lambda *given: (taken.append(kind), original(*given))[1]
+original = torchcodec_clip.decode_frames
+torchcodec_clip.decode_frames = lambda *given: (taken.append(kind), original(*given))[1]
 for kind, make in CLIPS.items():
     mp4 = make()
-    for frames in (None, range(1, 3), range(9, 12), range(10, 21), [20, 9, 9]):
+    for frames in (None, range(1, 3), range(9, 12), range(10, 21), [20, 9, 9], [1, 12, 20]):
         ours = decode_clip(mp4, frames=frames, decoder="pyav")
         theirs = decode_clip(mp4, frames=frames, decoder="torchcodec")
         assert np.array_equal(ours, theirs), (kind, frames)
@@ -68,11 +69,11 @@ def test_both_libraries_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_torchcodec_that_differs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here it is a stand-in: one that is a shade brighter, as another conversion would be."""
 
-    def brighter(mp4: bytes, first: int, stop: int) -> np.ndarray:  # type: ignore[type-arg]  # uint8
-        return np.minimum(decode_clip(mp4, frames=range(first, stop), decoder="pyav"), 254) + 1
+    def brighter(mp4: bytes, frames: Sequence[int]) -> np.ndarray:  # type: ignore[type-arg]  # uint8
+        return np.minimum(decode_clip(mp4, frames=frames, decoder="pyav"), 254) + 1
 
     expected = decode_clip(cut_clip(66, 50), decoder="pyav")
-    monkeypatch.setattr(torchcodec_clip, "decode_range", brighter)
+    monkeypatch.setattr(torchcodec_clip, "decode_frames", brighter)
     monkeypatch.setitem(sys.modules, "torchcodec", type(sys)("torchcodec"))
     monkeypatch.setitem(sys.modules, "torchcodec.decoders", type(sys)("torchcodec.decoders"))
     torchcodec_clip.usable.cache_clear()
