@@ -4,7 +4,6 @@ An event that was drawn several times lies in several places with the same views
 events of three views are about 4 GB, never objects; only the process that hands out work holds them.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.blobs import Blobs
 from pipeline.errors import StoreError
 from pipeline.loader.catalogue import SPLITS
-from pipeline.loader.reader import MANIFEST, SET
+from pipeline.loader.reader import MANIFEST
 from schemas.shard import MemberRange
 
 _COLUMNS = ("event_id", "split", "t", "shard", "start_ns", "end_ns", "members")
@@ -52,8 +51,6 @@ class Locations:
     """[M, 32]."""
     shards: tuple[str, ...]
     names: tuple[str, ...]
-    sizes: dict[str, int]
-    """Bytes of each shard's tar."""
 
     def __len__(self) -> int:
         return len(self.event_id)
@@ -92,7 +89,6 @@ def read_locations(blobs: Blobs) -> Locations:
     kept = order[np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])[: len(ids)])]
     first_member = np.concatenate([[0], np.cumsum(counts[kept])])
     member = np.repeat(starts[:-1][kept] - first_member[:-1], counts[kept]) + np.arange(first_member[-1])
-    content = json.loads(blobs.read(SET))
     return Locations(
         event_id=column["event_id"][kept],
         shard=column["shard"][kept].astype(np.int32),
@@ -103,7 +99,6 @@ def read_locations(blobs: Blobs) -> Locations:
         sha256=column["sha256"][member],
         shards=tuple(shards),
         names=tuple(names),
-        sizes={shard["shard"]: int(shard["n_bytes"]) for shard in content.get("shards", [])},
     )
 
 

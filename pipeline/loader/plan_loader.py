@@ -119,7 +119,7 @@ class PlanLoader:
         """Events whose bytes are wrong: they will be no better the next time."""
         self._asked: dict[int, _Asked] = {}
         self._requested = self._step
-        reader = RangeReader(blobs, self._locations.sizes, cache_bytes=cache_bytes)
+        reader = RangeReader(blobs, cache_bytes=cache_bytes)
         self.pool = WorkerPool(Job(reader, decoder, transform), workers, patience)
 
     def __iter__(self) -> Iterator[LoadedStep]:

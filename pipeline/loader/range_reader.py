@@ -7,14 +7,14 @@ sample's, so it is an error and never a quarantined sample.
 
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from pipeline.blobs import Blobs, filesystem_of, is_local
+from pipeline.blobs import Blobs, filesystem_of
 from pipeline.errors import ServiceError, StoreError
 
 MAX_OPEN = 16
@@ -41,10 +41,8 @@ class Traffic:
 class RangeReader:
     """Reads ranges of a shard set's tars. Picklable: open files and memory stay behind."""
 
-    def __init__(self, blobs: Blobs, sizes: Mapping[str, int] | None = None, *, cache_bytes: int = 0) -> None:
-        """``sizes`` of the shards' tars, where known, save an object store one request per opened file."""
+    def __init__(self, blobs: Blobs, *, cache_bytes: int = 0) -> None:
         self._blobs = blobs
-        self._sizes = sizes or {}
         self._cache_bytes = cache_bytes
         self._filesystem: pafs.FileSystem | None = None
         self._root = ""
@@ -109,10 +107,7 @@ class RangeReader:
             return file
         if self._filesystem is None:
             self._filesystem, self._root = filesystem_of(self._blobs.url, self._blobs.storage)
-        path = f"{self._root}/{shard}.tar"
-        size = None if is_local(self._blobs.url) else self._sizes.get(shard)
-        where = path if size is None else pafs.FileInfo(path, pafs.FileType.File, size=size)
-        file = self._files[shard] = self._filesystem.open_input_file(where)
+        file = self._files[shard] = self._filesystem.open_input_file(f"{self._root}/{shard}.tar")
         self.traffic.opened += 1
         if len(self._files) > MAX_OPEN:
             self._files.popitem(last=False)[1].close()

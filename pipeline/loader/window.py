@@ -103,7 +103,8 @@ def read_window(reader: RangeReader, request: Request, decoder: Decoder = "auto"
     if refused:
         return Damaged(request.draw, request.attempt, tuple(refused))
     try:
-        event = sample_from_members(request.location.event_id, contents)
+        unseen = {member.name: b"" for member in request.location.members}
+        event = sample_from_members(request.location.event_id, unseen | contents)
         times_ns = event.view_times_ns[event.master_view]
         places = request.first_frame + _shown(request)
         window = _rows_inside(event, times_ns, request)

@@ -89,7 +89,7 @@ def main(descriptor: int) -> None:
         job = _job(pipe)
         while job is not None:
             request: Request = receive(pipe)
-            send(pipe, _answer(job, request))
+            _send_answer(pipe, _answer(job, request), request)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
     sys.stderr.flush()
@@ -105,6 +105,13 @@ def _job(pipe: Connection) -> Job | None:
         return None
     send(pipe, None)
     return job
+
+
+def _send_answer(pipe: Connection, answer: Any, request: Request) -> None:
+    try:
+        send(pipe, answer)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        send(pipe, failure_of(TypeError(f"what the transform returns cannot be sent: {error}"), request))
 
 
 def _answer(job: Job, request: Request) -> Any:

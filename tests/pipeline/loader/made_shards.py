@@ -16,16 +16,18 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 
+from clustering.load_plan.compile import compile_plan
+from clustering.load_plan.corpus import corpus_of
+from clustering.load_plan.draft import Target
 from pipeline.blobs import Blobs
 from pipeline.clip import ClipEncoder
 from pipeline.loader.catalogue import read_catalogue
-from pipeline.loader.pack import packs
-from pipeline.loader.plan import Arrays, arrays_digest
+from pipeline.loader.plan import Arrays
 from pipeline.shards.npz import write_npz
 from pipeline.shards.ranges import member_ranges
 from pipeline.shards.tar import TarStream, sample_bytes
 from schemas.arrow import to_table
-from schemas.load_plan import HEADER, Chapter, LoadPlanHeader, Segment, WindowKind, chained
+from schemas.load_plan import LoadPlanHeader
 from schemas.recipe import ClipSpec
 from schemas.recipe_load import LoadSpec
 from schemas.shard import ShardEntry
@@ -164,86 +166,12 @@ def entry(shard: str, event: MadeEvent, t: int, offset: int, data: bytes) -> Sha
     )
 
 
-def tokens(n_frames: int, n_rows: int, spec: LoadSpec) -> int:
-    latents = 1 + (min(n_frames, spec.max_frames) - 1) // spec.frames_per_latent
-    return len(VIEWS) * latents * spec.tokens_per_latent + 1 + min(n_rows, spec.max_actions)
-
-
-def write_load_plan(folder: Path, shards: Path, n_steps: int, spec: LoadSpec = SPEC, start: int = 0) -> LoadPlanHeader:
-    """Draw t is of cell t mod N; inside a cell events come by turns, every third as a suffix."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_load_plan(folder: Path, shards: Path, n_steps: int, spec: LoadSpec = SPEC) -> LoadPlanHeader:
+    """A plan over the set's events, every cell with the same share."""
     catalogue = read_catalogue(Blobs(str(shards)))
-    cell_of = catalogue.vision_language
-    rows = [np.flatnonzero(cell_of == cell).tolist() for cell in range(N_CELLS)]
-    n_draws = n_steps * spec.packs_per_step * 8
-    draws = []
-    for t in range(n_draws):
-        cell = t % N_CELLS
-        row = rows[cell][(start + t // N_CELLS) % len(rows[cell])]
-        n = int(catalogue.n_frames[row])
-        first = (n - 5) * (t % 7) // 7 if t % 3 == 1 else 0
-        n_rows = int(catalogue.n_action_rows[row]) * (n - first) // n
-        kind = WindowKind.SUFFIX if t % 3 == 1 else WindowKind.EVENT
-        draws.append((t, row, cell, int(kind), first, n - first, tokens(n - first, n_rows + 1, spec)))
-    columns = np.array(draws, np.int64)
-    order: list[int] = []
-    starts = [0]
-    for pack in packs(columns[:, 6].tolist(), spec.budget, spec.pack_window):
-        if len(starts) > n_steps * spec.packs_per_step:
-            break
-        order += pack.draws
-        starts.append(len(order))
-    columns = columns[order]
-    names = ("draw", "event", "cell", "kind", "first_frame", "n_frames", "n_tokens")
-    segment: Arrays = {name: columns[:, i].astype(np.uint32) for i, name in enumerate(names)}
-    segment |= {"first_draw": np.array([0]), "pack_start": np.array(starts, np.uint32)}
-    return write_header(folder, segment, n_steps, spec, catalogue.digest, [len(events) for events in rows])
-
-
-def write_header(
-    folder: Path, segment: Arrays, n_steps: int, spec: LoadSpec, catalogue: str, n_events: list[int]
-) -> LoadPlanHeader:
-    cells: Arrays = {
-        "vision_language": np.arange(N_CELLS),
-        "action": np.zeros(N_CELLS, np.int64),
-        "source": np.array([""] * N_CELLS),
-        "recovery": np.full(N_CELLS, -1, np.int8),
-        "n_events": np.array(n_events),
-        "mass": np.full(N_CELLS, 1 / N_CELLS),
-    }
-    (folder / "cells-000000.npz").write_bytes(write_npz(cells))
-    (folder / "segment-000000.npz").write_bytes(write_npz(segment))
-    chapter = Chapter(
-        first_step=0,
-        first_draw=0,
-        spec=spec,
-        catalogue=catalogue,
-        n_events=sum(n_events),
-        n_cells=N_CELLS,
-        cells_file="cells-000000.npz",
-        cells_sha256=arrays_digest(cells),
-        sampling_plan_id="pl-made",
-        balance=1.0,
-        shard_set_id="ss-made",
-    )
-    sha256 = arrays_digest(segment)
-    plan_hash, n_draws = chained("", chapter, sha256, n_steps), len(segment["draw"])
-    part = Segment(
-        file="segment-000000.npz",
-        chapter=0,
-        first_step=0,
-        n_steps=n_steps,
-        n_draws=n_draws,
-        sha256=sha256,
-        chained=plan_hash,
-    )
-    header = LoadPlanHeader(
-        joinery_load_plan=1,
-        plan_hash=plan_hash,
-        n_steps=n_steps,
-        n_draws=n_draws,
-        chapters=(chapter,),
-        segments=(part,),
-    )
-    (folder / HEADER).write_text(header.model_dump_json())
-    return header
+    n_events = np.bincount(catalogue.vision_language, minlength=N_CELLS).tolist()
+    cells = [
+        {"vision_language": cell, "action": 0, "n_events": n, "mass": 1 / N_CELLS} for cell, n in enumerate(n_events)
+    ]
+    corpus = corpus_of(catalogue, cells, "pl-made", "ss-made")
+    return compile_plan(Blobs(str(folder)), corpus, spec, Target(steps=n_steps)).header
