@@ -37,6 +37,8 @@ class Substitution:
     draw: int
     row: int
     """Of the catalogue: the event that was read."""
+    kind: int
+    """Of the window (`WindowKind`)."""
     first_frame: int
     n_frames: int
     n_tokens: int

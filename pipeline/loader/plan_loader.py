@@ -204,6 +204,7 @@ class PlanLoader:
         return found, Substitution(
             draw=draw.draw,
             row=request.row,
+            kind=int(request.kind),
             first_frame=request.first_frame,
             n_frames=request.n_frames,
             n_tokens=request.n_tokens,
@@ -228,9 +229,9 @@ class PlanLoader:
             reasons = "; ".join(f"{item.event_id} {item.member}: {item.why}" for item in asked.refused[:4])
             raise StoreError(
                 f"{self._where}: draw {asked.draw.draw} of step {step} cannot be read, and nothing can take its place: "
-                f"of cell {cells.vision_language[cell]}/{cells.action[cell]} every event drawn in this segment was "
-                f"refused ({asked.request.attempt + 1} tried; {reasons}). Run `joinery verify`, publish the set again, "
-                "or compile a plan without the cell"
+                f"of cell {cells.vision_language[cell]}/{cells.action[cell]} every event this segment draws and that "
+                f"is short enough was refused ({asked.request.attempt + 1} tried; {reasons}). Run `joinery verify`, "
+                "publish the set again, or compile a plan without the cell"
             )
         return self._request(step, asked.draw, asked.request.attempt + 1, other)
 

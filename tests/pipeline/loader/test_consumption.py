@@ -16,7 +16,7 @@ from pipeline.loader.consumption import (
     read_ledger,
 )
 
-SWAP = Substitution(7, 3, 0, 9, 40, (("ev-a", "front.mp4", "checksum"),))
+SWAP = Substitution(7, 3, 1, 0, 9, 40, (("ev-a", "front.mp4", "checksum"),))
 
 
 def record(step: int, world: int = 1, n: int = 5) -> Consumed:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -237,8 +238,8 @@ def test_a_cell_in_which_nothing_can_be_read_is_named(load_plan: Path, made: Pat
     spoil(made, copy, {(row, "wrist.mp4") for row in rows})
     with PlanLoader(str(load_plan), str(copy), transform=ids) as loader, pytest.raises(StoreError) as error:
         list(loader)
-    assert "nothing can take its place: of cell 2/0 every event drawn in this segment was refused" in str(error.value)
-    assert f"({len(rows)} tried; ev-" in str(error.value)
+    assert "nothing can take its place: of cell 2/0 every event this segment draws" in str(error.value)
+    assert re.search(r"was refused \((?:[2-9]|1[0-5]) tried; ev-", str(error.value))
     assert "wrist.mp4: checksum" in str(error.value)
 
 
