@@ -24,6 +24,8 @@ from tests.pipeline.loader.made_shards import write_set
 from tests.pipeline.loader.transforms import Sleepy, ids
 from tests.test_repository import ROOT
 
+PAGE = ROOT / "docs" / "loader.md"
+
 Steps = dict[int, list[list[Any]]]
 
 
@@ -256,3 +258,23 @@ def test_windows_come_from_an_object_store(load_plan: Path, made: Path, whole: S
                 assert windows(step) == whole[step.step]
                 if step.step == 3:
                     break
+
+
+def test_the_example_on_the_page_runs(load_plan: Path, made: Path, tmp_path: Path) -> None:
+    """As a script, with workers and without a guard around it."""
+    (example,) = re.findall(r"```python\n(from pipeline\.loader\.plan_loader.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(example.splitlines()) <= 10
+    for named, path in (
+        ("demo/plan", load_plan),
+        ("demo/workspace/shards", made),
+        ("demo/ledger", tmp_path / "ledger"),
+    ):
+        assert f'"{named}"' in example
+        example = example.replace(f'"{named}"', repr(str(path)))
+    script = tmp_path / "example.py"
+    script.write_text(example + "print(state.step, front.shape, action is None or action.shape[1])\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith(f"{N_STEPS} (")
+    assert len(read_consumption(tmp_path / "ledger").steps) == N_STEPS
