@@ -1,7 +1,7 @@
 """Where every training event lies: the manifest as arrays, one row per row of the catalogue.
 
-An event that was drawn several times lies in several places with the same views; the first copy is taken. Ten million
-events of three views are about 4 GB, never objects; only the process that hands out work holds them.
+An event that was drawn several times lies in several places with the same views; the first copy is taken. An event of
+three views takes about 460 bytes and is never an object before it is asked for; workers hold none of it.
 """
 
 from collections.abc import Iterator
@@ -45,8 +45,9 @@ class Locations:
     """[N + 1]: event i has members ``first_member[i]`` … ``first_member[i + 1] − 1``."""
     name: NDArray[np.int32]
     """Index into ``names``."""
-    numbers: NDArray[np.int64]
-    """[M, 5]: offset, n_bytes, n_frames, width, height."""
+    offset: NDArray[np.int64]
+    numbers: NDArray[np.uint32]
+    """[M, 4]: n_bytes, n_frames, width, height."""
     sha256: NDArray[np.uint8]
     """[M, 32]."""
     shards: tuple[str, ...]
@@ -65,8 +66,9 @@ class Locations:
         )
 
     def _member(self, i: int) -> MemberRange:
-        offset, n_bytes, *frames = self.numbers[i].tolist()
-        return MemberRange(self.names[self.name[i]], offset, n_bytes, self.sha256[i].tobytes().hex(), *frames)
+        n_bytes, *frames = self.numbers[i].tolist()
+        sha256 = self.sha256[i].tobytes().hex()
+        return MemberRange(self.names[self.name[i]], int(self.offset[i]), n_bytes, sha256, *frames)
 
 
 def read_locations(blobs: Blobs) -> Locations:
@@ -95,6 +97,7 @@ def read_locations(blobs: Blobs) -> Locations:
         duration_ns=column["duration_ns"][kept],
         first_member=first_member,
         name=column["name"][member].astype(np.int32),
+        offset=column["offset"][member],
         numbers=column["numbers"][member],
         sha256=column["sha256"][member],
         shards=tuple(shards),
@@ -103,11 +106,11 @@ def read_locations(blobs: Blobs) -> Locations:
 
 
 def _empty() -> dict[str, NDArray[Any]]:
-    whole = dict.fromkeys(("split", "t", "shard", "duration_ns", "n_members", "name"), np.zeros(0, np.int64))
+    whole = dict.fromkeys(("split", "t", "shard", "duration_ns", "n_members", "name", "offset"), np.zeros(0, np.int64))
     return {
         "event_id": np.zeros(0, np.bytes_),
         **whole,
-        "numbers": np.zeros((0, 5), np.int64),
+        "numbers": np.zeros((0, 4), np.uint32),
         "sha256": np.zeros((0, _DIGEST_BYTES), np.uint8),
     }
 
@@ -124,6 +127,9 @@ def _parts(
         members = table.column("members").chunk(0)
         values = members.flatten()
         columns = {field.name: values.field(i) for i, field in enumerate(values.type)}
+        largest = pc.max(columns["n_bytes"]).as_py() or 0
+        if largest > np.iinfo(np.uint32).max:
+            raise StoreError(f"{MANIFEST}: a member of {largest} bytes, expected less than 4 GiB; cut shorter events")
         digests = bytes.fromhex("".join(columns["sha256"].to_pylist()))
         yield {
             "event_id": np.array(table.column("event_id").to_pylist(), np.bytes_),
@@ -134,8 +140,9 @@ def _parts(
             "n_members": members.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64),
             "name": _codes(columns["name"].to_pylist(), names),
             "numbers": np.stack(
-                [columns[name].to_numpy() for name in ("offset", "n_bytes", "n_frames", "width", "height")], axis=1
-            ),
+                [columns[name].to_numpy() for name in ("n_bytes", "n_frames", "width", "height")], axis=1
+            ).astype(np.uint32),
+            "offset": columns["offset"].to_numpy(),
             "sha256": np.frombuffer(digests, np.uint8).reshape(-1, _DIGEST_BYTES),
         }
 

@@ -1,5 +1,6 @@
 """The ledger: nothing is rewritten, nothing can be changed unnoticed, and a kill costs at most the last record."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,25 @@ def test_any_other_change_is_noticed(tmp_path: Path) -> None:
         except StoreError:
             continue
         assert found.torn_bytes, f"byte {at}: a length that reaches past the end looks torn, nothing else"
+
+
+def test_no_record_can_be_left_out_moved_or_taken_from_another_run(tmp_path: Path) -> None:
+    path = written(tmp_path / "a", [0, 1, 3, 4])
+    whole = path.read_bytes()
+    edges = [whole.index(b"\n") + 1]
+    while edges[-1] < len(whole):
+        edges.append(edges[-1] + 4 + int.from_bytes(whole[edges[-1] : edges[-1] + 4], "little") + 16)
+    header, *records = [whole[: edges[0]], *(whole[a:b] for a, b in pairwise(edges))]
+    other = written(tmp_path / "b", [7, 0, 1, 3, 4]).read_bytes()
+    for forged in (
+        [records[0], *records[2:]],
+        [records[1], records[0], *records[2:]],
+        [records[0], records[0], *records[1:]],
+        [*records[:3], other[-len(records[3]) :]],
+    ):
+        path.write_bytes(header + b"".join(forged))
+        with pytest.raises(StoreError, match="does not follow from those before it"):
+            read_ledger(path)
 
 
 def test_going_back_to_a_checkpoint_voids_records_and_removes_none(tmp_path: Path) -> None:
