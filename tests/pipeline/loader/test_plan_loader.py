@@ -12,16 +12,27 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from jobs.compile import Extent, compile_load_plan
+from pipeline.blobs import Blobs
 from pipeline.errors import StoreError
+from pipeline.loader.audit import audit
 from pipeline.loader.consumption import read_consumption, read_ledger
+from pipeline.loader.decode import decode_clip
+from pipeline.loader.frames import even_indices, frame_count
+from pipeline.loader.locations import read_locations
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.plan_loader import LoadedStep, LoaderState, PlanLoader
 from pipeline.loader.pool import Patience
+from pipeline.loader.reader import ShardSet
+from schemas.load_plan import WindowKind
+from schemas.recipe_load import LoadSpec
 from tests.pipeline.loader.conftest import N_STEPS
-from tests.pipeline.loader.made_shards import write_set
-from tests.pipeline.loader.transforms import Sleepy, ids
+from tests.pipeline.loader.made_shards import write_load_plan, write_set
+from tests.pipeline.loader.transforms import Sleepy, ids, place
+from tests.pipeline.s3_server import s3_bucket
 from tests.test_repository import ROOT
 
 PAGE = ROOT / "docs" / "loader.md"
@@ -174,9 +185,6 @@ def test_another_shard_set_is_refused(load_plan: Path, tmp_path: Path) -> None:
 
 def spoil(made: Path, copy: Path, wanted: set[tuple[int, str]]) -> set[tuple[str, str]]:
     """A copy in which these (row, member)s have other bytes; as (event id, member)."""
-    from pipeline.blobs import Blobs
-    from pipeline.loader.locations import read_locations
-
     shutil.copytree(made, copy)
     locations, found = read_locations(Blobs(str(made))), set()
     for row, name in wanted:
@@ -190,29 +198,26 @@ def spoil(made: Path, copy: Path, wanted: set[tuple[int, str]]) -> set[tuple[str
     return found
 
 
-def test_spoiled_views_are_replaced_within_their_cell_and_exactly_they_are_in_the_ledger(
-    load_plan: Path, made: Path, whole: Steps, tmp_path: Path
+def test_one_view_in_a_hundred_spoiled_is_replaced_within_its_cell_and_exactly_those_are_in_the_ledger(
+    tmp_path: Path,
 ) -> None:
-    """Of the 120 views two are spoiled, of two events; and one event has both spoiled."""
-    wanted = {(5, "front.mp4"), (23, "wrist.mp4"), (40, "front.mp4"), (40, "wrist.mp4")}
-    copy = tmp_path / "copy"
-    spoiled = spoil(made, copy, wanted)
-    plan = LoadPlan.open(str(load_plan))
-    planned = {draw.draw: draw for step in range(N_STEPS) for pack in plan.step(step) for draw in pack.draws}
-    assert {5, 23, 40} <= {draw.event for draw in planned.values()}, "all are drawn"
+    """Four of 400 views, of three events, all of which are drawn; two runs, and one with other workers."""
+    shards, wanted = write_set(tmp_path / "set", range(200)), {(5, "front.mp4"), (123, "wrist.mp4")}
+    wanted |= {(40, "front.mp4"), (40, "wrist.mp4")}
+    write_load_plan(tmp_path / "plan", shards, 32)
+    plan = LoadPlan.open(str(tmp_path / "plan"))
+    planned = {draw.draw: draw for step in range(plan.n_steps) for pack in plan.step(step) for draw in pack.draws}
+    assert {5, 40, 123} <= {draw.event for draw in planned.values()}
+    spoiled = spoil(shards, tmp_path / "copy", wanted)
     ledgers = []
-    for workers, name in ((0, "a"), (0, "b"), (2, "c")):
-        with PlanLoader(str(load_plan), str(copy), workers=workers, ledger=tmp_path / name) as loader:
-            cells = {
-                window.draw: (window.cell, window.n_tokens)
-                for step in loader
-                for pack in step.packs
-                for window in pack.windows
-            }
-        assert {draw: cell for draw, (cell, _) in cells.items()} == {draw: item.cell for draw, item in planned.items()}
-        assert all(n_tokens <= planned[draw].n_tokens for draw, (_, n_tokens) in cells.items())
+    for name, workers in (("a", 0), ("b", 0), ("c", 2)):
+        options: dict[str, Any] = {"workers": workers, "ledger": tmp_path / name, "transform": place}
+        with PlanLoader(str(tmp_path / "plan"), str(tmp_path / "copy"), **options) as loader:
+            read = [window for step in loader for pack in step.packs for window in pack.windows]
+        assert {draw: cell for draw, cell, _ in read} == {draw: item.cell for draw, item in planned.items()}
+        assert all(n_tokens <= planned[draw].n_tokens for draw, _, n_tokens in read)
         ledgers.append((tmp_path / name / "rank-00000.ledger").read_bytes())
-    assert ledgers[0] == ledgers[1] == ledgers[2], "another run and other workers replace alike"
+    assert ledgers[0] == ledgers[1] == ledgers[2]
     found = read_ledger(tmp_path / "a" / "rank-00000.ledger")
     swaps = [item for record in found.records for item in record.substitutions]
     assert {(event, member) for item in swaps for event, member, _ in item.refused} == spoiled
@@ -220,6 +225,9 @@ def test_spoiled_views_are_replaced_within_their_cell_and_exactly_they_are_in_th
     bad = {row for row, _ in wanted}
     assert {item.draw for item in swaps} == {draw.draw for draw in planned.values() if draw.event in bad}
     assert not {item.row for item in swaps} & bad
+    report = audit(plan, tmp_path / "c", Blobs(str(shards)))
+    assert report.ok, "cells keep their bounds"
+    assert report.parts[0].tv["cell by draws"] == report.parts[1].tv["cell by draws"]
 
 
 def test_a_resumed_run_replaces_alike(load_plan: Path, made: Path, tmp_path: Path) -> None:
@@ -246,9 +254,6 @@ def test_a_cell_in_which_nothing_can_be_read_is_named(load_plan: Path, made: Pat
 
 
 def test_windows_come_from_an_object_store(load_plan: Path, made: Path, whole: Steps) -> None:
-    from pipeline.blobs import Blobs
-    from tests.pipeline.s3_server import s3_bucket
-
     with s3_bucket("bucket") as storage:
         for folder, name in ((made, "set"), (load_plan, "plan")):
             for path in folder.iterdir():
@@ -278,3 +283,28 @@ def test_the_example_on_the_page_runs(load_plan: Path, made: Path, tmp_path: Pat
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith(f"{N_STEPS} (")
     assert len(read_consumption(tmp_path / "ledger").steps) == N_STEPS
+
+
+def test_a_published_set_is_read_as_its_samples_are(folder: Path, opened: ShardSet, tmp_path: Path) -> None:
+    """Cut, planned, published and compiled by the product itself; the wrist's camera runs at its own rate."""
+    compile_load_plan(str(folder), str(tmp_path / "plan"), LoadSpec(packs_per_step=2), Extent(steps=6))
+    samples = {sample.event_id: sample for _, sample in opened.iterate("train")}
+    seen: set[tuple[str, WindowKind]] = set()
+    with PlanLoader(str(tmp_path / "plan"), str(folder)) as loader:
+        for window in (window for step in loader for pack in step.packs for window in pack.windows):
+            sample = samples[window.event.event_id]
+            first, times = window.first_frame, sample.view_times_ns[sample.master_view]
+            shown = first + even_indices(window.n_frames, frame_count(window.n_frames, 33, 4))
+            assert np.array_equal(window.times_ns, times[shown])
+            for camera, pixels in window.pixels.items():
+                own = sample.view_times_ns[camera]
+                places = [max(int(np.searchsorted(own, t, side="right")) - 1, 0) for t in window.times_ns]
+                assert np.array_equal(pixels, decode_clip(sample.views[camera])[places])
+            if sample.action_times_ns is not None:
+                rows = sample.action_times_ns >= times[first] if first else slice(None)
+                assert window.event.action_T20 is not None
+                assert sample.action_T20 is not None
+                assert np.array_equal(window.event.action_T20, sample.action_T20[rows])
+            seen.add((window.event.event_id, window.kind))
+    assert {kind for _, kind in seen} == {WindowKind.EVENT, WindowKind.SUFFIX}
+    assert len({event for event, _ in seen}) > 6

@@ -14,6 +14,11 @@ def ids(window: Window) -> tuple[int, str, int]:
     return window.draw, window.event.event_id, int(sum(int(pixels.sum()) for pixels in window.pixels.values()))
 
 
+def place(window: Window) -> tuple[int, int, int]:
+    """Which draw, of which cell and length."""
+    return window.draw, window.cell, window.n_tokens
+
+
 def _first_time(folder: str, name: str) -> bool:
     try:
         (Path(folder) / name).touch(exist_ok=False)
