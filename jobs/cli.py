@@ -366,6 +366,38 @@ def export(  # noqa: PLR0917 - typer reads options from parameters
 
 
 @app.command()
+def audit(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Folder of a load plan.")],
+    ledger: Annotated[Path | None, typer.Option(help="Folder the ranks of a run wrote their ledgers to.")] = None,
+    shards: Annotated[
+        str | None, typer.Option(metavar="RECIPE|SHARDS", help="Its shard set: also audits layout, sources, seconds.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write the report as an HTML page.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that a load plan, and what a run has read of it, is what the sampling plan promised."""
+    import dataclasses
+
+    from pipeline.loader.audit import audit as check
+    from pipeline.loader.audit_page import audit_lines, audit_page
+    from pipeline.loader.catalogue import shard_set_folder
+    from pipeline.loader.plan import LoadPlan
+
+    with _teaching_errors():
+        folder, storage = _shards_of(shards) if shards else ("", {})
+        report = check(LoadPlan.open(plan, storage), ledger, shard_set_folder(folder, storage) if shards else None)
+    if html is not None:
+        html.write_text(audit_page(report), encoding="utf-8")
+    if as_json:
+        show.print_json({**dataclasses.asdict(report), "ok": report.ok})
+    else:
+        for line in audit_lines(report):
+            OUT.print(line, markup=False, highlight=False, soft_wrap=True)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
 def train(  # noqa: PLR0917 - typer reads options from parameters
     shards: Annotated[str, typer.Argument(metavar="RECIPE|SHARDS", help="A recipe, or the folder of a shard set.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint and log.")],

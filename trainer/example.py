@@ -1,8 +1,8 @@
 """From a shard's sample to an `Example`: which frames, which actions, in what units.
 
-An event is seen whole, first frame to last, at 1 + 4k evenly spread instants. A fixed stride would cut up to
-4 strides off the end, and the end is what the event is about: the grasp, the release. Views on other clocks show
-what was on their screen at the master view's instants; actions know by their times which latent frame they lead to.
+An event is seen whole, first frame to last, at 1 + 4k evenly spread instants (`pipeline.loader.frames`). Views on other
+clocks show what was on their screen at the master view's instants; actions know by their times which latent frame they
+lead to.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.loader.decode import decode_clip
+from pipeline.loader.frames import even_indices, frame_count
 from pipeline.loader.sample import EventSample
 from pipeline.loader.stats import ActionStats
 from schemas.array import Ints
@@ -20,23 +21,6 @@ from trainer import latents
 from trainer.batch import Example
 from trainer.configs import DataConfig, TrainConfig
 from trainer.model.language import words_of
-
-
-def frame_count(available: int, limit: int) -> int:
-    """The largest 1 + 4k of at most ``limit`` that ``available`` frames can fill; raises ValueError under five."""
-    if available < 1 + latents.TIME_STRIDE:
-        raise ValueError(f"found {available} frames, expected at least 5: the model needs one latent to predict")
-    stride = latents.TIME_STRIDE
-    return 1 + stride * ((min(available, limit) - 1) // stride)
-
-
-def even_indices(available: int, count: int) -> Ints:
-    """``count`` indices from first to last of ``available``, as even as whole numbers are, int64; all if fewer."""
-    if available <= count:
-        return np.arange(available)
-    places = np.arange(count, dtype=np.int64) * (available - 1)
-    rounded: Ints = (2 * places + count - 1) // (2 * (count - 1))
-    return rounded
 
 
 def time_indices(times_ns: Ints, first_ns: int, last_ns: int, latent_frames: int) -> Ints:
@@ -58,7 +42,7 @@ def example_of(sample: EventSample, stats: ActionStats | None, config: TrainConf
     """
     data = config.data
     times_ns = sample.view_times_ns[sample.master_view]
-    chosen = times_ns[even_indices(len(times_ns), frame_count(len(times_ns), data.max_frames))]
+    chosen = times_ns[even_indices(len(times_ns), frame_count(len(times_ns), data.max_frames, latents.TIME_STRIDE))]
     cameras = list(sample.views)[: data.max_views]
     views = [_view(sample, camera, chosen, data) for camera in cameras]
     control = _control(sample, stats, chosen, data)

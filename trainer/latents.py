@@ -24,7 +24,9 @@ DRIFT_STD = 0.05
 def latent_frames(frames: int) -> int:
     """1 + N for 1 + 4N frames; raises ValueError for any other number."""
     if frames < 1 or (frames - 1) % TIME_STRIDE:
-        raise ValueError(f"found {frames} frames, expected 1 + 4N: choose them with `trainer.example.even_indices`")
+        raise ValueError(
+            f"found {frames} frames, expected 1 + 4N: choose them with `pipeline.loader.frames.even_indices`"
+        )
     return 1 + (frames - 1) // TIME_STRIDE
 
 

@@ -10,24 +10,9 @@ from hypothesis import strategies as st
 
 from tests.trainer.events import KNOWN, sample, stats_of
 from trainer.configs import tiny
-from trainer.example import even_indices, example_of, fitted, frame_count, time_indices
+from trainer.example import example_of, fitted, time_indices
 
 CONFIG = tiny()
-
-
-def test_an_event_is_seen_at_one_plus_four_k_frames() -> None:
-    assert [frame_count(n, 33) for n in (5, 8, 9, 32, 33, 34, 5000)] == [5, 5, 9, 29, 33, 33, 33]
-    with pytest.raises(ValueError, match="found 4 frames, expected at least 5"):
-        frame_count(4, 33)
-
-
-@given(st.integers(2, 400), st.integers(2, 60))
-def test_chosen_frames_run_evenly_from_the_first_to_the_last(available: int, count: int) -> None:
-    chosen = even_indices(available, count)
-    steps = np.diff(chosen)
-    assert (chosen[0], chosen[-1], len(chosen)) == (0, available - 1, min(available, count))
-    assert steps.min() >= 1
-    assert steps.max() - steps.min() <= 1
 
 
 @given(st.integers(1, 12), st.integers(1, 8))
