@@ -6,7 +6,7 @@ DEMO   := demo
 # One thread per process: results never depend on it, and on few cores it is faster.
 export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-slow lint format bench real sim vllm readback clean help
+.PHONY: demo test test-slow lint format bench real sim vllm readback peers clean help
 
 help:            ## Show this list.
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -28,6 +28,9 @@ real: $(VENV)/.installed   ## The main job on the real recordings in ../shared/r
 sim: $(VENV)-sim/.installed   ## Make .venv-sim, for `recover rollout --simulator robosuite` and `benchmarks.sim`.
 
 vllm: $(VENV)-vllm/.installed   ## Make .venv-vllm, from which Joinery starts vLLM servers (`caption` by a model).
+
+PEERS := lerobot litdata streaming grain energon
+peers: $(PEERS:%=$(VENV)-%/.installed)   ## Make the environments of `benchmarks.peers` and `benchmarks.mixture`.
 
 test: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests.
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
@@ -65,7 +68,8 @@ readback: $(VENV)/.installed $(VENV)-lerobot-0.4/.installed $(VENV)-lerobot-0.6/
 	$(VENV)-vla-foundry/bin/python -m benchmarks.readback.vla_foundry_reader $(DEMO)/workspace/shards $(READ_BACK)/vla_foundry
 
 clean:           ## Remove what the targets above made.
-	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(VENV)-vllm $(VENV)-lerobot-* $(VENV)-energon $(VENV)-vla-foundry $(DEMO) workspace *.egg-info
+	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(VENV)-vllm $(VENV)-lerobot-* $(VENV)-vla-foundry $(PEERS:%=$(VENV)-%) \
+	  $(DEMO) workspace *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -124,12 +128,36 @@ $(VENV)-lerobot-0.4/.installed $(VENV)-lerobot-0.6/.installed: benchmarks/readba
 	    ln -sf "$$library" "$(@D)/ffmpeg/$$(basename "$$library" | sed -E 's/-[0-9a-f]{8}(\.so\.[0-9]+).*/\1/')"; done
 	@touch $@
 
-$(VENV)-energon/.installed:
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet $(LOADER) torch==2.13.0 'megatron-energon==7.4.1'
-	@touch $@
-
 $(VENV)-vla-foundry/.installed:
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet $(LOADER) 'webdataset==0.2.111' pillow
+	@touch $@
+
+# What Joinery is measured against, each in an environment of its own, as their pins contradict each other and ours.
+TORCH := torch==2.13.0 torchvision==0.28.0
+$(VENV)-lerobot/.installed: benchmarks/peers/requirements-lerobot.txt
+	$(PYTHON) -m venv $(VENV)-lerobot
+	$(VENV)-lerobot/bin/pip install --quiet --requirement benchmarks/peers/requirements-lerobot.txt
+	$(VENV)-lerobot/bin/pip install --quiet --no-deps 'lerobot==0.4.4'
+	@touch $@
+
+$(VENV)-litdata/.installed:
+	$(PYTHON) -m venv $(VENV)-litdata
+	$(VENV)-litdata/bin/pip install --quiet 'litdata==0.2.76' $(TORCH) 'av>=18.1,<19'
+	@touch $@
+
+$(VENV)-streaming/.installed:
+	$(PYTHON) -m venv $(VENV)-streaming
+	$(VENV)-streaming/bin/pip install --quiet 'mosaicml-streaming==0.13.0' $(TORCH) 'av>=18.1,<19'
+	@touch $@
+
+$(VENV)-grain/.installed:
+	$(PYTHON) -m venv $(VENV)-grain
+	$(VENV)-grain/bin/pip install --quiet 'grain==0.2.18'
+	@touch $@
+
+# Read back and measured against.
+$(VENV)-energon/.installed:
+	$(PYTHON) -m venv $(VENV)-energon
+	$(VENV)-energon/bin/pip install --quiet $(LOADER) 'megatron-energon==7.4.1' $(TORCH)
 	@touch $@

@@ -25,8 +25,9 @@ _NOMINAL_RATE = 30
 _SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 _LONGEST_TICKS = 2**31 - 1
 _COARSE_PER_S = 1_000_000
-_X264 = "force-cfr=0:scenecut=0:bframes=0"
-"""No scene cuts: GOPs are exactly ``gop`` frames."""
+_X264 = "force-cfr=0:scenecut=0:bframes=0:cabac=0:no-deblock=1"
+"""No scene cuts: GOPs are exactly ``gop`` frames. No arithmetic coding and no deblocking: a clip is encoded once and
+decoded every epoch, and these two are most of decoding (docs/peers.md, The encoding)."""
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def _slice(recipe: Recipe) -> CutSlice:
 
 STAGE = Stage(
     name="cut",
-    version=2,
+    version=3,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

@@ -225,7 +225,7 @@ class ClipSpec(Section):
 
     short_side: Annotated[int, Field(ge=16, le=2160, multiple_of=2)] = 256
     gop: Count = 8
-    crf: Annotated[int, Field(ge=0, le=51)] = 20
+    crf: Annotated[int, Field(ge=0, le=51)] = 22
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
 
 

@@ -43,6 +43,12 @@ def packets(mp4: bytes) -> list[av.Packet]:
         return [packet for packet in container.demux(video=0) if packet.size]
 
 
+def clip_settings(mp4: bytes) -> set[str]:
+    """What x264 says of itself in the stream."""
+    text = mp4[mp4.index(b"options: ") + 9 :].split(b"\0", 1)[0]
+    return set(text.decode("ascii", "replace").split())
+
+
 def encode_real(path: Path, n: int = 40) -> tuple[EncodedClip, list[int]]:
     encoder, times = ClipEncoder(ClipSpec(short_side=96)), []
     with path.open("rb") as file:
@@ -107,6 +113,20 @@ def test_groups_of_pictures_are_exactly_as_long_as_asked_and_have_no_b_frames() 
     found = packets(encoded([i * 33 * MS for i in range(10)]).mp4)
     assert [i for i, packet in enumerate(found) if packet.is_keyframe] == [0, 4, 8]
     assert all(packet.pts == packet.dts for packet in found)
+
+
+def test_a_clip_is_made_to_be_decoded_often() -> None:
+    """Variable-length codes instead of CABAC, no deblocking: H.264 7.3.2.2 has one bit each."""
+    with av.open(io.BytesIO(encoded([0, 33 * MS]).mp4)) as container:
+        context = container.streams.video[0].codec_context
+        parameter_sets = bytes(context.extradata or b"")
+    n_bytes = int.from_bytes(parameter_sets[6:8], "big")  # avcC: five bytes, a count, the sequence parameter set
+    picture_set = parameter_sets[8 + n_bytes + 3 :]
+    bits = "".join(f"{byte:08b}" for byte in picture_set[1:])  # after the NAL header
+    assert bits.startswith("11"), "ids 0 and 0, one bit each"
+    assert bits[2] == "0", "entropy_coding_mode_flag"
+    settings = clip_settings(encoded([0, 33 * MS], ClipSpec(short_side=64)).mp4)
+    assert {"cabac=0", "deblock=0:0:0"} <= settings
 
 
 def test_key_frames_of_the_source_are_not_repeated() -> None:
