@@ -153,7 +153,7 @@ def test_a_step_arrives_while_one_of_its_workers_still_sleeps(
             assert windows(step) == whole[step.step]
         assert (tmp_path / "slept").exists()
         assert not (tmp_path / "woke").exists()
-        assert loader.pool.happened.reissued == 1
+        assert loader.pool.happened.reissued >= 1
 
 
 def test_a_state_of_another_plan_or_ledger_is_refused(load_plan: Path, made: Path, tmp_path: Path) -> None:

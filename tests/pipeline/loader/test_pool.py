@@ -105,14 +105,15 @@ def test_a_request_whose_worker_sleeps_is_done_by_another_meanwhile(made: Path, 
     assert [draw for draw, _, _ in all_of(workers, made)] == list(reversed(EVENTS))
     assert not (tmp_path / "woke").exists(), "the answers are here and the worker still sleeps"
     assert alive(int((tmp_path / "pid").read_text()))
-    assert (workers.happened.reissued, workers.happened.replaced) == (1, 0)
+    assert workers.happened.reissued >= 1, "more on a busy machine, where others are slow too"
+    assert workers.happened.replaced == 0
     workers.close()
     assert not alive(int((tmp_path / "pid").read_text()))
 
 
 def test_a_worker_that_hangs_is_replaced(made: Path, tmp_path: Path) -> None:
     """With one worker nobody else can take over: it must be killed."""
-    workers = pool(made, 1, transforms.Sleepy(str(tmp_path), 9, 60.0), Patience(reissue_s=0.3, kill_s=1.0))
+    workers = pool(made, 1, transforms.Sleepy(str(tmp_path), 9, 60.0), Patience(reissue_s=0.3, kill_s=6.0))
     assert [draw for draw, _, _ in all_of(workers, made)] == list(reversed(EVENTS))
     assert workers.happened.replaced == 1
     assert not (tmp_path / "woke").exists()
