@@ -75,16 +75,18 @@ def _position(actions: ActionTrack, arm: Arm) -> Floats | None:
 
 
 def run(bundle: Bundle, _spec: OutlineSlice) -> Iterable[object]:
-    """The outline of one episode."""
-    alignment = bundle.one(Alignment)
+    """The outline of one episode; none of one without pictures, which has no events and no clock to compare on."""
+    episode, alignment = bundle.one(Episode), bundle.one(Alignment)
+    if not episode.cameras:
+        return []
     actions = aligned_actions(bundle.optional(ActionTrack), alignment)
     strips = {strip.camera: strip for strip in bundle.all(Filmstrip)}
-    return [outline(bundle.one(Episode), strips, alignment, actions, bundle.all(Finding))]
+    return [outline(episode, strips, alignment, actions, bundle.all(Finding))]
 
 
 STAGE = Stage(
     name="outline",
-    version=1,
+    version=2,
     scope=Scope.EPISODE,
     reads=(
         Read(Episode, "ingest"),

@@ -1,6 +1,6 @@
 """The ``joinery`` command: the product, one verb at a time. `joinery --help` lists the verbs.
 
-Every command takes the recipe: it names the workspace and decides which results are current. Errors a user can
+Commands take the recipe: it names the workspace and decides which results are current. Errors a user can
 act on are printed as one line each and end with status 1 (2 for a recipe that is not valid); anything else is a
 bug and keeps its traceback. ``--json`` prints one machine-readable document instead of tables.
 """

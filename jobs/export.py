@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from pipeline.errors import JoineryError
 from pipeline.exporters.energon import write_energon
@@ -50,6 +50,10 @@ def export(
     def vla_foundry(folder: Path) -> Counts:
         return write_vla_foundry(opened, split, stride, card, folder)
 
-    if to is Target.LEROBOT:
-        return export_into(out, {**request, "language": str(language)}, lerobot)
-    return export_into(out, {**request, "stride": stride}, vla_foundry)
+    match to:
+        case Target.LEROBOT:
+            return export_into(out, {**request, "language": str(language)}, lerobot)
+        case Target.VLA_FOUNDRY:
+            return export_into(out, {**request, "stride": stride}, vla_foundry)
+        case _:
+            assert_never(to)

@@ -35,6 +35,8 @@ class SearchResult:
     like: str
     """The whole id of the event asked about; empty when none was."""
     found: tuple[Found, ...]
+    total: int = 0
+    """How many fit, shown or not."""
 
 
 def search(
@@ -59,7 +61,8 @@ def search(
     episodes = workspace.scan(EpisodeRef, columns=["episode_id", "source", "locator"]).read_all()
     table = EventTable(workspace.scan(Event, columns=COLUMNS), attempts, episodes)
     if like is None:
-        return SearchResult(query, "", tuple(Found(hit) for hit in table.search(query, filters, limit)))
+        found = tuple(Found(hit) for hit in table.search(query, filters, limit))
+        return SearchResult(query, "", found, table.count(query, filters))
     hits = {hit.event_id: hit for hit in table.search(query, filters, None)}
     own = _embeddings_of(ledger, like)
     try:
@@ -69,7 +72,8 @@ def search(
         )  # fmt: skip
     except ValueError as error:
         raise JoineryError(f"--like {like}: {error}") from error
-    return SearchResult(query, own[0].event_id, tuple(Found(hits[found.event_id], found) for found in ranked))
+    likes = tuple(Found(hits[similar.event_id], similar) for similar in ranked)
+    return SearchResult(query, own[0].event_id, likes, len(hits))
 
 
 def _embeddings_of(ledger: Ledger, like: str) -> list[Embedding]:

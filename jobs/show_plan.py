@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from jobs import show
+from pipeline.loader.audit_plan import PREFIX_BOUND
 from schemas.load_plan import WindowKind
 
 if TYPE_CHECKING:
     from clustering.load_plan.compile import Compiled
-
-PREFIX_BOUND = {"strict": "< 1", "two_stage": "< 2", "stride": "< 2"}
 
 
 def compiled(out: Console, made: Compiled, folder: str, as_json: bool) -> None:
@@ -51,7 +50,7 @@ def compiled(out: Console, made: Compiled, folder: str, as_json: bool) -> None:
     rows.add_row("windows", shown)
     rows.add_row("packs full", f"{realised.utilisation:.2%}")
     rows.add_row("ranks, largest / mean", f"{mean:.3f}, at worst {worst:.3f} ({realised.world} ranks)")
-    bound = f"{realised.cell_deviation:.3f} (promised {PREFIX_BOUND[order]})"
+    bound = f"{realised.cell_deviation:.3f} (promised < {PREFIX_BOUND[order]:g})"
     rows.add_row("off target, any prefix", f"cells {bound}, rows {realised.row_deviation:.3f} draws")
     rows.add_row("off target, as packed", f"cells {realised.packed_deviation:.3f} draws")
     rows.add_row("chapters, segments", f"{len(header.chapters)}, {len(header.segments)}")

@@ -14,7 +14,14 @@ from jobs.show import print_json
 def found(out: Console, result: SearchResult, as_json: bool) -> None:
     """A line per event, best first, or one JSON document."""
     if as_json:
-        print_json({"query": result.query, "like": result.like, "found": [_plain(each) for each in result.found]})
+        print_json(
+            {
+                "query": result.query,
+                "like": result.like,
+                "total": result.total,
+                "found": [_plain(each) for each in result.found],
+            }
+        )
         return
     if not result.found:
         out.print("nothing fits; fewer words or filters find more")
@@ -28,6 +35,8 @@ def found(out: Console, result: SearchResult, as_json: bool) -> None:
         seconds = f"{hit.start_s:.2f}–{hit.end_s:.2f}"
         table.add_row(f"{score:.2f}", hit.event_id, hit.level, seconds, hit.source, hit.locator, hit.caption)
     out.print(table)
+    if result.total > len(result.found):
+        out.print(f"{len(result.found)} of {result.total:,} that fit; --limit shows more")
 
 
 def _plain(each: Found) -> dict[str, object]:

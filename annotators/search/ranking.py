@@ -121,6 +121,18 @@ class EventTable:
         best = f"WHERE score > 0 ORDER BY score DESC, event_id {_limit(limit)}"
         return self._hits(f"SELECT * FROM ({ranked}) {best}", [*wanted, *values])  # noqa: S608
 
+    def count(self, query: str, filters: Filters) -> int:
+        """How many events fit: what `search` without a limit would find."""
+        where, values = _where(filters)
+        terms = terms_of(query)
+        if terms:
+            fits = " OR ".join("contains(words, ?) OR contains(facts, ?)" for _ in terms)
+            where = f"{where} {'AND' if where else 'WHERE'} ({fits})"
+            values = [*values, *(value for term in terms for value in (_within(term), _within(term)))]
+        row = self._sql.execute(f"SELECT count(*) FROM event {where}", values).fetchone()  # noqa: S608
+        assert row is not None
+        return int(row[0])
+
     def _weights(self, terms: Sequence[Term]) -> list[float]:
         """Inverse document frequency of every term; always positive."""
         counts = ", ".join("count(*) FILTER (contains(words, ?) OR contains(facts, ?))" for _ in terms)

@@ -14,7 +14,8 @@ from pipeline.loader.plan import COLUMNS, Arrays, LoadPlan, PlanCells
 from pipeline.loader.ranks import imbalance
 from schemas.load_plan import Chapter
 
-PREFIX_BOUND = {"strict": 1.0, "stride": 2.0}
+PREFIX_BOUND = {"strict": 1.0, "two_stage": 2.0, "stride": 2.0}
+"""How far a cell may be off at any prefix of draws, by `LoadSpec.order`."""
 ROUNDING = 1e-6
 LEAST_P = 1e-6
 """A plan without shard-order bias fails the chi² once in a million audits."""

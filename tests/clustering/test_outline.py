@@ -61,3 +61,8 @@ def test_paths_are_on_the_clock_of_the_pictures_and_nobody_knows_what_is_beyond_
     later = outlined(moving, NS_PER_S)
     assert np.isnan(later.path[: N_MOMENTS // 2 - 1]).all()
     np.testing.assert_allclose(later.path[-1, 3], found.path[N_MOMENTS // 2 - 1, 3], atol=1e-5)
+
+
+def test_an_episode_without_pictures_has_none() -> None:
+    records = {Episode: [episode(FRAMES, ())], Filmstrip: [], ActionTrack: [], Alignment: [alignment()], Finding: []}
+    assert list(STAGE.run(Bundle("ep-1", records=records), OutlineSlice())) == []

@@ -22,7 +22,7 @@ def test_words_find_events_and_their_recordings(reference: Reference) -> None:
     result = asked(reference, "grasping", "--level", "action", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)["found"]
-    assert any("grasp" in hit["caption"] for hit in found)
+    assert any("grasp" in hit["caption"].lower() for hit in found)
     assert [hit["score"] for hit in found] == sorted((hit["score"] for hit in found), reverse=True)
     assert {hit["level"] for hit in found} == {"action"}
     assert {"event_id", "episode_id", "source", "locator", "start_s", "end_s", "score"} <= set(found[0])

@@ -31,6 +31,11 @@ def test_likeness_stands_where_the_score_of_words_would() -> None:
     assert "0.80" in printed(SearchResult("", "ev-0", (Found(HIT, similar),)))
 
 
+def test_what_is_not_shown_is_counted() -> None:
+    assert "1 of 1,200 that fit" in printed(SearchResult("grasp", "", (Found(HIT),), 1200))
+    assert "that fit" not in printed(SearchResult("grasp", "", (Found(HIT),), 1))
+
+
 def test_nothing_found_is_said() -> None:
     assert "nothing fits" in printed(SearchResult("kettle", "", ()))
 

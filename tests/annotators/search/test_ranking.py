@@ -77,6 +77,7 @@ def ids(query: str, **filters: object) -> list[str]:
 )
 def test_words_find_captions_and_recorded_facts_best_first(query: str, found: list[str]) -> None:
     assert ids(query) == found
+    assert table().count(query, Filters()) == len(found)
 
 
 def test_filters_leave_out_and_need_no_words() -> None:
@@ -84,6 +85,7 @@ def test_filters_leave_out_and_need_no_words() -> None:
     assert ids("", verb=Verb.GRASP, recovery=RecoveryKind.NONE) == ["a"]
     assert ids("", doubtful=True) == ["d", "e"]
     assert ids("", min_s=5.0) == ["e"]
+    assert table().count("cup", Filters(verb=Verb.GRASP)) == 2
     assert ids("cup", max_s=1.0) == []
     assert ids("cup", source="copy") == ["b", "a", "c"], "the first of two sources that list an episode"
     assert ids("cup", source="lab") == []

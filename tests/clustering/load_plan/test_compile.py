@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clustering.balance import balance
 from clustering.load_plan.compile import append, compile_plan
 from clustering.load_plan.corpus import Corpus, corpus_in
 from clustering.load_plan.draft import Target
-from clustering.programme import solve
 from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
 from pipeline.loader.plan import LoadPlan
@@ -21,6 +21,7 @@ from schemas.load_plan import HEADER
 from schemas.recipe import BalanceSpec
 from schemas.recipe_load import LoadSpec
 from tests.clustering.load_plan.made import SPEC, made_corpus
+from tests.clustering.made import strata
 
 COUNTS = [3, 17, 40, 1, 25]
 SEGMENT = 256
@@ -69,7 +70,8 @@ def test_every_event_is_used_between_f_and_r_times_an_epoch(counts: list[int], s
     """Up to the one use more or less that whole numbers and the waiting draws need."""
     v, a = np.arange(len(counts)) // 2, np.arange(len(counts)) % 2
     spec = BalanceSpec(repeat_cap=3, floor=0.5)
-    corpus = made_corpus(counts, solve(np.array(counts), v, a, spec).mass.tolist(), seed)
+    masses = [cell.mass for cell in balance(strata(counts, v, a), spec).cells]
+    corpus = made_corpus(counts, masses, seed)
     with tempfile.TemporaryDirectory() as folder:  # hypothesis runs the test many times over
         plan = compiled(Path(folder), corpus, Target(draws=3 * sum(counts)))
         drawn = plan.header.n_draws

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from pipeline.blobs import Blobs
 from pipeline.loader.audit import audit
 from pipeline.loader.audit_ledger import realised
 from pipeline.loader.audit_page import audit_lines, audit_page
-from pipeline.loader.audit_plan import subject_of
+from pipeline.loader.audit_plan import PREFIX_BOUND, subject_of
 from pipeline.loader.audit_report import AuditReport
 from pipeline.loader.audit_shares import part_of
 from pipeline.loader.catalogue import read_catalogue
@@ -26,6 +26,7 @@ from pipeline.loader.plan import Arrays, LoadPlan, arrays_digest
 from pipeline.loader.plan_loader import PlanLoader
 from pipeline.shards.npz import read_npz, write_npz
 from schemas.load_plan import HEADER, LoadPlanHeader, chained
+from schemas.recipe_load import LoadSpec
 from tests.pipeline.loader.conftest import N_EVENTS, N_STEPS
 from tests.pipeline.loader.made_shards import write_load_plan, write_set
 from tests.pipeline.loader.test_plan_loader import spoil
@@ -317,3 +318,7 @@ def test_names_from_outside_cannot_break_the_page(load_plan: Path) -> None:
     assert "<b>" not in text
     assert "&lt;script&gt;" in text
     assert any("quarantined: 1 members" in line for line in audit_lines(report))
+
+
+def test_every_order_a_plan_can_have_has_a_bound() -> None:
+    assert set(PREFIX_BOUND) == set(get_args(LoadSpec.model_fields["order"].annotation))
