@@ -4,22 +4,26 @@ Cells take turns by Tijdeman's chairman assignment, rows (vision-language cluste
 follows the plan: rows within 1 draw of their share, cells within 2. Inside a cell the events come in a hashed
 permutation without replacement; when it is used up the next pass brings another one. Training events the epoch
 has no room for go to the ``reserve`` split, so that every event is in some shard.
+
+After an append the order is extended, not replaced (`clustering.extension`): the stage is given back what it drew last.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustering.chairman import two_stage
 from clustering.counter_hash import mix
+from clustering.extension import Emitted, emitted, missing_shares, rows_of
 from clustering.roster import Roster, roster_of
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.cluster import Membership, Split
-from schemas.plan import Draw, SamplingPlan
-from schemas.recipe import Recipe
-from schemas.recipe_section import Count, Section
+from schemas.plan import Cell, Draw, DrawSegment, SamplingPlan
+from schemas.recipe import BalanceSpec, Recipe
+from schemas.recipe_section import Count, Section, section_digest
 
 Rows = NDArray[np.int64]
 
@@ -32,18 +36,32 @@ class ScheduleSlice(Section):
 
     seed: int
     samples_per_shard: Count
+    on_append: Literal["extend", "rewrite"]
+    balance: BalanceSpec
+    """Other wishes make another order, even where the plan's cells are the same."""
 
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """The drawn rows of the roster, int64 [T], and how often each had been drawn before."""
+    """Rows of the roster to draw, int64 [T], and how often each had been drawn before."""
 
     rows: Rows
     repeat: Rows
 
 
-def draw_epoch(roster: Roster, plan: SamplingPlan) -> Epoch:
-    """The training epoch. Raises ValueError when the plan's cells are not the roster's."""
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The training cells of a roster, sorted, as the plan has them."""
+
+    names: Rows
+    """Int64 [K, 2]: vision-language and action."""
+    masses: NDArray[np.float64]
+    members: tuple[Rows, ...]
+    """Rows of the roster, per cell."""
+
+
+def cells_of(roster: Roster, plan: SamplingPlan) -> Cells:
+    """Raises ValueError when the plan's cells are not the roster's."""
     train = roster.of(Split.TRAIN)
     cells = np.array([(cell.vision_language, cell.action) for cell in plan.cells], np.int64).reshape(-1, 2)
     found = np.stack([roster.vision_language[train], roster.action[train]], axis=1)
@@ -54,22 +72,33 @@ def draw_epoch(roster: Roster, plan: SamplingPlan) -> Epoch:
             f"{plan.plan_id}: it was made for {len(cells)} cells of {plan.n_events} events, the memberships have "
             f"{len(names)} of {len(train)}; run balance again"
         )
-    rows, repeat = np.zeros(plan.n_draws, np.int64), np.zeros(plan.n_draws, np.int64)
     masses = np.array([plan.cells[i].mass for i in order])
-    turns = two_stage(names[:, 0], masses, plan.n_draws)
-    places = np.split(np.argsort(turns, kind="stable"), np.cumsum(np.bincount(turns, minlength=len(names))))
-    members = np.split(train[np.argsort(cell_of.reshape(-1), kind="stable")], np.cumsum(counts))
-    for place, member in zip(places[:-1], members[:-1], strict=True):
-        rows[place], repeat[place] = _take(roster, member, len(place))
+    members = np.split(train[np.argsort(cell_of.reshape(-1), kind="stable")], np.cumsum(counts))[:-1]
+    return Cells(names, masses, tuple(members))
+
+
+def draw_epoch(roster: Roster, cells: Cells, shares: NDArray[np.float64], n_draws: int, uses: Rows) -> Epoch:
+    """Draws in proportion to ``shares`` [K]; ``uses`` says how often each row of the roster was drawn before."""
+    rows, repeat = np.zeros(n_draws, np.int64), np.zeros(n_draws, np.int64)
+    turns = two_stage(cells.names[:, 0], shares, n_draws)
+    places = np.split(np.argsort(turns, kind="stable"), np.cumsum(np.bincount(turns, minlength=len(cells.names))))
+    for place, member in zip(places[:-1], cells.members, strict=True):
+        rows[place], repeat[place] = _take(roster, member, len(place), uses)
     return Epoch(rows, repeat)
 
 
-def _take(roster: Roster, member: Rows, n: int) -> tuple[Rows, Rows]:
-    """``n`` draws from one cell's rows: pass after pass, each a permutation of all of them."""
-    n_passes = -(-n // len(member))
-    passes = [_shuffled(roster, member, FIRST_PASS + number) for number in range(n_passes)]
-    repeat = np.arange(n, dtype=np.int64) // len(member)
-    return (np.concatenate(passes)[:n] if passes else member[:0]), repeat
+def _take(roster: Roster, member: Rows, n: int, uses: Rows) -> tuple[Rows, Rows]:
+    """``n`` draws from one cell's rows: pass after pass, each a permutation of all that were used less often."""
+    rows, repeat = [member[:0]], [member[:0]]
+    so_far = uses[member]
+    while n > 0:
+        number = int(so_far.min())
+        due = so_far == number
+        rows.append(_shuffled(roster, member[due], FIRST_PASS + number)[:n])
+        repeat.append(np.full(len(rows[-1]), number, np.int64))
+        n -= len(rows[-1])
+        so_far[due] += 1
+    return np.concatenate(rows), np.concatenate(repeat)
 
 
 def _shuffled(roster: Roster, rows: Rows, counter: int) -> Rows:
@@ -77,53 +106,135 @@ def _shuffled(roster: Roster, rows: Rows, counter: int) -> Rows:
     return rows[np.argsort(mix(roster.key[rows], counter), kind="stable")]
 
 
-def schedule(roster: Roster, plan: SamplingPlan, samples_per_shard: int) -> Iterator[Draw]:
-    """Every event of the roster at least once: the train epoch, then reserve and what is held out, in shard order."""
-    epoch = draw_epoch(roster, plan)
-    unused = np.setdiff1d(roster.of(Split.TRAIN), epoch.rows)
-    yield from _draws("train", roster, plan, epoch, samples_per_shard)
-    rest = (
-        ("reserve", unused, RESERVE_ORDER),
+@dataclass(frozen=True, eq=False)
+class Extension:
+    """What an order goes on with: everything where there was none."""
+
+    epoch: Epoch
+    segment: DrawSegment
+    rest: tuple[tuple[str, Rows], ...]
+    """Rows of the roster for each of the other splits."""
+
+
+def extension(roster: Roster, plan: SamplingPlan, drawn: Emitted, rows: Rows, settings: str) -> Extension:
+    """New draws behind those ``drawn`` (``rows`` of the roster), so that old and new together follow the plan."""
+    cells = cells_of(roster, plan)
+    in_train = drawn.split == b"train"
+    uses = np.bincount(rows[in_train], minlength=len(roster))
+    train = roster.of(Split.TRAIN)
+    known = np.zeros(len(roster), np.bool_)
+    known[rows] = True
+    n_draws = plan.n_draws
+    if len(rows):  # as many as the plan would have for so many events
+        n_draws = -(-plan.n_draws * int(np.count_nonzero(~known[train])) // max(1, len(train)))
+    counts = np.array([int(uses[member].sum()) for member in cells.members], np.int64)
+    shares = missing_shares(cells.masses, counts, n_draws)
+    epoch = draw_epoch(roster, cells, shares, n_draws, uses)
+    segment = DrawSegment(
+        plan.plan_id, settings, int(np.count_nonzero(in_train)), n_draws, cells.names[:, 0], cells.names[:, 1], shares
+    )
+    known[epoch.rows] = True
+    sides = (
+        ("reserve", train, RESERVE_ORDER),
         ("validation", roster.of(Split.VALIDATION), HELD_OUT_ORDER),
         ("test", roster.of(Split.TEST), HELD_OUT_ORDER),
     )
-    for split, rows, counter in rest:
-        once = Epoch(_shuffled(roster, rows, counter), np.zeros(len(rows), np.int64))
-        yield from _draws(split, roster, plan, once, samples_per_shard)
+    others = tuple((split, _shuffled(roster, some[~known[some]], counter)) for split, some, counter in sides)
+    return Extension(epoch, segment, others)
 
 
-def _draws(split: str, roster: Roster, plan: SamplingPlan, epoch: Epoch, samples_per_shard: int) -> Iterator[Draw]:
-    for t, (row, repeat) in enumerate(zip(epoch.rows.tolist(), epoch.repeat.tolist(), strict=True)):
-        yield Draw(
-            plan_id=plan.plan_id,
-            split=split,
-            t=t,
-            event_id=roster.event_id[row].decode(),
-            episode_id=roster.episode_id[row].decode(),
-            vision_language=int(roster.vision_language[row]),
-            action=int(roster.action[row]),
-            repeat=repeat,
-            shard=f"{split}-{t // samples_per_shard:06d}",
-            position=t % samples_per_shard,
-        )
+def schedule(roster: Roster, plan: SamplingPlan, samples_per_shard: int) -> Iterator[Draw]:
+    """Every event at least once, nothing having been drawn before."""
+    nothing = emitted(())
+    new = extension(roster, plan, nothing, np.zeros(0, np.int64), "")
+    return new_draws(roster, plan, samples_per_shard, nothing, new)
+
+
+def new_draws(
+    roster: Roster, plan: SamplingPlan, samples_per_shard: int, drawn: Emitted, new: Extension
+) -> Iterator[Draw]:
+    """The draws of an extension: of the train epoch, then reserve and what is held out, in shard order."""
+    cells = {(cell.vision_language, cell.action): cell for cell in plan.cells}
+    parts = [("train", new.epoch), *((split, Epoch(rows, np.zeros_like(rows))) for split, rows in new.rest)]
+    for split, epoch in parts:
+        t, shard = drawn.count(split), drawn.next_shard.get(split, 0)
+        for i, (row, repeat) in enumerate(zip(epoch.rows.tolist(), epoch.repeat.tolist(), strict=True)):
+            cell = int(roster.vision_language[row]), int(roster.action[row])
+            yield Draw(
+                plan_id=plan.plan_id,
+                split=split,
+                t=t + i,
+                event_id=roster.event_id[row].decode(),
+                episode_id=roster.episode_id[row].decode(),
+                vision_language=cell[0],
+                action=cell[1],
+                repeat=repeat,
+                shard=f"{split}-{shard + i // samples_per_shard:06d}",
+                position=i % samples_per_shard,
+                **vars(share_of(split, cells.get(cell), plan.n_events)),
+            )
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the plan says about a draw."""
+
+    target_share: float
+    weight: float | None
+    repeat_cap: float
+
+
+def share_of(split: str, cell: Cell | None, n_events: int) -> Share:
+    """The share of a draw from this cell of a plan for so many events; None for a cell it does not have."""
+    if cell is None:
+        return Share(0.0, None, 1.0)
+    if split != "train":
+        return Share(cell.mass, None, 1.0)
+    natural = cell.n_events / n_events
+    return Share(cell.mass, cell.mass / natural, cell.upper / natural)
 
 
 def run(bundle: Bundle, spec: ScheduleSlice) -> Iterable[object]:
-    """All draws of the corpus; lazily, because there may be millions."""
+    """All draws of the corpus, old ones first; lazily, because there may be millions."""
     (plan,) = (plan for batch in bundle.stream(SamplingPlan) for plan in batch)
-    return schedule(roster_of(bundle.stream(Membership), spec.seed), plan, spec.samples_per_shard)
+    roster = roster_of(bundle.stream(Membership), spec.seed)
+    segments, settings = list(bundle.all(DrawSegment)), settings_of(spec)
+    drawn, rows = emitted(()), None
+    if spec.on_append == "extend" and {segment.settings for segment in segments} == {settings}:
+        drawn = emitted(bundle.stream(Draw))
+        rows = rows_of(drawn, roster)
+    if rows is None:
+        drawn, rows, segments = emitted(()), np.zeros(0, np.int64), []
+    new = extension(roster, plan, drawn, rows, settings)
+    if segments:
+        yield from (draw for batch in bundle.stream(Draw) for draw in batch)
+    yield from new_draws(roster, plan, spec.samples_per_shard, drawn, new)
+    yield from segments
+    if new.segment.n_draws or not segments:
+        yield new.segment
+
+
+def settings_of(spec: ScheduleSlice) -> str:
+    """Digest of all that shapes an order but the events: under another one nothing of it stays."""
+    return section_digest(spec.model_copy(update={"on_append": "extend"}))
 
 
 def _slice(recipe: Recipe) -> ScheduleSlice:
-    return ScheduleSlice(seed=recipe.balance.seed, samples_per_shard=recipe.shard.samples_per_shard)
+    return ScheduleSlice(
+        seed=recipe.balance.seed,
+        samples_per_shard=recipe.shard.samples_per_shard,
+        on_append=recipe.shard.on_append,
+        balance=recipe.balance,
+    )
 
 
 STAGE = Stage(
     name="schedule",
-    version=1,
+    version=2,
     scope=Scope.CORPUS,
     reads=(Read(SamplingPlan, "balance"), Read(Membership, "dedup")),
-    writes=(Draw,),
+    writes=(Draw, DrawSegment),
     recipe_slice=_slice,
     run=run,
+    keeps=(Draw, DrawSegment),
 )

@@ -86,7 +86,11 @@ def run_batch(batch: Batch) -> Attempt:
                 failures.append(_failure(batch, item, error))
                 continue
             seconds = round(time.monotonic() - started, 3)
-            done.append(WorkDone(item.work_key, stage.name, item.item, attempt, output_key, batch.run_id, seconds))
+            done.append(
+                WorkDone(
+                    item.work_key, stage.name, item.item, attempt, output_key, batch.run_id, seconds, item.continues
+                )
+            )
             writer.flush_if_large()
     return Attempt(writer.finish(), tuple(done), tuple(failures), tuple(calls), stopped)
 
@@ -121,7 +125,7 @@ def _write(stage: Stage, made: Iterable[object], writer: AttemptWriter, work_key
         _check_types(stage, part)
         writer.add(part, work_key, attempt)
         if stage.content_keyed:
-            contents += map(_content_of, part)
+            contents += [_content_of(record) for record in part if type(record) not in stage.notes]
     return digest(*contents) if stage.content_keyed else work_key
 
 
@@ -207,7 +211,8 @@ def _streaming_bundle(batch: Batch, stage: Stage, item: WorkItem) -> Bundle:
                 yield from stream_rows(batch.workspace, record, attempts)
 
     streams = {read.record: partial(stream, read.record) for read in stage.reads}
-    return _bundle(batch, stage, item, streams=streams)
+    kept = {record: partial(batch.workspace.batches, record, item.previous) for record in stage.keeps}
+    return _bundle(batch, stage, item, streams=streams | kept)
 
 
 def _bundle(batch: Batch, stage: Stage, item: WorkItem, **inputs: Any) -> Bundle:

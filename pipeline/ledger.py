@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
+from pipeline.history import History, history_of
 from pipeline.stage import Match, Scope, Stage
 from pipeline.store import Workspace, one_of, stream_rows
 from schemas.calibration import calibration_group
@@ -60,6 +61,10 @@ class WorkItem:
     listing: str
     """Group and corpus scope: the folder of blobs that list the attempts instead, since they may be very many."""
     ref: EpisodeRef | None
+    continues: str = ""
+    """Stages that keep: which result of their own this one goes on from (`schemas.identity.continued_key`)."""
+    previous: str = ""
+    """That result's attempt; empty where there is none."""
 
 
 class Ledger:
@@ -74,6 +79,7 @@ class Ledger:
         self._recipe = recipe
         self._stages = {stage.name: stage.under(recipe) for stage in stages}
         self._sql = duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
+        self._history: dict[str, History] = {}
         self._load_refs()
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -105,8 +111,10 @@ class Ledger:
         while rows := cursor.fetchmany(CHUNK_ITEMS):
             items = [item for item, _ in rows]
             if stage.scope in (Scope.GROUP, Scope.CORPUS):
+                history = self._history.get(name, History())
                 for item, key in rows:
-                    yield WorkItem(item, key, {}, self._write_listing(stage, item, key), None)
+                    listing = self._write_listing(stage, item, key)
+                    yield WorkItem(item, key, {}, listing, None, history.continues, history.previous)
                 continue
             attempts = self._attempts(stage, items)
             refs = self._refs(items) if stage.reads_source else {}
@@ -159,6 +167,8 @@ class Ledger:
         stage = self._stages[name]
         self._load_quarantine()
         self._define(f"key_{name}", self._keys_sql(stage))
+        if stage.keeps:
+            self._continue(stage)
         columns = ["work_key", "attempt", "output_key"]
         done = self._workspace.scan(WorkDone, columns=columns, where=f"stage = '{name}'")
         self._sql.register("committed", done)
@@ -248,10 +258,18 @@ class Ledger:
                     GROUP BY shard) agg_{name} ON agg_{name}.shard = s.item"""
             )
             keys.append(f"agg_{name}.output_key")
-        row = "concat_ws(':', shard, split, event_id, repeat, t, vision_language, action)"
+        row = "concat_ws(':', plan_id, shard, split, event_id, repeat, t, vision_language, action)"
         return f"""SELECT s.item, '' AS grp, sha256(concat_ws('|', {constant}, {", ".join(keys)})) AS work_key
             FROM (SELECT shard AS item, {_digest_of(row, "position")} AS draws FROM drawn GROUP BY shard) s
             {" ".join(joins)}"""
+
+    def _continue(self, stage: Stage) -> None:
+        """Turn the key of a stage that keeps into the one that names its predecessor."""
+        name = stage.name
+        rows = self._workspace.rows(WorkDone, f"stage = '{name}'")
+        for (key,) in self._rows(f"SELECT work_key FROM key_{name}"):
+            self._history[name] = history_of(rows, key, stage.anew(stage.recipe_slice(self._recipe)))
+            self._sql.execute(f"UPDATE key_{name} SET work_key = ?", [self._history[name].key])
 
     # -- attempts ------------------------------------------------------------------------------------------------------
 
@@ -323,6 +341,7 @@ class Ledger:
 
     def _load_draws(self, attempts: Sequence[str]) -> None:
         columns = [
+            "plan_id",
             "shard",
             "split",
             "position",

@@ -92,7 +92,9 @@ class Bundle:
 
     def all(self, record: type[R]) -> Sequence[R]:
         """Every input record of this type; KeyError when the stage did not declare it."""
-        return self.records[record]
+        if record in self.records:
+            return self.records[record]
+        return [item for batch in self.streams[record]() for item in batch]
 
     def one(self, record: type[R]) -> R:
         """The only input record of this type; raises ValueError when there are none or several."""
@@ -154,6 +156,13 @@ class Stage:
     """How many items a worker may do at a time, in threads: more than one only for a stage that waits for servers."""
     writes_blobs: bool = False
     """True: the stage is a sink; its bundle carries the workspace's `Blobs`."""
+    keeps: tuple[type, ...] = ()
+    """Records the stage is given back as it last committed them, whatever their inputs were (corpus scope only): what
+    was decided once stays decided. The predecessor's work key is then part of its own (`schemas.identity`)."""
+    anew: Callable[[Any], bool] = lambda _spec: False
+    """Whether a stage that keeps must decide again although something for the same inputs is committed."""
+    notes: tuple[type, ...] = ()
+    """Records no later stage reads: a content-keyed stage's output key leaves them out."""
 
     def under(self, recipe: Recipe) -> "Stage":
         """The stage with the inputs alone that it has under this recipe."""

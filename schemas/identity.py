@@ -41,3 +41,16 @@ def work_key(stage: str, version: int, slice_digest: str, revision: str, inputs:
     cannot occur in any of the parts. `pipeline.ledger` computes the same value in SQL.
     """
     return hashlib.sha256("|".join([stage, str(version), slice_digest, revision, *inputs]).encode()).hexdigest()
+
+
+ANEW = "anew:"
+"""Before a predecessor's work key: what it decided was decided again."""
+
+
+def continued_key(key: str, continues: str) -> str:
+    """The work key of a stage that goes on from a result of its own: history is an input like any other.
+
+    ``key`` is the `work_key` of its other inputs. ``continues`` is the predecessor's work key, `ANEW` before it where
+    the stage was told to decide again, and empty for the first result of a workspace.
+    """
+    return hashlib.sha256(f"{key}|{continues}".encode()).hexdigest()

@@ -5,6 +5,9 @@ the draws compiled ahead of time, so that resuming and resharding are array slic
 """
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from schemas.array import ArraySpec, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,25 @@ class Draw:
     """e.g. ``train-000003``."""
     position: int
     """Place inside the shard."""
+    target_share: float
+    """π of its cell in the plan that drew it; 0 outside the plan."""
+    weight: float | None
+    """Draws per draw at natural frequency; None for splits the plan does not govern."""
+    repeat_cap: float
+    """R: that plan's limit on an event's expected uses per epoch; 1 outside the plan."""
+
+
+@dataclass(frozen=True, eq=False)
+class DrawSegment:
+    """Training draws of one plan, which follow one another. An order that was never extended has one segment."""
+
+    plan_id: str
+    settings: str
+    """Digest of what of the recipe shapes the order; under other settings it is drawn afresh."""
+    start: int
+    """t of its first draw."""
+    n_draws: int
+    vision_language: Annotated[Ints, ArraySpec("int64", "K")]
+    action: Annotated[Ints, ArraySpec("int64", "K")]
+    share: Annotated[Floats, ArraySpec("float64", "K")]
+    """What each cell gets of these draws: the plan's masses in the first segment, later what was missing of them."""

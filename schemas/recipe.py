@@ -240,6 +240,9 @@ class ShardSpec(Section):
     """How samples are packed, and what the data card says about them."""
 
     samples_per_shard: Count = 256
+    on_append: Literal["extend", "rewrite"] = Field(
+        default="extend", description="Whether new recordings get shards behind the old ones, or all are drawn anew."
+    )
     card_title: str = "Joinery shards"
     contact: str = "not stated"
 

@@ -16,6 +16,8 @@ class WorkDone:
     """What downstream work keys are made of: the work key, or the content's digest for content-keyed stages."""
     run_id: str
     seconds: float
+    continues: str = ""
+    """Which earlier result of its own the stage was given (`schemas.identity.continued_key`); empty for most stages."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from schemas.episode import Alignment, Episode
 from schemas.event import Event
 from schemas.finding import Finding
 from schemas.identity import canonical_json, digest, make_id
-from schemas.plan import SamplingPlan
+from schemas.plan import DrawSegment, SamplingPlan
 from schemas.recipe import Recipe
 from schemas.recipe_section import Section
 from schemas.shard import ShardEntry, ShardFile, ShardSet, ShardStatistics
@@ -64,7 +64,7 @@ def publish(bundle: Bundle, spec: PublishSlice) -> list[object]:
     blobs.put(manifest, lambda stream: write_manifest(bundle.stream(ShardEntry), counted.splits, stream))
     texts = {
         STATS: pretty(statistics(bundle.stream(ShardStatistics))),
-        PLAN: pretty(_plan(counted)),
+        PLAN: pretty(_plan(counted, _all(bundle.stream(DrawSegment)))),
         RECIPE: spec.recipe,
         CARD: data_card.card(counted, title=spec.title, contact=spec.contact, short_side=spec.short_side),
     }
@@ -156,9 +156,20 @@ def _content(counted: facts.Facts, files: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _plan(counted: facts.Facts) -> dict[str, Any]:
+def _plan(counted: facts.Facts, segments: list[DrawSegment]) -> dict[str, Any]:
     rows, cells = facts.deviations(counted.plan, counted.splits.get("train"))
-    return {"plan": to_row(counted.plan), "realised": {"max_row_deviation": rows, "max_cell_deviation": cells}}
+    return {
+        "plan": to_row(counted.plan),
+        "segments": [_segment(segment) for segment in segments],
+        "realised": {"max_row_deviation": rows, "max_cell_deviation": cells},
+    }
+
+
+def _segment(segment: DrawSegment) -> dict[str, Any]:
+    """Which plan made these training draws, and what of them each cell was to get."""
+    columns = (column.tolist() for column in (segment.vision_language, segment.action, segment.share))
+    cells = [{"vision_language": v, "action": a, "share": share} for v, a, share in zip(*columns, strict=True)]
+    return {"plan_id": segment.plan_id, "start": segment.start, "n_draws": segment.n_draws, "cells": cells}
 
 
 def digest_of(text: str) -> str:
@@ -196,6 +207,7 @@ STAGE = Stage(
         Read(ShardEntry, "shard"),
         Read(ShardStatistics, "shard"),
         Read(SamplingPlan, "balance"),
+        Read(DrawSegment, "schedule"),
         Read(Episode, "ingest"),
         Read(Alignment, "align"),
         Read(Event, "caption"),

@@ -143,14 +143,25 @@ def _split_problems(table: pa.Table) -> Iterator[str]:
 
 
 def _plan_problems(blobs: Blobs, folder: str, table: pa.Table) -> Iterator[str]:
-    """Every prefix of the train split follows the plan."""
+    """Every prefix of each segment of the train split follows the segment's shares."""
     if not blobs.exists(f"{folder}/{PLAN}"):
         return
     try:
-        plan = json.loads(blobs.read(f"{folder}/{PLAN}"))["plan"]
-        masses = {(cell["vision_language"], cell["action"]): float(cell["mass"]) for cell in plan["cells"]}
+        segments = json.loads(blobs.read(f"{folder}/{PLAN}"))["segments"]
+        shares = [
+            {(cell["vision_language"], cell["action"]): float(cell["share"]) for cell in segment["cells"]}
+            for segment in segments
+        ]
+        spans = [(int(segment["start"]), int(segment["n_draws"])) for segment in segments]
     except (ValueError, KeyError, TypeError) as error:
         yield f"{PLAN}: cannot be read ({error})"
         return
     train = table.filter(pc.equal(table.column("split"), "train")).sort_by("t")
-    yield from prefix_problems(train.column("vision_language").to_numpy(), train.column("action").to_numpy(), masses)
+    ends = [0, *(start + n_draws for start, n_draws in spans)]
+    if [start for start, _ in spans] != ends[:-1] or ends[-1] != len(train):
+        yield f"{PLAN}: its segments are {spans} (first draw, draws), the train split has {len(train)} draws"
+        return
+    for (start, n_draws), expected in zip(spans, shares, strict=True):
+        part = train.slice(start, n_draws)
+        cells = part.column("vision_language").to_numpy(), part.column("action").to_numpy()
+        yield from (f"from draw {start}: {problem}" for problem in prefix_problems(*cells, expected))

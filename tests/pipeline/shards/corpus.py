@@ -54,7 +54,7 @@ from schemas.event import (
     make_event_id,
 )
 from schemas.finding import Finding, Verdict
-from schemas.plan import Draw, SamplingPlan
+from schemas.plan import Draw, DrawSegment, SamplingPlan
 from schemas.recipe import BalanceSpec, ClipSpec
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardStatistics
 from schemas.source import SourceKind
@@ -306,7 +306,6 @@ def write_shards(of: Corpus, blobs: Blobs, key: str = "key") -> list[Any]:
             Alignment: of.alignments,
             Calibration: of.calibrations,
             Assignment: [item for item in of.assignments if item.event_id in drawn],
-            SamplingPlan: [of.plan],
         }
         bundle = Bundle(item=name, work_key=f"{key}-{name}", blobs=blobs, records=records)
         found += shard.STAGE.run(bundle, shard.ShardSlice())
@@ -342,6 +341,7 @@ def card_streams(of: Corpus, written: Sequence[Any] = (), batch: int = 7) -> dic
     records: Mapping[type, Sequence[Any]] = {
         **{kind: [item for item in written if type(item) is kind] for kind in (ShardFile, ShardEntry, ShardStatistics)},
         SamplingPlan: [of.plan],
+        DrawSegment: [segment(of)],
         Episode: of.episodes,
         Alignment: of.alignments,
         Event: of.events,
@@ -355,6 +355,14 @@ def card_streams(of: Corpus, written: Sequence[Any] = (), batch: int = 7) -> dic
         return lambda: iter([list(items[i : i + batch]) for i in range(0, len(items), batch)])
 
     return {kind: stream(items) for kind, items in records.items()}
+
+
+def segment(of: Corpus) -> DrawSegment:
+    """As the schedule stage would have it: all training draws are the plan's."""
+    columns = zip(*((cell.vision_language, cell.action, cell.mass) for cell in of.plan.cells), strict=True)
+    v, a, share = (np.array(column) for column in columns)
+    n_draws = sum(draw.split == "train" for draw in of.draws)
+    return DrawSegment(of.plan.plan_id, "settings", 0, n_draws, v, a, share)
 
 
 def publish_set(of: Corpus, blobs: Blobs, written: Sequence[Any], key: str = "key", batch: int = 7) -> list[Any]:
