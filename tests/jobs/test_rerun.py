@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from jobs.river import RIVER
@@ -68,6 +69,7 @@ def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None
     write_recipe(recipe, corpus, tmp_path / "workspace")
     overrides = ["run.executor=inline"]
     first = run_recipe(load_recipe(recipe, overrides), Silent())
+    before = _drawn(tmp_path / "workspace")
     make_corpus(tmp_path / "more", CorpusParameters(episodes_per_source=1, seed=4))
     for video in (tmp_path / "more" / "internet").glob("*.mp4"):
         shutil.copy(video, corpus / "internet" / f"new_{video.name}")
@@ -76,6 +78,24 @@ def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None
     assert grown >= 1
     for stage in ("ingest", "lag", "align", "segment", "caption", "embed", "cut"):
         assert done(second)[stage] == grown, stage
+    after, blobs = _drawn(tmp_path / "workspace"), Workspace.open(str(tmp_path / "workspace")).blobs
+    assert after[: len(before)] == before
+    assert {event for event, _ in before} < {event for event, _ in after}
+    assert verify(blobs, shard_set_path(blobs)).problems == ()
+    assert set(done(run_recipe(load_recipe(recipe, overrides), Silent())).values()) == {0}
+    anew = run_recipe(load_recipe(recipe, [*overrides, "shard.on_append=rewrite"]), Silent())
+    assert done(anew)["schedule"] == 1
+    assert verify(blobs, shard_set_path(blobs)).problems == ()
+    assert [event for event, _ in _drawn(tmp_path / "workspace")] != [event for event, _ in after]
+
+
+def _drawn(workspace: Path) -> list[tuple[str, str]]:
+    """Event and shard of the present set's training draws, in their order."""
+    blobs = Workspace.open(str(workspace)).blobs
+    with blobs.open(f"{shard_set_path(blobs)}/manifest.parquet") as file:
+        rows = pq.read_table(file, columns=["split", "t", "event_id", "shard"]).to_pylist()
+    train = sorted((row for row in rows if row["split"] == "train"), key=lambda row: row["t"])
+    return [(row["event_id"], row["shard"]) for row in train]
 
 
 def test_a_recipe_changed_back_points_readers_at_its_own_set(load: Load, reference_bytes: dict[str, str]) -> None:
