@@ -29,13 +29,7 @@ def history_of(rows: Sequence[WorkDone], key: str, anew: bool) -> History:
     A committed result for the same inputs is found again, the latest of several, so that a recipe taken back runs
     nothing; ``anew`` accepts only one that was decided again. Otherwise the result goes on from the chain's end.
     """
-    attempts: dict[str, str] = {}
-    continues: dict[str, str] = {}
-    for row in rows:
-        attempts[row.work_key] = min(row.attempt, attempts.get(row.work_key, row.attempt))
-        continues[row.work_key] = row.continues
-    generation = _generations(continues)
-    latest_first = sorted(continues, key=lambda at: (-generation[at], at))
+    attempts, continues, latest_first = _chain(rows)
     for committed in latest_first:
         before = continues[committed]
         if continued_key(key, before) == committed and (before.startswith(ANEW) or not anew):
@@ -43,6 +37,22 @@ def history_of(rows: Sequence[WorkDone], key: str, anew: bool) -> History:
     end = latest_first[0] if latest_first else ""
     before = (ANEW if anew else "") + end
     return History(continued_key(key, before), before, attempts.get(end, ""))
+
+
+def chain_end(rows: Sequence[WorkDone]) -> str:
+    """The attempt of what a stage that keeps has decided last; empty before it has decided anything."""
+    attempts, _, latest_first = _chain(rows)
+    return attempts[latest_first[0]] if latest_first else ""
+
+
+def _chain(rows: Sequence[WorkDone]) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """By work key the attempt and what it continues, and the work keys, latest first."""
+    attempts: dict[str, str] = {}
+    for row in rows:
+        attempts[row.work_key] = min(row.attempt, attempts.get(row.work_key, row.attempt))
+    continues = {row.work_key: row.continues for row in rows}
+    generation = _generations(continues)
+    return attempts, continues, sorted(continues, key=lambda at: (-generation[at], at))
 
 
 def _generations(continues: dict[str, str]) -> dict[str, int]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
-from pipeline.history import History, history_of
+from pipeline.history import History, chain_end, history_of
 from pipeline.stage import Match, Scope, Stage
 from pipeline.store import Workspace, one_of, stream_rows
 from schemas.calibration import calibration_group
@@ -133,6 +133,11 @@ class Ledger:
         chunks = (attempts[i : i + attempts_at_once] for i in range(0, len(attempts), attempts_at_once))
         for rows in stream_rows(self._workspace, record, chunks):
             yield from rows
+
+    def decided_last(self, record: type[R], name: str) -> list[R]:
+        """What a stage that keeps has written last, though its inputs may have changed since."""
+        end = chain_end(self._workspace.rows(WorkDone, f"stage = '{name}'"))
+        return self._workspace.read(record, [end])[end] if end else []
 
     def quarantined_keys(self, name: str) -> list[str]:
         """Work keys of a stage that are in quarantine and not done, under the present recipe."""
