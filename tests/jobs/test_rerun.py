@@ -67,7 +67,7 @@ def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None
     (corpus / "internet").mkdir()
     shutil.copy(next((tmp_path / "later").glob("*.mp4")), corpus / "internet" / "first.mp4")
     write_recipe(recipe, corpus, tmp_path / "workspace")
-    overrides = ["run.executor=inline"]
+    overrides = ["run.executor=inline", "cluster.k_vision_language=1", "cluster.k_action=1"]
     first = run_recipe(load_recipe(recipe, overrides), Silent())
     before = _drawn(tmp_path / "workspace")
     make_corpus(tmp_path / "more", CorpusParameters(episodes_per_source=1, seed=4))
@@ -79,23 +79,27 @@ def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None
     for stage in ("ingest", "lag", "align", "segment", "caption", "embed", "cut"):
         assert done(second)[stage] == grown, stage
     after, blobs = _drawn(tmp_path / "workspace"), Workspace.open(str(tmp_path / "workspace")).blobs
-    assert after[: len(before)] == before
-    assert {event for event, _ in before} < {event for event, _ in after}
+    assert {split: after[split][: len(draws)] for split, draws in before.items()} == before
+    assert {event for draws in before.values() for event, _ in draws} < {
+        event for draws in after.values() for event, _ in draws
+    }
     assert verify(blobs, shard_set_path(blobs)).problems == ()
     assert set(done(run_recipe(load_recipe(recipe, overrides), Silent())).values()) == {0}
     anew = run_recipe(load_recipe(recipe, [*overrides, "shard.on_append=rewrite"]), Silent())
     assert done(anew)["schedule"] == 1
     assert verify(blobs, shard_set_path(blobs)).problems == ()
-    assert [event for event, _ in _drawn(tmp_path / "workspace")] != [event for event, _ in after]
+    assert max(shard for _, shard in _drawn(tmp_path / "workspace")["train"]) == "train-000000"
 
 
-def _drawn(workspace: Path) -> list[tuple[str, str]]:
-    """Event and shard of the present set's training draws, in their order."""
+def _drawn(workspace: Path) -> dict[str, list[tuple[str, str]]]:
+    """Event and shard of the present set's draws by split, in their order."""
     blobs = Workspace.open(str(workspace)).blobs
     with blobs.open(f"{shard_set_path(blobs)}/manifest.parquet") as file:
         rows = pq.read_table(file, columns=["split", "t", "event_id", "shard"]).to_pylist()
-    train = sorted((row for row in rows if row["split"] == "train"), key=lambda row: row["t"])
-    return [(row["event_id"], row["shard"]) for row in train]
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in sorted(rows, key=lambda row: row["t"]):
+        found.setdefault(row["split"], []).append((row["event_id"], row["shard"]))
+    return found
 
 
 def test_a_recipe_changed_back_points_readers_at_its_own_set(load: Load, reference_bytes: dict[str, str]) -> None:
