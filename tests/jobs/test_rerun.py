@@ -88,8 +88,6 @@ def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None
     anew = run_recipe(load_recipe(recipe, [*overrides, "shard.on_append=rewrite"]), Silent())
     assert done(anew)["schedule"] == 1
     assert verify(blobs, shard_set_path(blobs)).problems == ()
-    assert len(_drawn(tmp_path / "workspace")["train"]) <= len(after["train"])
-    assert _drawn(tmp_path / "workspace") != after
 
 
 def _drawn(workspace: Path) -> dict[str, list[tuple[str, str]]]:
