@@ -5,7 +5,7 @@ An encoder is made once per process and kept: loading a checkpoint takes seconds
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,30 @@ from schemas.recipe import DefaultEncoder, OpenClipEncoder
 
 
 class Encoder(Protocol):
-    """What `clustering.embed` needs: a name, and vectors for pictures and for events' texts."""
+    """What `clustering.embed` needs: a name, and vectors for pictures and for events' texts.
+
+    A vector depends on its picture or text alone, not on the others it is asked for with.
+    """
 
     @property
     def model(self) -> str: ...
 
-    def pictures(self, jpegs: Sequence[bytes]) -> NDArray[np.float64]:
-        """Float64 [n, D_picture]; [0, D_picture] for none."""
+    @property
+    def dims(self) -> int:
+        """The length of a picture's vector."""
+        ...
+
+    @property
+    def n_at_once(self) -> int:
+        """How many pictures and texts it is best asked for at a time."""
+        ...
+
+    def prepared(self, jpeg: bytes) -> Any:
+        """A picture as `pictures` takes it. Raises SourceError when it is none."""
+        ...
+
+    def pictures(self, prepared: Sequence[Any]) -> NDArray[np.float64]:
+        """Float64 [n, dims]; [0, dims] for none."""
         ...
 
     def texts(self, events: Sequence[Event]) -> NDArray[np.float64]:
@@ -35,6 +52,9 @@ class Encoder(Protocol):
 class WordsEncoder:
     """Hashed caption words and a colour/gradient descriptor; no weights, no downloads."""
 
+    dims = DIMS
+    n_at_once = 1
+
     def __init__(self, text_dims: int) -> None:
         self._text_dims = text_dims
 
@@ -42,8 +62,11 @@ class WordsEncoder:
     def model(self) -> str:
         return f"{WORDS}:{self._text_dims}"
 
-    def pictures(self, jpegs: Sequence[bytes]) -> NDArray[np.float64]:
-        return np.stack([describe(decode(jpeg)) for jpeg in jpegs]) if jpegs else np.zeros((0, DIMS))
+    def prepared(self, jpeg: bytes) -> NDArray[np.float64]:
+        return describe(decode(jpeg))
+
+    def pictures(self, prepared: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        return np.stack(prepared) if prepared else np.zeros((0, DIMS))
 
     def texts(self, events: Sequence[Event]) -> NDArray[np.float64]:
         return np.stack([hashed_words(event, self._text_dims) for event in events])

@@ -7,22 +7,27 @@ cells within 3. With a curriculum a prefix's target is the sum of the shares of 
 Inside a cell the events come in a hashed permutation without replacement; when it is used up the next pass brings
 another one. Training events the epoch has no room for go to the ``reserve`` split, so that every event is in some
 shard.
+
+After an append the order is extended, not replaced (`clustering.extension`): the stage is given back what it drew last.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustering.counter_hash import mix
+from clustering.extension import Emitted, emitted, missing_shares, places_now, rows_of
 from clustering.roster import Roster, roster_of
 from clustering.turns import turns
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.cluster import Membership, Split
-from schemas.plan import Draw, SamplingPlan
+from schemas.plan import Cell, Draw, DrawSegment, DrawStep, SamplingPlan
 from schemas.recipe import Recipe
-from schemas.recipe_section import Count, Section
+from schemas.recipe_balance import BalanceSpec
+from schemas.recipe_section import Count, Section, section_digest
 
 Rows = NDArray[np.int64]
 
@@ -31,41 +36,22 @@ HELD_OUT_ORDER, RESERVE_ORDER, FIRST_PASS = 0, 1, 2
 
 
 class ScheduleSlice(Section):
-    """What of the recipe the order depends on; the rest of balance reaches it through the plan."""
+    """What of the recipe the order depends on. Balance shapes it through the plan, and says when to draw it afresh."""
 
     seed: int
     samples_per_shard: Count
+    on_append: Literal["extend", "rewrite"]
+    balance: BalanceSpec
 
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """The drawn rows of the roster, int64 [T], how often each had been drawn before, and of which cell it is."""
+    """Rows of the roster to draw, int64 [T], how often each had been drawn before, and of which cell it is."""
 
     rows: Rows
     repeat: Rows
     cells: Rows
     """Their cells in the plan; −1 for an event of none."""
-
-
-def draw_epoch(roster: Roster, plan: SamplingPlan) -> Epoch:
-    """The training epoch. Raises ValueError when the plan's cells are not the roster's."""
-    train = roster.of(Split.TRAIN)
-    cell_of = cells_of(roster, plan)[train]
-    counts = np.bincount(cell_of + 1, minlength=len(plan.cells) + 1)
-    if counts[0] or list(counts[1:]) != [cell.n_events for cell in plan.cells]:
-        raise ValueError(
-            f"{plan.plan_id}: it was made for {len(plan.cells)} cells of {plan.n_events} events, {counts[0]} of the "
-            f"{len(train)} in the memberships are in none of them; run balance again"
-        )
-    rows, repeat = np.zeros(plan.n_draws, np.int64), np.zeros(plan.n_draws, np.int64)
-    if plan.n_draws == 0:
-        return Epoch(rows, repeat, rows)
-    order = turns(levels(plan), *masses_of(plan))
-    places = np.split(np.argsort(order, kind="stable"), np.cumsum(np.bincount(order, minlength=len(plan.cells))))
-    members = np.split(train[np.argsort(cell_of, kind="stable")], np.cumsum(counts[1:]))
-    for place, member in zip(places[:-1], members[:-1], strict=True):
-        rows[place], repeat[place] = _take(roster, member, len(place))
-    return Epoch(rows, repeat, order)
 
 
 def levels(plan: SamplingPlan) -> list[Rows]:
@@ -77,11 +63,11 @@ def levels(plan: SamplingPlan) -> list[Rows]:
     return [part_of, rows] if len(parts) > 1 else [rows]
 
 
-def masses_of(plan: SamplingPlan) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Shares of draws [S, C] and how many draws [S] each holds for."""
+def steps_of(plan: SamplingPlan) -> tuple[DrawStep, ...]:
+    """How a plan's own epoch is drawn."""
     if plan.steps:
-        return np.array([step.masses for step in plan.steps]), np.array([step.n_draws for step in plan.steps], np.int64)
-    return np.array([[cell.mass for cell in plan.cells]]), np.array([plan.n_draws], np.int64)
+        return tuple(DrawStep(step.n_draws, step.masses) for step in plan.steps)
+    return (DrawStep(plan.n_draws, tuple(cell.mass for cell in plan.cells)),)
 
 
 def cells_of(roster: Roster, plan: SamplingPlan) -> Rows:
@@ -108,12 +94,45 @@ def cells_of(roster: Roster, plan: SamplingPlan) -> Rows:
     return cell[place.reshape(-1)[len(asked) :]]
 
 
-def _take(roster: Roster, member: Rows, n: int) -> tuple[Rows, Rows]:
-    """``n`` draws from one cell's rows: pass after pass, each a permutation of all of them."""
-    n_passes = -(-n // len(member))
-    passes = [_shuffled(roster, member, FIRST_PASS + number) for number in range(n_passes)]
-    repeat = np.arange(n, dtype=np.int64) // len(member)
-    return (np.concatenate(passes)[:n] if passes else member[:0]), repeat
+def members_of(roster: Roster, plan: SamplingPlan, cell_of: Rows) -> list[Rows]:
+    """The training rows of every cell. Raises ValueError when the plan's cells are not the roster's."""
+    train = roster.of(Split.TRAIN)
+    counts = np.bincount(cell_of[train] + 1, minlength=len(plan.cells) + 1)
+    if counts[0] or list(counts[1:]) != [cell.n_events for cell in plan.cells]:
+        raise ValueError(
+            f"{plan.plan_id}: it was made for {len(plan.cells)} cells of {plan.n_events} events, {counts[0]} of the "
+            f"{len(train)} in the memberships are in none of them; run balance again"
+        )
+    return np.split(train[np.argsort(cell_of[train], kind="stable")], np.cumsum(counts[1:]))[:-1]
+
+
+def draw_epoch(
+    roster: Roster, plan: SamplingPlan, members: list[Rows], steps: tuple[DrawStep, ...], uses: Rows
+) -> Epoch:
+    """Draws by the shares of the ``steps``; ``uses`` says how often each row of the roster was drawn before."""
+    lengths = np.array([step.n_draws for step in steps], np.int64)
+    rows, repeat = np.zeros(lengths.sum(), np.int64), np.zeros(lengths.sum(), np.int64)
+    if len(rows) == 0:
+        return Epoch(rows, repeat, rows)
+    order = turns(levels(plan), np.array([step.shares for step in steps]), lengths)
+    places = np.split(np.argsort(order, kind="stable"), np.cumsum(np.bincount(order, minlength=len(plan.cells))))
+    for place, member in zip(places[:-1], members, strict=True):
+        rows[place], repeat[place] = _take(roster, member, len(place), uses)
+    return Epoch(rows, repeat, order)
+
+
+def _take(roster: Roster, member: Rows, n: int, uses: Rows) -> tuple[Rows, Rows]:
+    """``n`` draws from one cell's rows: pass after pass, each a permutation of all that were used less often."""
+    rows, repeat = [member[:0]], [member[:0]]
+    so_far = uses[member]
+    while n > 0:
+        number = int(so_far.min())
+        due = so_far == number
+        rows.append(_shuffled(roster, member[due], FIRST_PASS + number)[:n])
+        repeat.append(np.full(len(rows[-1]), number, np.int64))
+        n -= len(rows[-1])
+        so_far[due] += 1
+    return np.concatenate(rows), np.concatenate(repeat)
 
 
 def _shuffled(roster: Roster, rows: Rows, counter: int) -> Rows:
@@ -121,56 +140,139 @@ def _shuffled(roster: Roster, rows: Rows, counter: int) -> Rows:
     return rows[np.argsort(mix(roster.key[rows], counter), kind="stable")]
 
 
-def schedule(roster: Roster, plan: SamplingPlan, samples_per_shard: int) -> Iterator[Draw]:
-    """Every event of the roster at least once: the train epoch, then reserve and what is held out, in shard order."""
-    epoch, cell_of = draw_epoch(roster, plan), cells_of(roster, plan)
-    unused = np.setdiff1d(roster.of(Split.TRAIN), epoch.rows)
-    yield from _draws("train", roster, plan, epoch, samples_per_shard)
-    rest = (
-        ("reserve", unused, RESERVE_ORDER),
+@dataclass(frozen=True, eq=False)
+class Extension:
+    """What an order goes on with: everything where there was none."""
+
+    epoch: Epoch
+    segment: DrawSegment
+    rest: tuple[tuple[str, Epoch], ...]
+    """Each of the other splits."""
+
+
+def extension(
+    roster: Roster, plan: SamplingPlan, cell_of: Rows, drawn: Emitted, *, rows: Rows, settings: str
+) -> Extension:
+    """New draws behind those ``drawn`` (``rows`` of the roster), so that old and new together follow the plan."""
+    members = members_of(roster, plan, cell_of)
+    in_train = drawn.split == b"train"
+    uses = np.bincount(rows[in_train], minlength=len(roster))
+    known = np.zeros(len(roster), np.bool_)
+    known[rows] = True
+    train = roster.of(Split.TRAIN)
+    steps = steps_of(plan)
+    if in_train.any():  # as many as the plan would have for so many events
+        n_draws = -(-plan.n_draws * int(np.count_nonzero(~known[train])) // max(1, len(train)))
+        counts = np.array([int(uses[member].sum()) for member in members], np.int64)
+        masses = np.array([cell.mass for cell in plan.cells])
+        steps = (DrawStep(n_draws, tuple(missing_shares(masses, counts, n_draws).tolist())),)
+    epoch = draw_epoch(roster, plan, members, steps, uses)
+    names = tuple(cell.name for cell in plan.cells)
+    segment = DrawSegment(plan.plan_id, settings, int(np.count_nonzero(in_train)), names, steps)
+    known[epoch.rows] = True
+    sides = (
+        ("reserve", train, RESERVE_ORDER),
         ("validation", roster.of(Split.VALIDATION), HELD_OUT_ORDER),
         ("test", roster.of(Split.TEST), HELD_OUT_ORDER),
     )
-    for split, rows, counter in rest:
-        shuffled = _shuffled(roster, rows, counter)
-        once = Epoch(shuffled, np.zeros(len(rows), np.int64), cell_of[shuffled])
-        yield from _draws(split, roster, plan, once, samples_per_shard)
+    rest = ((split, _shuffled(roster, some[~known[some]], counter)) for split, some, counter in sides)
+    once = tuple((split, Epoch(some, np.zeros_like(some), cell_of[some])) for split, some in rest)
+    return Extension(epoch, segment, once)
 
 
-def _draws(split: str, roster: Roster, plan: SamplingPlan, epoch: Epoch, per_shard: int) -> Iterator[Draw]:
-    columns = epoch.rows.tolist(), epoch.repeat.tolist(), epoch.cells.tolist()
-    for t, (row, repeat, cell) in enumerate(zip(*columns, strict=True)):
-        yield Draw(
-            plan_id=plan.plan_id,
-            split=split,
-            t=t,
-            event_id=roster.event_id[row].decode(),
-            episode_id=roster.episode_id[row].decode(),
-            vision_language=int(roster.vision_language[row]),
-            action=int(roster.action[row]),
-            repeat=repeat,
-            shard=f"{split}-{t // per_shard:06d}",
-            position=t % per_shard,
-            cell=cell,
-        )
+def schedule(roster: Roster, plan: SamplingPlan, samples_per_shard: int) -> Iterator[Draw]:
+    """Every event of the roster at least once, nothing having been drawn before."""
+    nothing = emitted(())
+    new = extension(roster, plan, cells_of(roster, plan), nothing, rows=np.zeros(0, np.int64), settings="")
+    return new_draws(roster, plan, samples_per_shard, nothing, new)
+
+
+def new_draws(
+    roster: Roster, plan: SamplingPlan, samples_per_shard: int, drawn: Emitted, new: Extension
+) -> Iterator[Draw]:
+    """The draws of an extension: of the train epoch, then reserve and what is held out, in shard order."""
+    for split, epoch in (("train", new.epoch), *new.rest):
+        t, shard = drawn.count(split), drawn.next_shard.get(split, 0)
+        columns = epoch.rows.tolist(), epoch.repeat.tolist(), epoch.cells.tolist()
+        for i, (row, repeat, cell) in enumerate(zip(*columns, strict=True)):
+            share = share_of(split, plan.cells[cell] if cell >= 0 else None, plan.n_events)
+            yield Draw(
+                plan_id=plan.plan_id,
+                split=split,
+                t=t + i,
+                event_id=roster.event_id[row].decode(),
+                episode_id=roster.episode_id[row].decode(),
+                vision_language=int(roster.vision_language[row]),
+                action=int(roster.action[row]),
+                repeat=repeat,
+                shard=f"{split}-{shard + i // samples_per_shard:06d}",
+                position=i % samples_per_shard,
+                cell=cell,
+                **vars(share),
+            )
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the plan says about a draw."""
+
+    target_share: float
+    weight: float | None
+    repeat_cap: float
+
+
+def share_of(split: str, cell: Cell | None, n_events: int) -> Share:
+    """The share of a draw from this cell of a plan for so many events; None for a cell it does not have."""
+    if cell is None:
+        return Share(0.0, None, 1.0)
+    if split != "train":
+        return Share(cell.mass, None, 1.0)
+    natural = cell.n_events / n_events
+    return Share(cell.mass, cell.mass / natural, cell.upper / natural)
 
 
 def run(bundle: Bundle, spec: ScheduleSlice) -> Iterable[object]:
-    """All draws of the corpus; lazily, because there may be millions."""
+    """All draws of the corpus, old ones first; lazily, because there may be millions."""
     (plan,) = (plan for batch in bundle.stream(SamplingPlan) for plan in batch)
-    return schedule(roster_of(bundle.stream(Membership), spec.seed), plan, spec.samples_per_shard)
+    roster = roster_of(bundle.stream(Membership), spec.seed)
+    cell_of = cells_of(roster, plan)
+    segments, settings = list(bundle.all(DrawSegment)), settings_of(spec)
+    drawn, rows = emitted(()), None
+    if spec.on_append == "extend" and {segment.settings for segment in segments} == {settings}:
+        drawn = emitted(bundle.stream(Draw))
+        rows = rows_of(drawn, roster, cell_of, places_now(drawn, segments, plan))
+    if rows is None:
+        drawn, rows, segments = emitted(()), np.zeros(0, np.int64), []
+    new = extension(roster, plan, cell_of, drawn, rows=rows, settings=settings)
+    if segments:
+        yield from (draw for batch in bundle.stream(Draw) for draw in batch)
+    yield from new_draws(roster, plan, spec.samples_per_shard, drawn, new)
+    yield from segments
+    if new.segment.n_draws or not segments:
+        yield new.segment
+
+
+def settings_of(spec: ScheduleSlice) -> str:
+    """Digest of all that shapes an order but the events: under another one nothing of it stays."""
+    return section_digest(spec.model_copy(update={"on_append": "extend"}))
 
 
 def _slice(recipe: Recipe) -> ScheduleSlice:
-    return ScheduleSlice(seed=recipe.balance.seed, samples_per_shard=recipe.shard.samples_per_shard)
+    return ScheduleSlice(
+        seed=recipe.balance.seed,
+        samples_per_shard=recipe.shard.samples_per_shard,
+        on_append=recipe.shard.on_append,
+        balance=recipe.balance,
+    )
 
 
 STAGE = Stage(
     name="schedule",
-    version=2,
+    version=3,
     scope=Scope.CORPUS,
     reads=(Read(SamplingPlan, "balance"), Read(Membership, "dedup")),
-    writes=(Draw,),
+    writes=(Draw, DrawSegment),
     recipe_slice=_slice,
     run=run,
+    keeps=(Draw, DrawSegment),
 )

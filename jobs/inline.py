@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from clustering.device import cuda_is_here
+from jobs.placement import Placement
 from jobs.worker import Batch, run_batch
 from pipeline.store import Attempt
 
@@ -10,9 +12,12 @@ class InlineExecutor:
     """Runs batches as they come."""
 
     name = "inline"
-    n_workers = 1
 
-    def execute(self, batches: Iterator[Batch]) -> Iterator[Attempt]:
+    def n_workers(self, placement: Placement) -> int:
+        """One; none for a stage that needs a GPU where there is none."""
+        return 0 if placement.gpus and not cuda_is_here() else 1
+
+    def execute(self, batches: Iterator[Batch], _placement: Placement) -> Iterator[Attempt]:
         """Attempts in the order of the batches."""
         return map(run_batch, batches)
 

@@ -15,11 +15,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Protocol
 
+from clustering.device import settled
 from jobs.asking import check_servers, servers_for
 from jobs.budget import Budget
 from jobs.costs import Costs, costs_so_far
 from jobs.inline import InlineExecutor
 from jobs.listing import commit_listing_findings, list_sources
+from jobs.placement import Placement, placement
 from jobs.progress import Reporter, StageProgress
 from jobs.river import RIVER
 from jobs.worker import Batch
@@ -38,17 +40,17 @@ from schemas.shard import ShardSet
 
 COMMIT_EVERY_S = 2.0
 """A commit costs some 30 ms and a few small files; two seconds of work is all a kill can lose."""
-LIGHT_STAGE_FACTOR = 8
-"""Stages that open no source take this many times ``run.batch_items`` at once: their items are cheap."""
 
 
 class Executor(Protocol):
     """Runs batches somewhere and brings their attempts back in any order."""
 
     name: str
-    n_workers: int
 
-    def execute(self, batches: Iterator[Batch]) -> Iterator[Attempt]:
+    def n_workers(self, placement: Placement) -> int:
+        """How many batches of such a stage are done at a time; 0 where it cannot be done at all."""
+
+    def execute(self, batches: Iterator[Batch], placement: Placement) -> Iterator[Attempt]:
         """Attempts as they finish."""
 
     def close(self) -> None:
@@ -85,7 +87,9 @@ def make_executor(spec: RunSpec) -> Executor:
 
 def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: bool = False) -> RunResult:
     """Run a recipe to the end. Raises JoineryError when the run as a whole cannot go on."""
-    recipe = loaded.recipe
+    recipe = settled(loaded.recipe)
+    for stage in RIVER:
+        stage.check(stage.recipe_slice(recipe))
     workspace = Workspace.open(recipe.workspace.url, recipe.workspace.storage)
     run = _new_run(loaded)
     workspace.append(Run, [run])
@@ -94,6 +98,7 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
         ledger = _listed(workspace, recipe, run.run_id)
         _check_servers(ledger, recipe)
         with closing(make_executor(recipe.run)) as executor:
+            _check_workers(executor, recipe)
             budget = Budget(recipe.run.vlm.max_calls, recipe.run.vlm.max_tokens) if recipe.run.vlm else Budget()
             session = _Session(workspace, recipe, run.run_id, ledger, executor, reporter, budget, retry_quarantined)
             for stage in RIVER:
@@ -152,6 +157,18 @@ def _check_servers(ledger: Ledger, recipe: Recipe) -> None:
             check_servers(recipe, stage)
 
 
+def _check_workers(executor: Executor, recipe: Recipe) -> None:
+    """A stage that nobody can do is told before hours of other work."""
+    for stage in RIVER:
+        needed = placement(stage, recipe)
+        if executor.n_workers(needed) == 0:
+            raise JoineryError(
+                f"stage {stage.name}: its model is to run on {needed.gpus:g} GPU per process (device: cuda, "
+                f"run.gpu_share), and no machine of the {executor.name} executor has that; join a cluster that does "
+                "with run.ray_address, or say device: cpu"
+            )
+
+
 def _run_stage(session: _Session, stage: Stage) -> StageCount:
     """Do what one stage has left, committing as attempts come in."""
     ledger, retry = session.ledger, session.retry_quarantined
@@ -190,7 +207,7 @@ def _execute(session: _Session, stage: Stage, batches: Iterator[Batch], progress
             _forget_listings(session, pending)
         pending.clear()
 
-    for attempt in session.executor.execute(batches):
+    for attempt in session.executor.execute(batches, placement(stage, session.recipe)):
         pending.append(attempt)
         try:
             session.budget.spend(attempt.calls)
@@ -215,8 +232,8 @@ def _n_left(state: StageState, retry: bool) -> int:
 def _batches(session: _Session, stage: Stage, work: Iterator[WorkItem], n_left: int) -> Iterator[Batch]:
     """Items in batches small enough that every worker gets one."""
     recipe = session.recipe
-    most = recipe.run.batch_items * (1 if stage.reads_source else LIGHT_STAGE_FACTOR)
-    per_batch = max(1, min(most, -(-n_left // session.executor.n_workers)))
+    needed = placement(stage, recipe)
+    per_batch = max(1, min(needed.items, -(-n_left // session.executor.n_workers(needed))))
     while items := tuple(islice(work, per_batch)):
         yield Batch(session.workspace, recipe, session.run_id, stage.name, items)
 

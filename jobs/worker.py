@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import pyarrow as pa
@@ -25,7 +25,7 @@ from jobs.asking import AskerFor, asker_of
 from jobs.river import stage_named
 from pipeline.errors import ServiceError, StoreError
 from pipeline.ledger import WorkItem, listed_attempts
-from pipeline.stage import Bundle, Match, Scope, Stage
+from pipeline.stage import Bundle, Match, Model, Question, Scope, Stage
 from pipeline.store import Attempt, AttemptWriter, Workspace, new_attempt, one_of, stream_rows
 from schemas import arrow
 from schemas.finding import Failure
@@ -37,6 +37,8 @@ from schemas.run import WorkDone
 
 RECORDS_AT_ONCE = 4096
 """Records turned into Arrow at a time; as Python objects they take ten times the memory."""
+LOADED_AT_ONCE = 32
+"""Items of a stage with a model whose inputs are in memory together, however many share its batches."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ def run_batch(batch: Batch) -> Attempt:
     with ExitStack() as open_here:
         open_here.enter_context(one_thread())
         asker = open_here.enter_context(asker_of(stage, batch.recipe, batch.workspace, batch.servers, write_down))
-        begun = open_here.enter_context(closing(_begun(stage, spec, _loader(batch, stage, asker), batch.items)))
-        for item, records_of in begun:
+        work = _asked(batch, stage, spec, asker) if stage.model else _begun(batch, stage, spec, asker)
+        for item, records_of in open_here.enter_context(closing(work)):
             started = time.monotonic()
             attempt = new_attempt()
             try:
@@ -95,10 +97,13 @@ def run_batch(batch: Batch) -> Attempt:
     return Attempt(writer.finish(), tuple(done), tuple(failures), tuple(calls), stopped)
 
 
-def _begun(
-    stage: Stage, spec: Any, load: Callable[[WorkItem], Bundle], items: Sequence[WorkItem]
-) -> Generator[tuple[WorkItem, Callable[[], Iterable[object]]], None, None]:
-    """Every item with the call that gives its records, in the order of the items, however many are done at once."""
+Work: TypeAlias = Generator[tuple[WorkItem, Callable[[], Iterable[object]]], None, None]
+"""Every item of a batch, in order, with the call that gives its records or raises what is wrong with it."""
+
+
+def _begun(batch: Batch, stage: Stage, spec: Any, asker: AskerFor) -> Work:
+    """Items one after the other, or several at once in threads."""
+    load, items = _loader(batch, stage, asker), batch.items
     at_once = min(stage.at_once(spec), len(items))
     if at_once <= 1:
         for item in items:
@@ -111,6 +116,49 @@ def _begun(
             yield item, future.result
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _asked(batch: Batch, stage: Stage, spec: Any, asker: AskerFor) -> Work:
+    """Items whose stage has a model: questions are brought together until it has enough to look at.
+
+    Inputs are loaded for a few items at a time; what waits for the model is its inputs alone.
+    """
+    assert stage.model is not None
+    model = stage.model(spec)
+    waiting: list[tuple[WorkItem, Future[Question[object]]]] = []
+    n_inputs = 0
+    for start in range(0, len(batch.items), LOADED_AT_ONCE):
+        part = replace(batch, items=batch.items[start : start + LOADED_AT_ONCE])
+        load = _loader(part, stage, asker)
+        for item in part.items:
+            question = _tried(partial(lambda item, load: model.question(load(item), spec), item, load))
+            waiting.append((item, question))
+            n_inputs += 0 if question.exception() else len(question.result().inputs)
+            if n_inputs >= model.n_at_once:
+                yield from _answered(model, waiting)
+                waiting, n_inputs = [], 0
+    yield from _answered(model, waiting)
+
+
+def _answered(model: Model, waiting: Sequence[tuple[WorkItem, Future[Question[object]]]]) -> Work:
+    asked = [() if question.exception() else question.result().inputs for _, question in waiting]
+    answers = iter(model.answers([single for inputs in asked for single in inputs]))
+    for (item, question), inputs in zip(waiting, asked, strict=True):
+        yield item, partial(_finished, question, list(islice(answers, len(inputs))))
+
+
+def _finished(question: Future[Question[object]], answers: Sequence[Any]) -> Iterable[object]:
+    return question.result().finish(answers)
+
+
+def _tried(call: Callable[[], Question[object]]) -> Future[Question[object]]:
+    """A call's result or what it raised, to be asked for when the item's turn comes."""
+    tried: Future[Question[object]] = Future()
+    try:
+        tried.set_result(call())
+    except Exception as error:  # noqa: BLE001 - the stage boundary: raised again where the item is written
+        tried.set_exception(error)
+    return tried
 
 
 def _records(stage: Stage, spec: Any, load: Callable[[WorkItem], Bundle], item: WorkItem) -> Iterable[object]:
@@ -211,9 +259,8 @@ def _streaming_bundle(batch: Batch, stage: Stage, item: WorkItem) -> Bundle:
                 yield from stream_rows(batch.workspace, record, attempts)
 
     streams = {read.record: partial(stream, read.record) for read in stage.reads}
-    previous = [item.previous] if item.previous else []
-    kept = {record: _rows(batch, record, previous, None) for record in stage.keeps}
-    return _bundle(batch, stage, item, streams=streams, records=kept)
+    kept = {record: partial(batch.workspace.batches, record, item.previous) for record in stage.keeps}
+    return _bundle(batch, stage, item, streams=streams | kept)
 
 
 def _bundle(batch: Batch, stage: Stage, item: WorkItem, **inputs: Any) -> Bundle:

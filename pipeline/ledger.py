@@ -263,7 +263,7 @@ class Ledger:
                     GROUP BY shard) agg_{name} ON agg_{name}.shard = s.item"""
             )
             keys.append(f"agg_{name}.output_key")
-        row = "concat_ws(':', shard, split, event_id, repeat, t, vision_language, action)"
+        row = "concat_ws(':', plan_id, shard, split, event_id, repeat, t, vision_language, action)"
         return f"""SELECT s.item, '' AS grp, sha256(concat_ws('|', {constant}, {", ".join(keys)})) AS work_key
             FROM (SELECT shard AS item, {_digest_of(row, "position")} AS draws FROM drawn GROUP BY shard) s
             {" ".join(joins)}"""
@@ -346,6 +346,7 @@ class Ledger:
 
     def _load_draws(self, attempts: Sequence[str]) -> None:
         columns = [
+            "plan_id",
             "shard",
             "split",
             "position",

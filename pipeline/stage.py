@@ -18,7 +18,7 @@ outputs and recipe slice. Stages know nothing about executors, files, retries, p
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -92,7 +92,9 @@ class Bundle:
 
     def all(self, record: type[R]) -> Sequence[R]:
         """Every input record of this type; KeyError when the stage did not declare it."""
-        return self.records[record]
+        if record in self.records:
+            return self.records[record]
+        return [item for batch in self.streams[record]() for item in batch]
 
     def one(self, record: type[R]) -> R:
         """The only input record of this type; raises ValueError when there are none or several."""
@@ -129,6 +131,35 @@ class Bundle:
 
 
 @dataclass(frozen=True)
+class Question(Generic[R]):
+    """What one item has for a model to look at, and what becomes of the answers."""
+
+    inputs: Sequence[Any]
+    finish: Callable[[Sequence[Any]], Iterable[R]]
+    """Called with one answer per input, in their order; gives the item's records. Keeps no bundle alive."""
+
+
+class Model(Protocol):
+    """What answers the questions of several items at a time: weights in memory, best fed with full batches.
+
+    An answer must depend on its input alone, never on what else was asked with it.
+    """
+
+    @property
+    def n_at_once(self) -> int:
+        """How many inputs to bring together before asking; what one item has beyond that comes too."""
+        ...
+
+    def question(self, bundle: Bundle, spec: Any) -> Question[Any]:
+        """An item's question; what is wrong with the item is raised here."""
+        ...
+
+    def answers(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """One answer per input, in their order; what is raised here is no item's fault."""
+        ...
+
+
+@dataclass(frozen=True)
 class Stage:
     """A stage's declaration. ``version`` goes up whenever the same inputs would give other outputs."""
 
@@ -152,6 +183,14 @@ class Stage:
     """The model the stage asks under this slice, if any: its items get an asker, and what they ask is counted."""
     at_once: Callable[[Any], int] = lambda _spec: 1
     """How many items a worker may do at a time, in threads: more than one only for a stage that waits for servers."""
+    model: Callable[[Any], Model] | None = None
+    """Loads what answers for several items at once, and keeps it in the process; `run` then does the same for one."""
+    holds_model: Callable[[Any], bool] = lambda _spec: False
+    """Whether that takes so long to load that the stage is worth processes of its own, which load it once."""
+    on_gpu: Callable[[Any], bool] = lambda _spec: False
+    """Whether such a process needs a GPU."""
+    check: Callable[[Any], None] = lambda _spec: None
+    """Raises JoineryError where what the slice names does not fit together; asked before any process starts."""
     writes_blobs: bool = False
     """True: the stage is a sink; its bundle carries the workspace's `Blobs`."""
     keeps: tuple[type, ...] = ()

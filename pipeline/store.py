@@ -34,7 +34,7 @@ from schemas.filmstrip import Filmstrip, Thumbnail
 from schemas.finding import Failure, Finding
 from schemas.model_call import ModelCall
 from schemas.outline import Outline
-from schemas.plan import Draw, SamplingPlan
+from schemas.plan import Draw, DrawSegment, SamplingPlan
 from schemas.run import FileDigest, Run, WorkDone
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardSet, ShardStatistics
 from schemas.source import EpisodeRef
@@ -63,6 +63,7 @@ TABLES: Mapping[type, str] = {
     DuplicateEpisodes: "duplicate_episodes",
     SamplingPlan: "sampling_plans",
     Draw: "draws",
+    DrawSegment: "draw_segments",
     Clip: "clips",
     ShardFile: "shard_files",
     ShardEntry: "shard_entries",
@@ -254,6 +255,12 @@ class Workspace:
         for attempt, row in zip(table.column("attempt").to_pylist(), arrow.from_table(record, table), strict=True):
             found[attempt].append(row)
         return found
+
+    def batches(self, record: type[R], attempt: str) -> Iterator[list[R]]:
+        """One attempt's records in the order written, a few thousand in memory at a time; none for no attempt."""
+        if attempt:
+            for batch in self.scan(record, where=one_of("attempt", [attempt])):
+                yield arrow.from_table(record, pa.Table.from_batches([batch]))
 
     # -- Lance -----------------------------------------------------------------------------------------------------
 

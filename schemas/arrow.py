@@ -8,10 +8,10 @@ trailing dimensions stand in the field's metadata; any Arrow tool can read them.
 import dataclasses
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from functools import cache
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from functools import cache, partial
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args, get_origin
 
 import numpy as np
 import pyarrow as pa
@@ -80,44 +80,76 @@ def schema_of(record: type) -> pa.Schema:
     return pa.schema([_field(field.name, hint) for field, hint in _fields(record)])
 
 
-def _encode(name: str, hint: Any, value: Any) -> Any:
+Codec: TypeAlias = Callable[[Any], Any]
+"""One field's value on its way to Arrow or back. Made once per field: looking at types costs more than converting."""
+
+
+@cache
+def _encoder(name: str, hint: Any) -> Codec:
     hint, nullable = _unwrap(hint)
-    if value is None:
+    encode = _present_encoder(name, hint)
+
+    def encode_or_none(value: Any) -> Any:
+        if value is not None:
+            return encode(value)
         if not nullable:
             raise ValueError(f"{name}: found None, expected {hint}")
         return None
+
+    return encode_or_none
+
+
+def _present_encoder(name: str, hint: Any) -> Codec:
     spec = _array_spec(hint)
     if spec is not None:
-        return spec.check(name, value).reshape(-1)
+        return lambda value: spec.check(name, value).reshape(-1)
     if dataclasses.is_dataclass(hint):
-        return to_row(value)
+        return to_row
     if get_origin(hint) is tuple:
-        return [_encode(name, get_args(hint)[0], item) for item in value]
-    return str(value) if isinstance(value, StrEnum) else value
+        item = _encoder(name, get_args(hint)[0])
+        return lambda value: [item(each) for each in value]
+    return lambda value: str(value) if isinstance(value, StrEnum) else value
 
 
-def _decode(hint: Any, value: Any) -> Any:
+@cache
+def _decoder(hint: Any) -> Codec:
     hint, _ = _unwrap(hint)
-    if value is None:
-        return None
+    decode = _present_decoder(hint)
+    return lambda value: None if value is None else decode(value)
+
+
+def _present_decoder(hint: Any) -> Codec:
     spec = _array_spec(hint)
     if spec is not None:
-        return np.asarray(value, dtype=spec.dtype).reshape(spec.shape)
+        return lambda value: np.asarray(value, dtype=spec.dtype).reshape(spec.shape)
     if dataclasses.is_dataclass(hint):
-        return from_row(typing.cast(type, hint), value)
+        return partial(from_row, typing.cast(type, hint))
     if get_origin(hint) is tuple:
-        return tuple(_decode(get_args(hint)[0], item) for item in value)
-    return hint(value) if isinstance(hint, type) and issubclass(hint, StrEnum) else value
+        item = _decoder(get_args(hint)[0])
+        return lambda value: tuple(item(each) for each in value)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint
+    return lambda value: value
+
+
+@cache
+def _encoders(record: type) -> tuple[tuple[str, Codec], ...]:
+    return tuple((field.name, _encoder(field.name, hint)) for field, hint in _fields(record))
+
+
+@cache
+def _decoders(record: type) -> tuple[tuple[str, Codec], ...]:
+    return tuple((field.name, _decoder(hint)) for field, hint in _fields(record))
 
 
 def to_row(record: Any) -> dict[str, Any]:
     """A record as a mapping Arrow accepts. Raises ValueError naming the field that breaks its declaration."""
-    return {field.name: _encode(field.name, hint, getattr(record, field.name)) for field, hint in _fields(type(record))}
+    return {name: encode(getattr(record, name)) for name, encode in _encoders(typing.cast(type, type(record)))}
 
 
 def from_row(record: type[R], row: Mapping[str, Any]) -> R:
     """The inverse of `to_row`; extra columns in the row (work key, attempt) are ignored."""
-    return record(**{field.name: _decode(hint, row[field.name]) for field, hint in _fields(record)})
+    return record(**{name: decode(row[name]) for name, decode in _decoders(typing.cast(type, record))})
 
 
 def to_table(record: type[R], records: Iterable[R]) -> pa.Table:

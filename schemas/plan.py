@@ -8,6 +8,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class CellName:
+    """What tells a cell from the others, in every plan."""
+
+    vision_language: int
+    action: int
+    source: str
+    recovery: bool | None
+
+
+@dataclass(frozen=True)
 class Cell:
     """One (vision-language, action) cell of the contingency table, or a source's or the recoveries' part of it."""
 
@@ -26,6 +36,10 @@ class Cell:
     mean_units: float = 1.0
     """What one draw of it adds up to in the plan's unit: events, seconds or latent frames. Its share of the unit, π_c,
     is mass · mean_units over the sum of that over all cells."""
+
+    @property
+    def name(self) -> CellName:
+        return CellName(self.vision_language, self.action, self.source, self.recovery)
 
 
 @dataclass(frozen=True)
@@ -134,5 +148,39 @@ class Draw:
     """e.g. ``train-000003``."""
     position: int
     """Place inside the shard."""
+    target_share: float
+    """The cell's share of draws in the plan that drew it; 0 outside the plan."""
+    weight: float | None
+    """Draws per draw at natural frequency; None for splits the plan does not govern."""
+    repeat_cap: float
+    """R: that plan's limit on an event's expected uses per epoch; 1 outside the plan."""
     cell: int = -1
-    """Place of the event's cell among the plan's; −1 when it has none, as held-out events may."""
+    """Place of the event's cell among that plan's; −1 when it has none, as held-out events may."""
+
+
+@dataclass(frozen=True)
+class DrawStep:
+    """A part of a segment with shares of its own; all of it, but for a curriculum."""
+
+    n_draws: int
+    shares: tuple[float, ...]
+    """What of these draws each cell gets, one per cell of the segment; their sum is 1."""
+
+
+@dataclass(frozen=True)
+class DrawSegment:
+    """Training draws of one plan, which follow one another. An order that was never extended has one segment."""
+
+    plan_id: str
+    settings: str
+    """Digest of what of the recipe shapes the order; under other settings it is drawn afresh."""
+    start: int
+    """t of its first draw."""
+    cells: tuple[CellName, ...]
+    """The plan's, in its order: a draw's ``cell`` is a place among them."""
+    steps: tuple[DrawStep, ...]
+    """The plan's masses in the first segment; later what was missing of them, in a single step."""
+
+    @property
+    def n_draws(self) -> int:
+        return sum(step.n_draws for step in self.steps)

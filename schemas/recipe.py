@@ -167,8 +167,25 @@ class OpenClipEncoder(Section):
     encoder: Literal["open_clip"]
     model: str = "ViT-B-32"
     checkpoint: Text | None = Field(default=None, description="Local file, relative to the recipe file.")
-    seed: int = 0
-    device: Literal["cpu", "cuda"] = "cpu"
+    revision: Text | None = Field(default=None, description="The publisher's name for the checkpoint, to be recorded.")
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="The checkpoint's; another file is refused."
+    )
+    seed: int = Field(default=0, description="Of the random weights without a checkpoint.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto: cuda where the machine that starts the run has it, else cpu."
+    )
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    batch: Count | None = Field(
+        default=None, description="Pictures or captions per forward pass. None: 16 on a CPU, 256 on a GPU."
+    )
+
+    @model_validator(mode="after")
+    def _pins_belong_to_a_checkpoint(self) -> "OpenClipEncoder":
+        for key, pin in (("revision", self.revision), ("sha256", self.sha256)):
+            if pin is not None and self.checkpoint is None:
+                raise impossible(key, f"found {pin!r}, but no checkpoint that it could belong to; name one")
+        return self
 
 
 class EmbedSpec(Section):
@@ -233,6 +250,9 @@ class ShardSpec(Section):
     """How samples are packed, and what the data card says about them."""
 
     samples_per_shard: Count = 256
+    on_append: Literal["extend", "rewrite"] = Field(
+        default="extend", description="Whether new recordings get shards behind the old ones, or all are drawn anew."
+    )
     card_title: str = "Joinery shards"
     contact: str = "not stated"
 
@@ -254,6 +274,9 @@ class RunSpec(Section):
     ray_address: str | None = Field(default=None, description="None: a local cluster; 'auto' or host:port to join one.")
     workers: Count | None = Field(default=None, description="Concurrent batches. None: one per CPU.")
     batch_items: Count = Field(default=4, description="Items a worker takes at a time.")
+    gpu_share: Annotated[float, Field(gt=0, le=8)] = Field(
+        default=1.0, description="GPUs per process that holds a model on one; 0.5 lets two share a GPU."
+    )
     error_budget: Fraction = Field(default=0.05, description="Quarantined share above which a run ends non-zero.")
     vlm: VlmServersSpec | None = Field(default=None, description="Where the model of caption.by is asked.")
 

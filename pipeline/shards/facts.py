@@ -1,7 +1,7 @@
 """Counting what a shard set is made of, one pass per record type; memory grows with cells and sources, not events."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from schemas.cluster import NULL_CLUSTER, ClusterModel, Membership
@@ -9,7 +9,7 @@ from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import Alignment, Episode
 from schemas.event import Event
 from schemas.finding import Finding
-from schemas.plan import SamplingPlan
+from schemas.plan import CellName, SamplingPlan
 from schemas.shard import ShardEntry, ShardFile
 from schemas.time import NS_PER_S
 
@@ -40,6 +40,8 @@ class SplitFacts:
     n_bytes: int = 0
     ns: int = 0
     cells: Counter[CellKey] = field(default_factory=Counter)
+    parts: Counter[CellName] = field(default_factory=Counter)
+    """Cells told apart by source and recovery."""
     sources: Counter[str] = field(default_factory=Counter)
     verbs_by_look: Counter[tuple[int, str]] = field(default_factory=Counter)
     """Distinct events by vision-language cluster and verb."""
@@ -93,11 +95,27 @@ def split_facts(batches: Iterable[list[ShardEntry]]) -> dict[str, SplitFacts]:
             split.n_bytes += entry.n_bytes
             split.ns += entry.end_ns - entry.start_ns
             split.cells[entry.vision_language, entry.action] += 1
+            split.parts[CellName(entry.vision_language, entry.action, entry.source, entry.recovery)] += 1
             split.sources[entry.source] += 1
             if entry.repeat == 0:
                 split.verbs_by_look[entry.vision_language, entry.verb] += 1
                 split.verbs_by_motion[entry.action, entry.verb] += entry.action != NULL_CLUSTER
     return dict(sorted(found.items()))
+
+
+def realised_shares(plan: SamplingPlan, split: SplitFacts) -> Callable[[ShardEntry], float]:
+    """An entry's share of the split as written: of its cell, told apart by source and recovery where the plan does."""
+    by_source = any(cell.source for cell in plan.cells)
+    by_recovery = any(cell.recovery is not None for cell in plan.cells)
+
+    def cell_of(of: CellName | ShardEntry) -> CellName:
+        source, recovery = of.source if by_source else "", of.recovery if by_recovery else None
+        return CellName(of.vision_language, of.action, source, recovery)
+
+    drawn: Counter[CellName] = Counter()
+    for part, n in split.parts.items():
+        drawn[cell_of(part)] += n
+    return lambda entry: drawn[cell_of(entry)] / split.n_samples
 
 
 def count_episodes(batches: Iterable[list[Episode]]) -> tuple[Counter[SourceKey], Counter[SourceKey]]:

@@ -18,34 +18,12 @@ from pipeline.shards.recording import Recording
 from schemas.arrow import to_row
 from schemas.episode import Camera
 from schemas.event import Event
-from schemas.plan import Draw, SamplingPlan
+from schemas.plan import Draw
 from schemas.shard import Clip
 from schemas.tree import ancestors
 
 FORMAT = 1
 """Version of the member layout; readers refuse what they do not know."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """What the plan says about a sample."""
-
-    target: float
-    """π of its cell; 0 outside the plan."""
-    weight: float | None
-    """Draws per draw at natural frequency; None for splits the plan does not govern."""
-    repeat_cap: float
-
-
-def share_of(draw: Draw, plan: SamplingPlan) -> Share:
-    """A draw's share."""
-    if draw.cell < 0:
-        return Share(0.0, None, 1.0)
-    cell = plan.cells[draw.cell]
-    if draw.split != "train":
-        return Share(cell.mass, None, 1.0)
-    natural = cell.n_events / plan.n_events
-    return Share(cell.mass, cell.mass / natural, cell.upper / natural)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +35,6 @@ class Sample:
     recording: Recording
     clips: Sequence[Clip]
     """In the order of the episode's cameras."""
-    plan_id: str
-    share: Share
 
     @property
     def key(self) -> str:
@@ -92,7 +68,7 @@ def clips_of(event: Event, recording: Recording, clips: Mapping[str, Clip]) -> l
 
 
 def _record(sample: Sample) -> dict[str, Any]:
-    draw, event, recording, share = sample.draw, sample.event, sample.recording, sample.share
+    draw, event, recording = sample.draw, sample.event, sample.recording
     episode, clips = recording.episode, sample.clips
     chain = [*reversed(ancestors(event, dict(recording.events))), event]
     assignment = recording.assignments.get(event.event_id)
@@ -123,20 +99,20 @@ def _record(sample: Sample) -> dict[str, Any]:
         "cell": {
             "vision_language": draw.vision_language,
             "action": draw.action,
-            "target_share": share.target,
-            "weight": share.weight,
+            "target_share": draw.target_share,
+            "weight": draw.weight,
             "vision_language_distance": assignment.vision_language_distance if assignment else None,
             "action_distance": assignment.action_distance if assignment else None,
             "tail": assignment.tail if assignment else None,
         },
         "draw": {
-            "plan_id": sample.plan_id,
+            "plan_id": draw.plan_id,
             "split": draw.split,
             "t": draw.t,
             "shard": draw.shard,
             "position": draw.position,
             "repeat": draw.repeat,
-            "repeat_cap": share.repeat_cap,
+            "repeat_cap": draw.repeat_cap,
         },
         "lineage": {
             "source": episode.source,

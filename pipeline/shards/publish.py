@@ -28,7 +28,7 @@ from schemas.episode import Alignment, Episode
 from schemas.event import Event
 from schemas.finding import Finding
 from schemas.identity import canonical_json, digest, make_id
-from schemas.plan import SamplingPlan
+from schemas.plan import DrawSegment, SamplingPlan
 from schemas.recipe import Recipe
 from schemas.recipe_section import Section
 from schemas.shard import ShardEntry, ShardFile, ShardSet, ShardStatistics
@@ -61,10 +61,10 @@ def publish(bundle: Bundle, spec: PublishSlice) -> list[object]:
     counted = gather(bundle, shards)
     blobs = bundle.sink()
     manifest = f"{MANIFESTS}/{bundle.work_key}.parquet"
-    blobs.put(manifest, lambda stream: write_manifest(bundle.stream(ShardEntry), counted.splits, stream))
+    blobs.put(manifest, lambda stream: write_manifest(bundle.stream(ShardEntry), counted.plan, counted.splits, stream))
     texts = {
         STATS: pretty(statistics(bundle.stream(ShardStatistics))),
-        PLAN: pretty(_plan(counted)),
+        PLAN: pretty(_plan(counted, _all(bundle.stream(DrawSegment)))),
         RECIPE: spec.recipe,
         CARD: data_card.card(counted, title=spec.title, contact=spec.contact, short_side=spec.short_side),
     }
@@ -105,19 +105,22 @@ def gather(bundle: Bundle, shards: tuple[ShardFile, ...]) -> facts.Facts:
     )
 
 
-def write_manifest(batches: Iterable[list[ShardEntry]], splits: dict[str, facts.SplitFacts], stream: BinaryIO) -> None:
+def write_manifest(
+    batches: Iterable[list[ShardEntry]], plan: SamplingPlan, splits: dict[str, facts.SplitFacts], stream: BinaryIO
+) -> None:
     """Parquet of all entries in order of shard and position, with each cell's realised share filled in."""
     with pq.ParquetWriter(stream, schema_of(ShardEntry), compression="zstd") as writer:
-        for group in _regrouped(_realised(batches, splits), ROW_GROUP):
+        for group in _regrouped(_realised(batches, plan, splits), ROW_GROUP):
             writer.write_table(to_table(ShardEntry, group), row_group_size=ROW_GROUP)
 
 
-def _realised(batches: Iterable[list[ShardEntry]], splits: dict[str, facts.SplitFacts]) -> Iterator[ShardEntry]:
+def _realised(
+    batches: Iterable[list[ShardEntry]], plan: SamplingPlan, splits: dict[str, facts.SplitFacts]
+) -> Iterator[ShardEntry]:
+    share_of = {name: facts.realised_shares(plan, split) for name, split in splits.items()}
     for batch in batches:
         for entry in batch:
-            split = splits[entry.split]
-            share = split.cells[entry.vision_language, entry.action] / split.n_samples
-            yield replace(entry, realised_share=share)
+            yield replace(entry, realised_share=share_of[entry.split](entry))
 
 
 def _regrouped(records: Iterable[R], size: int) -> Iterator[list[R]]:
@@ -156,9 +159,20 @@ def _content(counted: facts.Facts, files: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _plan(counted: facts.Facts) -> dict[str, Any]:
+def _plan(counted: facts.Facts, segments: list[DrawSegment]) -> dict[str, Any]:
     rows, cells = facts.deviations(counted.plan, counted.splits.get("train"))
-    return {"plan": to_row(counted.plan), "realised": {"max_row_deviation": rows, "max_cell_deviation": cells}}
+    return {
+        "plan": to_row(counted.plan),
+        "segments": [_segment(segment) for segment in segments],
+        "realised": {"max_row_deviation": rows, "max_cell_deviation": cells},
+    }
+
+
+def _segment(segment: DrawSegment) -> dict[str, Any]:
+    """Which plan made these training draws, and what of them each cell was to get."""
+    said = to_row(segment)
+    del said["settings"]
+    return {**said, "n_draws": segment.n_draws}
 
 
 def digest_of(text: str) -> str:
@@ -189,13 +203,14 @@ def _slice(recipe: Recipe) -> PublishSlice:
 
 STAGE = Stage(
     name="publish",
-    version=2,
+    version=3,
     scope=Scope.CORPUS,
     reads=(
         Read(ShardFile, "shard"),
         Read(ShardEntry, "shard"),
         Read(ShardStatistics, "shard"),
         Read(SamplingPlan, "balance"),
+        Read(DrawSegment, "schedule"),
         Read(Episode, "ingest"),
         Read(Alignment, "align"),
         Read(Event, "caption"),

@@ -15,7 +15,7 @@ from pipeline.action_layout import relative_to
 from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
 from pipeline.loader.sample import VIDEO_SUFFIX, anchor_of
-from pipeline.shards.members import Sample, clips_of, sample_members, share_of
+from pipeline.shards.members import Sample, clips_of, sample_members
 from pipeline.shards.ranges import member_ranges
 from pipeline.shards.recording import Recording, recordings_of
 from pipeline.shards.sketch import sketch
@@ -26,7 +26,7 @@ from schemas.calibration import Calibration
 from schemas.cluster import Assignment
 from schemas.episode import ActionTrack, Alignment, Episode
 from schemas.event import Event, RecoveryKind
-from schemas.plan import Draw, SamplingPlan
+from schemas.plan import Draw
 from schemas.recipe_section import Section
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardStatistics, statistics_group
 from schemas.source import SourceKind
@@ -51,7 +51,6 @@ def write_shard(
     draws: Sequence[Draw],
     recordings: Mapping[str, Recording],
     clips: Iterable[Clip],
-    plan: SamplingPlan,
     *,
     blobs: Blobs,
     path: str,
@@ -60,16 +59,14 @@ def write_shard(
 
     Raises JoineryError naming the event whose recording or clips are not there.
     """
-    samples = _samples(draws, recordings, clips, plan)
+    samples = _samples(draws, recordings, clips)
     written: list[tuple[ShardFile, list[ShardEntry]]] = []
     blobs.put(path, lambda stream: written.append(_write(draws[0], samples, stream, path)))
     file, entries = written[0]
     return [file, *entries, *_statistics(draws, recordings)]
 
 
-def _samples(
-    draws: Sequence[Draw], recordings: Mapping[str, Recording], clips: Iterable[Clip], plan: SamplingPlan
-) -> Iterator[Sample]:
+def _samples(draws: Sequence[Draw], recordings: Mapping[str, Recording], clips: Iterable[Clip]) -> Iterator[Sample]:
     clips_by_event: dict[str, dict[str, Clip]] = {}
     for clip in clips:
         clips_by_event.setdefault(clip.event_id, {})[clip.camera] = clip
@@ -82,7 +79,7 @@ def _samples(
             )
         event = recording.events[draw.event_id]
         own = clips_of(event, recording, clips_by_event.get(draw.event_id, {}))
-        yield Sample(draw, event, recording, own, plan.plan_id, share_of(draw, plan))
+        yield Sample(draw, event, recording, own)
 
 
 def _write(first: Draw, samples: Iterable[Sample], stream: BinaryIO, path: str) -> tuple[ShardFile, list[ShardEntry]]:
@@ -96,7 +93,7 @@ def _write(first: Draw, samples: Iterable[Sample], stream: BinaryIO, path: str) 
 
 
 def _entry(sample: Sample, offset: int, data: bytes) -> ShardEntry:
-    draw, event, recording, share = sample.draw, sample.event, sample.recording, sample.share
+    draw, event, recording = sample.draw, sample.event, sample.recording
     span, assignment = event.span, recording.assignments.get(event.event_id)
     pictures = {
         f"{recording.views[clip.camera]}{VIDEO_SUFFIX}": (clip.n_frames, clip.width, clip.height)
@@ -122,10 +119,10 @@ def _entry(sample: Sample, offset: int, data: bytes) -> ShardEntry:
         action=draw.action,
         tail=assignment is not None and assignment.tail,
         recovery=recording.episode.kind is SourceKind.RECOVERY or event.recovery is not RecoveryKind.NONE,
-        target_share=share.target,
+        target_share=draw.target_share,
         realised_share=None,
         repeat=draw.repeat,
-        repeat_cap=share.repeat_cap,
+        repeat_cap=draw.repeat_cap,
         verb=str(event.verb),
     )
 
@@ -172,12 +169,12 @@ def run(bundle: Bundle, _spec: ShardSlice) -> list[object]:
     )
     draws = sorted(bundle.all(Draw), key=lambda draw: draw.position)
     path = f"{TARS}/{bundle.work_key}.tar"
-    return write_shard(draws, recordings, bundle.all(Clip), bundle.one(SamplingPlan), blobs=bundle.sink(), path=path)
+    return write_shard(draws, recordings, bundle.all(Clip), blobs=bundle.sink(), path=path)
 
 
 STAGE = Stage(
     name="shard",
-    version=4,
+    version=5,
     scope=Scope.SHARD,
     reads=(
         Read(Draw, "schedule", Match.SHARD),
@@ -188,7 +185,6 @@ STAGE = Stage(
         Read(Alignment, "align"),
         Read(Calibration, "calibrate"),
         Read(Assignment, "assign", Match.DRAWN),
-        Read(SamplingPlan, "balance"),
     ),
     writes=(ShardFile, ShardEntry, ShardStatistics),
     recipe_slice=lambda _recipe: ShardSlice(),

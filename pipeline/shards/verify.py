@@ -7,7 +7,7 @@ holds one sample, one shard's manifest rows and a few columns of the manifest.
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,12 @@ from pipeline.shards.publish import PLAN, set_id
 from pipeline.shards.verify_tar import Tally, tar_problems
 from pipeline.shards.verify_tree import overlap_problems
 from schemas.arrow import from_table
+from schemas.plan import CellName, DrawStep
 from schemas.shard import ShardEntry
 
 _COLUMNS = (
-    "split", "t", "event_id", "episode_id", "vision_language", "action", "shard", "key", "start_ns", "end_ns"
+    "split", "t", "event_id", "episode_id", "source", "vision_language", "action", "recovery", "shard", "key",
+    "start_ns", "end_ns",
 )  # fmt: skip
 MAX_PROBLEMS = 1000
 """A broken disk breaks everything; the first thousand sentences say enough."""
@@ -143,14 +145,36 @@ def _split_problems(table: pa.Table) -> Iterator[str]:
 
 
 def _plan_problems(blobs: Blobs, folder: str, table: pa.Table) -> Iterator[str]:
-    """Every prefix of the train split follows the plan."""
+    """Every prefix of each segment of the train split follows the segment's shares."""
     if not blobs.exists(f"{folder}/{PLAN}"):
         return
     try:
-        plan = json.loads(blobs.read(f"{folder}/{PLAN}"))["plan"]
-        masses = {(cell["vision_language"], cell["action"]): float(cell["mass"]) for cell in plan["cells"]}
+        segments = json.loads(blobs.read(f"{folder}/{PLAN}"))["segments"]
+        cells = [[CellName(**cell) for cell in segment["cells"]] for segment in segments]
+        steps = [
+            [DrawStep(int(step["n_draws"]), tuple(map(float, step["shares"]))) for step in segment["steps"]]
+            for segment in segments
+        ]
+        spans = [(int(segment["start"]), int(segment["n_draws"])) for segment in segments]
     except (ValueError, KeyError, TypeError) as error:
         yield f"{PLAN}: cannot be read ({error})"
         return
     train = table.filter(pc.equal(table.column("split"), "train")).sort_by("t")
-    yield from prefix_problems(train.column("vision_language").to_numpy(), train.column("action").to_numpy(), masses)
+    ends = [0, *(start + n_draws for start, n_draws in spans)]
+    if [start for start, _ in spans] != ends[:-1] or ends[-1] != len(train):
+        yield f"{PLAN}: its segments are {spans} (first draw, draws), the train split has {len(train)} draws"
+        return
+    for (start, n_draws), known, own in zip(spans, cells, steps, strict=True):
+        problems = prefix_problems(_names(train.slice(start, n_draws), known), known, own)
+        yield from (f"from draw {start}: {problem}" for problem in problems)
+
+
+def _names(draws: pa.Table, cells: Sequence[CellName]) -> list[CellName]:
+    """The cells of manifest rows, told apart as ``cells`` are."""
+    by_source = any(cell.source for cell in cells)
+    by_recovery = any(cell.recovery is not None for cell in cells)
+    columns = (draws.column(name).to_pylist() for name in ("vision_language", "action", "source", "recovery"))
+    return [
+        CellName(v, a, source if by_source else "", recovery if by_recovery else None)
+        for v, a, source, recovery in zip(*columns, strict=True)
+    ]

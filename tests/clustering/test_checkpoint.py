@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clustering.checkpoint import weights_of
+from clustering.checkpoint import architecture_of, weights_of
 from pipeline.errors import JoineryError
 from schemas.recipe import DefaultEncoder, OpenClipEncoder
 
@@ -28,3 +28,21 @@ def test_random_weights_say_so() -> None:
 def test_a_missing_checkpoint_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(JoineryError, match=r"gone\.pt is not a file"):
         weights_of(OpenClipEncoder(encoder="open_clip", checkpoint=str(tmp_path / "gone.pt")))
+
+
+def test_another_file_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"weights")
+    pinned = OpenClipEncoder(encoder="open_clip", checkpoint=str(file), sha256=hashlib.sha256(b"weights").hexdigest())
+    assert weights_of(pinned) == pinned.sha256
+    file.write_bytes(b"others!")
+    with pytest.raises(JoineryError, match=r"sha256: .*weights\.pt has .* expected"):
+        weights_of(pinned)
+
+
+def test_architectures_differ_and_unknown_ones_are_named() -> None:
+    one, other = (architecture_of(OpenClipEncoder(encoder="open_clip", model=name)) for name in ("RN50", "ViT-B-32"))
+    assert one != other
+    assert architecture_of(DefaultEncoder()) == ""
+    with pytest.raises(JoineryError, match="model: found 'ViT-Z', expected one of open_clip's"):
+        architecture_of(OpenClipEncoder(encoder="open_clip", model="ViT-Z"))

@@ -1,10 +1,13 @@
 """The embed stage: which pictures and words of an event are seen, and what is not there."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clustering.embed import STAGE, EmbedSlice, embed, moments
+from clustering.embed import STAGE, EmbedSlice, Looks, answers, embed, moments
 from clustering.picture_descriptor import decode, describe
 from pipeline.stage import Bundle
 from schemas.calibration import Calibration
@@ -21,6 +24,7 @@ from tests.clustering.made import alignment, arm, episode, event, thumbnail, tra
 PATH = np.linspace([0.3, 0, 0.2], [0.5, 0.1, 0.1], 40)
 TEXT = 64
 SPEC = EmbedSpec(vision_language=DefaultEncoder(text_dims=TEXT))
+SLICE = EmbedSlice(embed=SPEC, level=Level.ACTION, encoder=SPEC.vision_language)
 
 
 def embedded(
@@ -109,21 +113,73 @@ def test_the_stage_takes_its_inputs_from_the_bundle() -> None:
         Calibration: [], Thumbnail: [thumbnail(0)],
     }  # fmt: skip
     assert set(records) == {read.record for read in STAGE.reads}
-    found = STAGE.run(Bundle("ep-1", records=records), EmbedSlice(embed=SPEC, level=Level.ACTION))
+    found = STAGE.run(Bundle("ep-1", records=records), SLICE)
     assert [item.space for item in found if isinstance(item, Embedding)] == [Space.VISION_LANGUAGE, Space.ACTION]
 
 
-def recipe(checkpoint: str | None) -> Recipe:
+def recipe(**encoder: Any) -> Recipe:
     return Recipe(
         joinery=1,
         workspace=WorkspaceSpec(url="w"),
         sources=[LeRobotSource(format="lerobot", name="a", path="b", card=SourceCard(licence="CC0-1.0"))],
-        embed=EmbedSpec(vision_language=OpenClipEncoder(encoder="open_clip", checkpoint=checkpoint)),
+        embed=EmbedSpec(vision_language=OpenClipEncoder(encoder="open_clip", **encoder)),
     )
 
 
-def test_moving_a_checkpoint_changes_no_work_key_but_the_run_knows_the_path() -> None:
-    here, there = (STAGE.recipe_slice(recipe(path)) for path in ("here/x.pt", "there/x.pt"))
+def slice_of(recipe: Recipe) -> EmbedSlice:
+    found = STAGE.recipe_slice(recipe)
+    assert isinstance(found, EmbedSlice)
+    return found
+
+
+def test_moving_a_checkpoint_or_pinning_it_changes_no_work_key_but_the_run_knows_the_place() -> None:
+    here, there = slice_of(recipe(checkpoint="here/x.pt")), slice_of(recipe(checkpoint="there/x.pt", sha256="0" * 64))
     assert section_digest(here) == section_digest(there)
-    assert isinstance(here, EmbedSlice)
-    assert here.with_checkpoint() == recipe("here/x.pt").embed
+    assert isinstance(here.encoder, OpenClipEncoder)
+    assert here.encoder.checkpoint == "here/x.pt"
+
+
+@pytest.mark.parametrize("change", [{"device": "cuda"}, {"batch": 3}, {"dtype": "bfloat16"}, {"model": "RN50"}])
+def test_whatever_changes_numbers_changes_the_work_key(change: dict[str, Any]) -> None:
+    before, after = recipe(device="cpu"), recipe(**({"device": "cpu"} | change))
+    assert section_digest(slice_of(before)) != section_digest(slice_of(after))
+
+
+def test_auto_is_the_device_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for here, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr("clustering.device.cuda_is_here", lambda here=here: here)
+        assert section_digest(slice_of(recipe())) == section_digest(slice_of(recipe(device=device)))
+        assert STAGE.on_gpu(slice_of(recipe())) is here
+
+
+class Counting:
+    """An encoder that notes how many pictures it is shown at a time; its vectors are the pictures' sizes."""
+
+    model, dims, n_at_once = "joinery-words-v1:1", 1, 4
+
+    def __init__(self) -> None:
+        self.shown: list[int] = []
+
+    def prepared(self, jpeg: bytes) -> bytes:
+        decode(jpeg)
+        return jpeg
+
+    def pictures(self, prepared: Sequence[bytes]) -> NDArray[np.float64]:
+        self.shown.append(len(prepared))
+        return np.array([[float(len(jpeg))] for jpeg in prepared]).reshape(-1, 1)
+
+    def texts(self, events: Sequence[Event]) -> NDArray[np.float64]:
+        return np.array([[float(len(event.caption))] for event in events])
+
+
+def test_answers_come_back_to_the_event_that_asked_among_many() -> None:
+    encoder = Counting()
+    asked = [Looks(episode(), [event(name=f"ev-{i}", caption="x" * i)], [thumbnail(i)], encoder) for i in (1, 2, 3)]
+    inputs = [each for looks in asked for each in looks.inputs]
+    together = answers(encoder, inputs)
+    assert encoder.shown == [3]
+    for looks in asked:
+        own, together = together[: len(looks.inputs)], together[len(looks.inputs) :]
+        (found,), (alone,) = looks.embeddings(encoder, own), looks.embeddings(encoder, answers(encoder, looks.inputs))
+        assert found.event_id == alone.event_id
+        np.testing.assert_array_equal(found.vector, alone.vector)

@@ -10,7 +10,7 @@ def test_the_default_encoder_has_no_weights_and_says_so() -> None:
     encoder = encoder_of(DefaultEncoder(text_dims=64))
     assert encoder.model == "joinery-words-v1:64"
     assert encoder.texts([event(), event()]).shape == (2, 64)
-    assert encoder.pictures([jpeg((1, 2, 3))]).shape == (1, DIMS)
+    assert encoder.pictures([encoder.prepared(jpeg((1, 2, 3)))]).shape == (1, DIMS)
     assert encoder.pictures([]).shape == (0, DIMS)
 
 

@@ -1,6 +1,7 @@
 """The compiled epoch: prefix balance of the cells, even use inside them, and nobody left out."""
 
 from collections import Counter, defaultdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 
 from clustering.balance import balance
 from clustering.roster import roster_of
-from clustering.schedule import STAGE, ScheduleSlice, schedule
+from clustering.schedule import STAGE, ScheduleSlice, Share, schedule, share_of
 from clustering.strata import count_strata
 from pipeline.stage import Bundle
 from schemas.cluster import Membership
-from schemas.plan import Draw, SamplingPlan
+from schemas.plan import Cell, Draw, DrawSegment, SamplingPlan
 from schemas.recipe_balance import BalanceSpec
 from tests.clustering.made import membership
 
@@ -136,8 +137,15 @@ def test_a_plan_for_other_events_is_refused() -> None:
 def test_the_stage_streams_its_inputs() -> None:
     items = corpus([(i % 3, i % 2) for i in range(30)])
     plan, draws = draws_of(items, BalanceSpec())
-    streams = {SamplingPlan: lambda: iter([[plan]]), Membership: lambda: iter([items[:9], items[9:]])}
-    assert list(STAGE.run(Bundle("corpus", streams=streams), ScheduleSlice(seed=0, samples_per_shard=4))) == draws
+    streams: dict[type, Any] = {
+        SamplingPlan: lambda: iter([[plan]]), Membership: lambda: iter([items[:9], items[9:]]),
+        Draw: lambda: iter(()), DrawSegment: lambda: iter(()),
+    }  # fmt: skip
+    spec = ScheduleSlice(seed=0, samples_per_shard=4, on_append="extend", balance=BalanceSpec())
+    *found, segment = STAGE.run(Bundle("corpus", streams=streams), spec)
+    assert found == draws
+    assert isinstance(segment, DrawSegment)
+    assert (segment.plan_id, segment.start, segment.n_draws) == (plan.plan_id, 0, 30)
     assert np.all(np.diff([draw.t for draw in of_split(draws, "train")]) == 1)
 
 
@@ -210,3 +218,10 @@ def test_an_epoch_long_enough_uses_every_event() -> None:
     assert len({draw.event_id for draw in of_split(draws, "train")}) == 60
     assert of_split(draws, "reserve") == []
     assert plan.uses[0].coverage == 1.0
+
+
+def test_weight_is_how_much_oftener_than_by_nature() -> None:
+    cell = Cell(1, 2, n_events=2, mass=0.5, lower=0.02, upper=0.8)
+    assert share_of("train", cell, 10) == Share(0.5, 2.5, 4.0)
+    assert share_of("validation", cell, 10) == Share(0.5, None, 1.0)
+    assert share_of("train", None, 10) == Share(0.0, None, 1.0)

@@ -1,9 +1,27 @@
-"""The ray executor owns its session: it starts one when asked, and nothing else does."""
+"""The ray executor owns its session, and gives stages that hold a model actors of their own."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import ray
+import torch
+
+from clustering.encoders import encoder_of
+from jobs.placement import Placement
+from jobs.ray_executor import RayExecutor
+from jobs.run import RunResult, run_recipe
+from jobs.worker import Batch
+from pipeline.errors import JoineryError
+from pipeline.store import Workspace
+from schemas.recipe import OpenClipEncoder
+from schemas.recipe_file import LoadedRecipe
+from tests.jobs.runs import Silent, done, shard_bytes
+
+Load = Callable[..., LoadedRecipe]
 
 
 @pytest.mark.parametrize("before", ["", "RayExecutor(None, 1).close()"])
@@ -21,3 +39,81 @@ except ray.exceptions.RaySystemError:
 """
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["refused", "False"]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """A real cluster that stays up between runs. Its GPU is a number only: nothing here computes on one."""
+    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def encoder(checkpoint: Path, device: str = "cpu") -> str:
+    keys = f"encoder: open_clip, model: ViT-S-32-alt, checkpoint: {checkpoint}, device: {device}, batch: 8"
+    return f"embed.vision_language={{{keys}}}"
+
+
+def weights(file: Path, seed: int) -> Path:
+    spec = OpenClipEncoder(encoder="open_clip", model="ViT-S-32-alt", seed=seed, device="cpu")
+    torch.save(encoder_of(spec)._model.state_dict(), file)  # type: ignore[attr-defined]  # the protocol hides it
+    return file
+
+
+def pools_of_actors() -> int:
+    """How many actors for batches this cluster has ever started."""
+    return sum(actor["ActorClassName"].startswith("MapWorker") for actor in ray._private.state.actors().values())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_a_stage_with_a_model_runs_on_actors_and_makes_the_same_bytes(
+    reference: tuple[RunResult, LoadedRecipe], load: Load, tmp_path: Path
+) -> None:
+    """Upstream of embed is taken from the reference run, so only what a model changes is done."""
+    first, other = weights(tmp_path / "first.pt", 1), weights(tmp_path / "other.pt", 2)
+    found = {}
+    for name, executor in {"inline": ["inline"], "one": ["ray", 1], "two": ["ray", 2]}.items():
+        shutil.copytree(reference[1].recipe.workspace.url, tmp_path / name)
+        said = [f"workspace.url={tmp_path / name}", f"run.executor={executor[0]}"]
+        said += [f"run.workers={count}" for count in executor[1:]]
+        before = pools_of_actors()
+        result = run_recipe(load(encoder(first), *said), Silent())
+        assert pools_of_actors() - before == (0 if name == "inline" else executor[1])
+        assert done(result)["ingest"] == done(result)["caption"] == 0 < done(result)["embed"]
+        assert result.succeeded
+        found[name] = shard_bytes(tmp_path / name)
+    assert found["inline"] == found["one"] == found["two"]
+
+    again = done(run_recipe(load(encoder(first), *said), Silent()))
+    assert set(again.values()) == {0}
+    first.rename(tmp_path / "moved.pt")
+    assert done(run_recipe(load(encoder(tmp_path / "moved.pt"), *said), Silent()))["embed"] == 0
+    swapped = done(run_recipe(load(encoder(other), *said), Silent()))
+    assert swapped["embed"] == done(result)["embed"]
+    assert swapped["caption"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_actors_share_the_gpus_a_cluster_says_it_has(load: Load) -> None:
+    executor = RayExecutor(None, None)
+    assert [executor.n_workers(Placement(1, holds_model=True, gpus=gpus)) for gpus in (2, 1, 0.5, 1 / 3)] == [
+        0,
+        1,
+        2,
+        3,
+    ]
+    recipe = load(encoder(Path("x"), "cuda").replace("checkpoint: x, ", ""), "run.executor=ray").recipe
+    workspace = Workspace.open(recipe.workspace.url)
+    batches = [Batch(workspace, recipe, "run-1", "embed", ()) for _ in range(3)]
+    with pytest.raises(JoineryError, match=r"device: found cuda, but torch .* finds no GPU here"):
+        list(executor.execute(iter(batches), Placement(1, holds_model=True, gpus=0.5)))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_more_gpu_than_any_machine_has_is_told_before_any_stage_runs(load: Load) -> None:
+    asked = load(encoder(Path("x"), "cuda").replace("checkpoint: x, ", ""), "run.executor=ray", "run.gpu_share=2")
+    with pytest.raises(JoineryError, match=r"stage embed: .* 2 GPU per process .* no machine of the ray executor"):
+        run_recipe(asked, Silent())

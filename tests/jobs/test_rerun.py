@@ -3,8 +3,10 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from jobs.river import RIVER
@@ -59,16 +61,15 @@ def test_another_template_text_reruns_caption_and_what_stands_on_it(
     assert changed["caption"] == changed["embed"] > 0
 
 
-def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None:
-    corpus, recipe = tmp_path / "growing", tmp_path / "growing.yaml"
+def test_new_recordings_leave_old_ones_and_their_shards_alone(tmp_path: Path) -> None:
+    corpus, recipe, workspace = tmp_path / "growing", tmp_path / "growing.yaml", tmp_path / "workspace"
     make_corpus(corpus, CorpusParameters(episodes_per_source=1, seed=3))
-    shutil.move(corpus / "internet", tmp_path / "later")
-    (corpus / "internet").mkdir()
-    shutil.copy(next((tmp_path / "later").glob("*.mp4")), corpus / "internet" / "first.mp4")
-    write_recipe(recipe, corpus, tmp_path / "workspace")
-    overrides = ["run.executor=inline"]
-    first = run_recipe(load_recipe(recipe, overrides), Silent())
     make_corpus(tmp_path / "more", CorpusParameters(episodes_per_source=1, seed=4))
+    write_recipe(recipe, corpus, workspace)
+    overrides = ["run.executor=inline", "cluster.refit=never", "shard.samples_per_shard=16"]
+    overrides += ["split.validation_fraction=0", "split.test_fraction=0"]  # whatever comes is trained on
+    first = run_recipe(load_recipe(recipe, overrides), Silent())
+    draws, tars = _published(workspace)
     for video in (tmp_path / "more" / "internet").glob("*.mp4"):
         shutil.copy(video, corpus / "internet" / f"new_{video.name}")
     second = run_recipe(load_recipe(recipe, overrides), Silent())
@@ -76,6 +77,31 @@ def test_new_recordings_leave_old_ones_alone(load: Load, tmp_path: Path) -> None
     assert grown >= 1
     for stage in ("ingest", "lag", "align", "segment", "caption", "embed", "cut"):
         assert done(second)[stage] == grown, stage
+    more_draws, more_tars = _published(workspace)
+    assert {split: more_draws[split][: len(old)] for split, old in draws.items()} == draws
+    assert len(more_draws["train"]) > len(draws["train"])
+    assert {name: more_tars[name] for name in tars} == tars
+    old_events, events = ({event for part in by.values() for event, _ in part} for by in (draws, more_draws))
+    new_shards = {shard for part in more_draws.values() for event, shard in part if event not in old_events}
+    assert len(events - old_events) > 1
+    assert new_shards <= more_tars.keys() - tars.keys()
+    assert done(second)["shard"] == len(more_tars) - len(tars)
+    blobs = Workspace.open(str(workspace)).blobs
+    assert verify(blobs, shard_set_path(blobs)).problems == ()
+    assert set(done(run_recipe(load_recipe(recipe, overrides), Silent())).values()) == {0}
+    assert _published(workspace) == (more_draws, more_tars)
+
+
+def _published(workspace: Path) -> tuple[dict[str, list[tuple[str, str]]], dict[str, str]]:
+    """Event and shard of the present set's draws by split, in their order, and the digest of every tar by shard."""
+    blobs = Workspace.open(str(workspace)).blobs
+    folder = shard_set_path(blobs)
+    with blobs.open(f"{folder}/manifest.parquet") as file:
+        rows = pq.read_table(file, columns=["split", "t", "event_id", "shard"]).to_pylist()
+    draws: dict[str, list[tuple[str, str]]] = {}
+    for row in sorted(rows, key=lambda row: row["t"]):
+        draws.setdefault(row["split"], []).append((row["event_id"], row["shard"]))
+    return draws, {path.stem: sha256(path.read_bytes()).hexdigest() for path in (workspace / folder).glob("*.tar")}
 
 
 def test_a_recipe_changed_back_points_readers_at_its_own_set(load: Load, reference_bytes: dict[str, str]) -> None:

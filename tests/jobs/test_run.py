@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs import run
+from jobs.placement import Placement
 from jobs.river import RIVER
 from jobs.run import RunResult, run_recipe
 from jobs.worker import Batch
@@ -109,9 +110,12 @@ def test_a_storage_error_quarantines_nothing_and_the_next_run_goes_on(
 class ServiceLost:
     """An executor whose first batch finds a service down after it has spent something."""
 
-    name, n_workers = "inline", 1
+    name = "inline"
 
-    def execute(self, batches: Iterator[Batch]) -> Iterator[Attempt]:
+    def n_workers(self, _placement: Placement) -> int:
+        return 1
+
+    def execute(self, batches: Iterator[Batch], _placement: Placement) -> Iterator[Attempt]:
         call = ModelCall(next(batches).run_id, "ep-1", "tree", "w", "m@1", "k", CallOutcome.ANSWERED, 100, 20, 1, 0.5)
         yield Attempt({}, (), (), calls=(call,), stopped="http://host/v1: HTTP 401")
 

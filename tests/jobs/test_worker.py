@@ -1,5 +1,6 @@
 """A batch of work: one bad item is a value, wide inputs stream, and outputs are what the stage declares."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
@@ -11,10 +12,10 @@ from threadpoolctl import threadpool_info
 from jobs import worker
 from jobs.river import RIVER, stage_named
 from jobs.worker import Batch, one_thread, run_batch
-from pipeline.errors import ServiceError
+from pipeline.errors import JoineryError, ServiceError
 from pipeline.ledger import WorkItem
-from pipeline.stage import Bundle, Scope, Stage
-from pipeline.store import Workspace
+from pipeline.stage import Bundle, Question, Scope, Stage
+from pipeline.store import Attempt, Workspace
 from schemas.finding import Finding, Verdict
 from schemas.model_call import CallOutcome, ModelCall
 from schemas.recipe import Recipe
@@ -75,6 +76,52 @@ def test_items_of_a_stage_that_waits_are_done_at_once_and_come_back_in_order(
     attempt = run_batch(batch)
     assert [done.item for done in attempt.done] == ["a", "b"]
     assert [failure.message for failure in attempt.failures] == ["row 3: found 26 values, expected 28"]
+
+
+class Lengths:
+    """A model that knows how long a word is, and notes what it is shown at a time."""
+
+    n_at_once = 3
+
+    def __init__(self) -> None:
+        self.shown: list[list[str]] = []
+
+    def question(self, bundle: Bundle, _spec: object) -> Question[Finding]:
+        if bundle.item == "bad":
+            raise ValueError("no picture")
+        words = [bundle.item] * len(bundle.item)
+        return Question(words, lambda lengths: [finding(f"{bundle.item}:{lengths}")])
+
+    def answers(self, inputs: Sequence[str]) -> list[int]:
+        self.shown.append(list(inputs))
+        if "broken" in inputs:
+            raise JoineryError("out of memory")
+        return [len(word) for word in inputs]
+
+
+def asked(batch: Batch, monkeypatch: pytest.MonkeyPatch, *names: str) -> tuple[Lengths, Attempt]:
+    model = Lengths()
+    monkeypatch.setattr(worker, "stage_named", lambda _name: replace(TOY, model=lambda _spec: model))
+    monkeypatch.setattr(worker, "LOADED_AT_ONCE", 2)
+    items = tuple(WorkItem(name, f"key-{name}", {}, "", None) for name in names)
+    return model, run_batch(replace(batch, items=items))
+
+
+def test_items_share_a_models_batches_and_get_their_own_answers(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, attempt = asked(batch, monkeypatch, "a", "bad", "bb", "c", "dd", "e")
+    assert model.shown == [["a", "bb", "bb"], ["c", "dd", "dd"], ["e"]]
+    assert [done.item for done in attempt.done] == ["a", "bb", "c", "dd", "e"]
+    assert [(failure.item, failure.message) for failure in attempt.failures] == [("bad", "no picture")]
+    batch.workspace.commit([attempt])
+    written = batch.workspace.read(Finding, [done.attempt for done in attempt.done])
+    assert [row.subject for rows in written.values() for row in rows] == [
+        "a:[1]", "bb:[2, 2]", "c:[1]", "dd:[2, 2]", "e:[1]",
+    ]  # fmt: skip
+
+
+def test_what_a_model_cannot_do_is_no_items_fault(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(JoineryError, match="out of memory"):
+        asked(batch, monkeypatch, "a", "broken")
 
 
 @pytest.mark.parametrize("at_once", [1, 3])

@@ -202,7 +202,7 @@ def test_a_shard_is_keyed_by_its_draws_and_its_episodes(workspace: Workspace, re
     refs = sorted([ref("a"), ref("b")], key=lambda episode: episode.episode_id)
 
     def draw(t: int, episode: EpisodeRef, shard: str) -> Draw:
-        return Draw("plan", "train", t, f"ev-{t}", episode.episode_id, 0, 0, 0, shard, t)
+        return Draw("plan", "train", t, f"ev-{t}", episode.episode_id, 0, 0, 0, shard, t, 0.5, None, 1.0)
 
     draws = [draw(0, refs[0], "train-000000"), draw(1, refs[1], "train-000001")]
     ledger = run_all(workspace, recipe, refs, draws)

@@ -83,7 +83,7 @@ OVERRIDES = [
     (
         "run=3",
         "override 'run=3': run: found 3, expected a section with the keys executor, ray_address, workers, batch_items,"
-        " error_budget, vlm",
+        " gpu_share, error_budget, vlm",
     ),
     (
         "inline",

@@ -17,7 +17,7 @@ import numpy as np
 
 from clustering.balance import balance
 from clustering.roster import roster_of
-from clustering.schedule import schedule
+from clustering.schedule import schedule, steps_of
 from clustering.strata import count_strata
 from pipeline import video
 from pipeline.blobs import Blobs
@@ -55,7 +55,7 @@ from schemas.event import (
     make_event_id,
 )
 from schemas.finding import Finding, Verdict
-from schemas.plan import Draw, SamplingPlan
+from schemas.plan import Draw, DrawSegment, SamplingPlan
 from schemas.recipe import ClipSpec
 from schemas.recipe_balance import BalanceSpec
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardStatistics
@@ -246,6 +246,14 @@ def corpus(folder: Path, n_draws: int = 12, samples_per_shard: int = 5) -> Corpu
     )
 
 
+def replanned(of: Corpus, spec: BalanceSpec, samples_per_shard: int = 5) -> Corpus:
+    """The same corpus under another balance."""
+    members = list(map(membership, of.assignments))
+    plan = balance(count_strata([members], spec), spec)
+    draws = tuple(schedule(roster_of([members], spec.seed), plan, samples_per_shard))
+    return dataclasses.replace(of, plan=plan, draws=draws)
+
+
 def assignment(node: Event, of: Episode, number: int) -> Assignment:
     return Assignment(
         event_id=node.event_id,
@@ -308,7 +316,6 @@ def write_shards(of: Corpus, blobs: Blobs, key: str = "key") -> list[Any]:
             Alignment: of.alignments,
             Calibration: of.calibrations,
             Assignment: [item for item in of.assignments if item.event_id in drawn],
-            SamplingPlan: [of.plan],
         }
         bundle = Bundle(item=name, work_key=f"{key}-{name}", blobs=blobs, records=records)
         found += shard.STAGE.run(bundle, shard.ShardSlice())
@@ -353,6 +360,7 @@ def card_streams(of: Corpus, written: Sequence[Any] = (), batch: int = 7) -> dic
     records: Mapping[type, Sequence[Any]] = {
         **{kind: [item for item in written if type(item) is kind] for kind in (ShardFile, ShardEntry, ShardStatistics)},
         SamplingPlan: [of.plan],
+        DrawSegment: [segment(of)],
         Episode: of.episodes,
         Alignment: of.alignments,
         Event: of.events,
@@ -366,6 +374,11 @@ def card_streams(of: Corpus, written: Sequence[Any] = (), batch: int = 7) -> dic
         return lambda: iter([list(items[i : i + batch]) for i in range(0, len(items), batch)])
 
     return {kind: stream(items) for kind, items in records.items()}
+
+
+def segment(of: Corpus) -> DrawSegment:
+    """As the schedule stage would have it: all training draws are the plan's."""
+    return DrawSegment(of.plan.plan_id, "settings", 0, tuple(cell.name for cell in of.plan.cells), steps_of(of.plan))
 
 
 def publish_set(of: Corpus, blobs: Blobs, written: Sequence[Any], key: str = "key", batch: int = 7) -> list[Any]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import JoineryError
-from pipeline.shards.members import Sample, clips_of, sample_members, share_of
-from schemas.plan import Cell, Draw, SamplingPlan
+from pipeline.shards.members import Sample, clips_of, sample_members
+from schemas.plan import Draw
 from schemas.shard import Clip
 from tests.pipeline.shards.corpus import Corpus
 from tests.pipeline.shards.test_recording import together
@@ -23,7 +23,7 @@ def made(of: Corpus, draw: Draw) -> Sample:
     recording = together(of)[draw.episode_id]
     event = recording.events[draw.event_id]
     clips = clips_of(event, recording, clips_by_camera(of, draw))
-    return Sample(draw, event, recording, clips, of.plan.plan_id, share_of(draw, of.plan))
+    return Sample(draw, event, recording, clips)
 
 
 def members(of: Corpus, draw: Draw) -> dict[str, Any]:
@@ -100,17 +100,3 @@ def test_a_clip_that_is_not_whole_is_refused(filmed: Corpus) -> None:
     for wrong in (short, {}, {camera: clip for camera, clip in clips.items() if camera != master}):
         with pytest.raises(JoineryError, match=r"frames of observation\.images\.Top"):
             clips_of(event, recording, wrong)
-
-
-def plan(*cells: Cell) -> SamplingPlan:
-    return SamplingPlan("pl", "action", 10, 20, cells, 0.0, 0.0, 1, 1.0, 1.0, (), ())
-
-
-def test_weight_is_how_much_oftener_than_by_nature() -> None:
-    draw = Draw("pl", "train", 0, "ev-1", "ep-1", 1, 2, 0, "train-000000", 0, cell=0)
-    cell = Cell(1, 2, n_events=2, mass=0.5, lower=0.02, upper=0.8)
-    share = share_of(draw, plan(cell))
-    assert (share.target, share.weight, share.repeat_cap) == (0.5, 2.5, 4.0)
-    held_out = share_of(dataclasses.replace(draw, split="validation"), plan(cell))
-    assert (held_out.target, held_out.weight, held_out.repeat_cap) == (0.5, None, 1.0)
-    assert share_of(dataclasses.replace(draw, cell=-1), plan()).target == 0.0

@@ -10,7 +10,7 @@ from schemas.plan import Draw
 
 
 def draw(t: int = 7) -> Draw:
-    return Draw("pl-0", "train", t, "ev-" + "ab" * 16, "ep-0", 0, 0, 0, "train-000000", t)
+    return Draw("pl-0", "train", t, "ev-" + "ab" * 16, "ep-0", 0, 0, 0, "train-000000", t, 0.5, None, 1.0)
 
 
 def test_a_key_sorts_in_drawing_order_and_names_the_event() -> None:

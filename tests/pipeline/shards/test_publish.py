@@ -118,6 +118,6 @@ def test_the_manifest_does_not_follow_the_executors_batches(
         stream = io.BytesIO()
         entries = [item for item in written if isinstance(item, ShardEntry)]
         batches = [entries[i : i + batch] for i in range(0, len(entries), batch)]
-        write_manifest(batches, split_facts(batches), stream)
+        write_manifest(batches, filmed.plan, split_facts(batches), stream)
         found.add(stream.getvalue())
     assert len(found) == 1

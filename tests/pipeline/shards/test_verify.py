@@ -15,8 +15,9 @@ import pytest
 from pipeline.blobs import Blobs
 from pipeline.shards.publish import set_id
 from pipeline.shards.verify import VerifyReport, verify
+from schemas.recipe_balance import BalanceSpec
 from schemas.shard import ShardSet
-from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
+from tests.pipeline.shards.corpus import Corpus, corpus, publish_set, replanned, write_shards
 
 
 @pytest.fixture
@@ -76,6 +77,29 @@ def test_a_short_epoch_leaves_a_reserve_and_a_long_one_repeats(
     drawn = {row["event_id"] for row in table}
     assert drawn == {draw.event_id for draw in of.draws}
     assert len(drawn) == 16, "every event is in some shard"
+
+
+PARTED = {"sources": {"web": {"cap": 0.4}}, "recovery": {}, "epoch_draws": 60}
+
+
+@pytest.mark.parametrize(
+    "asked", [PARTED, {"curriculum_steps": 3, "epoch_draws": 60}, PARTED | {"curriculum_steps": 2}]
+)
+def test_parts_and_a_curriculum_are_held_to_their_own_shares(
+    filmed: Corpus, tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    blobs, of = Blobs(str(tmp_path)), replanned(filmed, BalanceSpec.model_validate(asked))
+    (found,) = publish_set(of, blobs, write_shards(of, blobs))
+    assert verify(blobs, found.path).problems == ()
+    folder = tmp_path / found.path
+    rows = [row for row in pq.read_table(folder / "manifest.parquet").to_pylist() if row["split"] == "train"]
+    for row in rows:  # the plan's mean and what came of it are about the same cell
+        assert abs(row["realised_share"] - row["target_share"]) * len(rows) < 4
+    plan = json.loads((folder / "plan.json").read_text())
+    for step in plan["segments"][0]["steps"]:
+        step["shares"] = [1.0] + [0.0] * (len(step["shares"]) - 1)
+    (folder / "plan.json").write_text(json.dumps(plan))
+    complains(folder, "draws off its share, expected less than")
 
 
 @pytest.mark.parametrize("seed", range(12))
