@@ -231,7 +231,7 @@ class PlanLoader:
                 f"{self._where}: draw {asked.draw.draw} of step {step} cannot be read, and nothing can take its place: "
                 f"of cell {cells.vision_language[cell]}/{cells.action[cell]} every event this segment draws and that "
                 f"is short enough was refused ({asked.request.attempt + 1} tried; {reasons}). Run `joinery verify`, "
-                "publish the set again, or compile a plan without the cell"
+                "mend what it names, and publish the set and compile the plan again"
             )
         return self._request(step, asked.draw, asked.request.attempt + 1, other)
 
