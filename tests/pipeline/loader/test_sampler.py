@@ -27,7 +27,7 @@ from pipeline.loader.sampler import (
     order_of,
     order_of_plan,
 )
-from pipeline.shards.prefix import largest_deviation
+from pipeline.shards.prefix import largest_deviations
 from schemas.array import Ints
 from tests.pipeline.loader.made_plan import N_EVENTS, write_plan
 from tests.pipeline.shards.corpus import Corpus
@@ -190,8 +190,9 @@ def test_every_prefix_of_a_keyed_dataset_is_balanced() -> None:
     plan = order((np.asarray(cells) * 3 + turn).tolist())
     keys = [f"ev-{e}" for e in range(12) for _ in range(2)]
     drawn = np.array([plan.events.to_pylist().index(keys[row]) // 3 for row in BalancedSampler(plan, keys)])
-    assert largest_deviation(drawn.astype(np.int64), shares)[0] < 2
-    assert largest_deviation(np.random.default_rng(0).permutation(drawn), shares)[0] > 2
+    epoch = shares[None], np.array([len(drawn)])
+    assert largest_deviations(drawn.astype(np.int64), *epoch)[0].max() < 2
+    assert largest_deviations(np.random.default_rng(0).permutation(drawn), *epoch)[0].max() > 2
 
 
 # -- in loops ----------------------------------------------------------------------------------------------------------
