@@ -1,9 +1,10 @@
 """Events ranked by how well their words fit a query: BM25 over a table, without an index to keep.
 
-An event's text is its caption, verb and objects; its *facts* are what the records say in closed vocabularies: recovery,
-outcome, doubts, the kinds of its edges. A term in the text counts once, in the facts half; rare terms count more, long
-captions less (Robertson & Zaragoza 2009, with term frequency 1: captions are one sentence). The table is scanned column
-by column, so a million events take seconds and nothing has to be brought up to date.
+An event's text is its caption, verb and objects, and what it recovers from and how it ended; its *facts* are doubts,
+the kinds of its edges, its arm, and what made a recovery needed: near it rather than what it is. Events with more of
+the query's terms come first; among these a term in the text counts once, in the facts half; rare terms count more,
+long captions less (Robertson & Zaragoza 2009, with term frequency 1: captions are one sentence). The table is scanned
+column by column, so a million events take seconds and nothing has to be brought up to date.
 """
 
 from __future__ import annotations
@@ -86,11 +87,14 @@ class EventTable:
             "QUALIFY row_number() OVER (PARTITION BY episode_id ORDER BY source, locator) = 1"
         )
         self._sql.register("scanned", events)
-        text = _SPELT.format("concat_ws(' ', caption, verb, array_to_string(objects, ' '))")
+        text = _SPELT.format(
+            "concat_ws(' ', caption, verb, array_to_string(objects, ' '), "
+            "CASE WHEN recovery = 'none' THEN '' ELSE recovery END, "
+            "CASE WHEN outcome = 'unknown' THEN '' ELSE outcome END)"
+        )
         facts = _SPELT.format(
-            "concat_ws(' ', CASE WHEN recovery = 'none' THEN '' ELSE recovery END, "
-            "CASE WHEN outcome = 'unknown' THEN '' ELSE outcome END, array_to_string(doubts, ' '), "
-            'start.kind, "end".kind, arm)'
+            "concat_ws(' ', array_to_string(doubts, ' '), start.kind, \"end\".kind, arm, "
+            "CASE recovery WHEN 'regrasp' THEN 'slip' WHEN 'retry' THEN 'miss' ELSE '' END)"
         )
         self._sql.execute(
             f"""CREATE TEMP TABLE event AS
@@ -117,9 +121,10 @@ class EventTable:
         length = "(SELECT avg(length(words)) FROM event)"
         norm = f"(1 + {_K1} * (1 - {_B} + {_B} * length(words) / {length}))"
         score = f"round(({' + '.join(parts)}) * {_K1 + 1} / {norm}, 6)"
-        ranked = f"SELECT *, {score} AS score FROM event {where}"  # noqa: S608 - numbers and constants only
-        best = f"WHERE score > 0 ORDER BY score DESC, event_id {_limit(limit)}"
-        return self._hits(f"SELECT * FROM ({ranked}) {best}", [*wanted, *values])  # noqa: S608
+        matched = " + ".join("(contains(words, ?) OR contains(facts, ?))::INT" for _ in terms)
+        ranked = f"SELECT *, {score} AS score, {matched} AS matched FROM event {where}"  # noqa: S608 - constants only
+        best = f"WHERE matched > 0 ORDER BY matched DESC, score DESC, event_id {_limit(limit)}"
+        return self._hits(f"SELECT * FROM ({ranked}) {best}", [*wanted, *wanted, *values])  # noqa: S608
 
     def count(self, query: str, filters: Filters) -> int:
         """How many events fit: what `search` without a limit would find."""
