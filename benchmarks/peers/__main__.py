@@ -28,7 +28,7 @@ from benchmarks.peers.environments import ANSWER, environment, python_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOOR = 3.0
-"""Our frames per second over LeRobot's, with its defaults (issue 5)."""
+"""Our frames per second over LeRobot's, with its defaults."""
 FEWEST_DB = 30.0
 """Worst picture against the source; less is not the same picture."""
 CHECKED_EVENTS = 3
