@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from annotators.review.document import (
     LEVELS,
@@ -94,7 +94,6 @@ class Decide(_Payload):
 
 
 Operation: TypeAlias = Annotated[Move | Split | Merge | Rank | Relabel | Decide, Field(discriminator="kind")]
-OPERATION: TypeAdapter[Operation] = TypeAdapter(Operation)
 
 
 def change_of(document: Document, operation: Operation) -> Change:

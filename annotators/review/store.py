@@ -31,7 +31,6 @@ from annotators.review.log import (
     replayed,
 )
 from annotators.review.operation import (
-    OPERATION,
     Change,
     Operation,
     OperationError,
@@ -274,7 +273,7 @@ class ReviewStore:
             self._sql.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
+            except BaseException:  # an interrupt too must leave no open transaction; raised again
                 self._documents = {}
                 self._sql.execute("ROLLBACK")
                 raise
@@ -330,8 +329,3 @@ def _entry(row: sqlite3.Row) -> LogEntry:
         status=Status(row["status"]),
         frame_verified=bool(row["frame_verified"]),
     )
-
-
-def parse_operation(payload: object) -> Operation:
-    """An operation as a client sends it. Raises pydantic.ValidationError."""
-    return OPERATION.validate_python(payload)
