@@ -380,8 +380,8 @@ def audit(
 
     from pipeline.loader.audit import audit as check
     from pipeline.loader.audit_page import audit_lines, audit_page
-    from pipeline.loader.catalogue import shard_set_folder
     from pipeline.loader.plan import LoadPlan
+    from pipeline.loader.reader import shard_set_folder
 
     with _teaching_errors():
         folder, storage = _shards_of(shards) if shards else ("", {})

@@ -14,9 +14,9 @@ from clustering.load_plan.corpus import Corpus, corpus_in, corpus_of
 from clustering.load_plan.draft import Target
 from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
-from pipeline.loader.catalogue import read_catalogue, shard_set_folder
+from pipeline.loader.catalogue import read_catalogue
 from pipeline.loader.plan import LoadPlan
-from pipeline.loader.reader import SET
+from pipeline.loader.reader import SET, shard_set_folder
 from schemas.recipe_file import RecipeErrors
 from schemas.recipe_load import LoadSpec
 from schemas.recipe_text import Document, override

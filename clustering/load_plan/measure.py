@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.load_plan.order import DrawOrder, Ints, running_count
+from clustering.load_plan.order import DrawOrder, Ints
 from clustering.load_plan.segment import Standing, Steps
+from pipeline.loader.audit_measure import worst_deviation
 from pipeline.loader.ranks import imbalance
 from schemas.load_plan import WindowKind
 
@@ -74,19 +75,8 @@ def _fresh_cells(order: DrawOrder, before: Standing, steps: Steps, after: Standi
 
 
 def largest_deviation(groups: Ints, shares: NDArray[Any], counts: Ints) -> float:
-    """Worst |count − t·share| over all prefixes of ``groups`` [N], which ``counts`` [K] came before.
-
-    A group's deviation is largest just before or just after one of its own draws, or at the end: looking there is
-    looking everywhere.
-    """
-    t = int(counts.sum()) + np.arange(len(groups))
-    count, share = counts[groups] + running_count(groups, len(shares)), shares[groups]
-    end = np.abs(counts + np.bincount(groups, minlength=len(shares)) - (counts.sum() + len(groups)) * shares)
-    return max(
-        float(np.abs(count - t * share).max(initial=0.0)),
-        float(np.abs(count + 1 - (t + 1) * share).max(initial=0.0)),
-        float(end.max(initial=0.0)),
-    )
+    """Worst |count − t·share| over all prefixes of ``groups`` [N], which ``counts`` [K] came before."""
+    return worst_deviation(groups, shares, counts).value
 
 
 def step_imbalances(steps: Steps, order: DrawOrder, world: int) -> list[float]:

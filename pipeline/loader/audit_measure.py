@@ -25,22 +25,25 @@ class Deviation:
     """t: how many draws the prefix has."""
 
 
-def worst_deviation(groups: Ints, shares: Floats) -> Deviation:
-    """Over all prefixes of ``groups`` [N] and all groups [K].
+def worst_deviation(groups: Ints, shares: Floats, before: Ints | None = None) -> Deviation:
+    """Over all prefixes of ``groups`` [N] and all groups [K]; ``before`` [K] counts draws that came earlier.
 
     A group strays furthest just before or just after one of its own draws, or at the end: looking there is looking
     everywhere, in O(N log N).
     """
     n = len(groups)
+    drawn = np.zeros(len(shares), np.int64) if before is None else before
+    first = int(drawn.sum())
     order = np.argsort(groups, kind="stable")
     counts = np.bincount(groups, minlength=len(shares))
     earlier = np.empty(n, np.int64)
     earlier[order] = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
-    t, share = np.arange(n), shares[groups]
+    earlier += drawn[groups]
+    t, share = first + np.arange(n), shares[groups]
     candidates = (
         (np.abs(earlier - t * share), groups, t),
         (np.abs(earlier + 1 - (t + 1) * share), groups, t + 1),
-        (np.abs(counts - n * shares), np.arange(len(shares)), np.full(len(shares), n)),
+        (np.abs(drawn + counts - (first + n) * shares), np.arange(len(shares)), np.full(len(shares), first + n)),
     )
     worst = Deviation(0.0, 0, 0)
     for values, group, prefix in candidates:

@@ -4,7 +4,6 @@ Sorted by event id and read from the manifest alone, so that it is the same for 
 named, cut, repeated or ordered. Ten million events are arrays of about 60 bytes each, never objects.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.blobs import Blobs
 from pipeline.errors import StoreError
 from pipeline.loader.plan import arrays_digest
-from pipeline.loader.reader import LATEST, MANIFEST, SET
+from pipeline.loader.reader import MANIFEST
 from pipeline.loader.sample import VIDEO_SUFFIX
 
 SPLITS = ("train", "reserve")
@@ -66,16 +65,6 @@ class Catalogue:
 
 _FIELDS = ("event_id", "vision_language", "action", "source", "recovery", "n_frames", "n_views", "n_action_rows")
 _TYPES = (np.bytes_, np.int32, np.int32, np.int32, np.bool_, np.uint32, np.uint8, np.uint32)
-
-
-def shard_set_folder(path: str, storage: dict[str, str] | None = None) -> Blobs:
-    """The folder of a set, given itself or the ``shards`` folder whose ``latest.json`` names it. Raises StoreError."""
-    blobs = Blobs(path.rstrip("/"), storage or {})
-    if not blobs.exists(SET) and blobs.exists(LATEST):
-        blobs = Blobs(f"{blobs.url}/{json.loads(blobs.read(LATEST))['shard_set_id']}", blobs.storage)
-    if not blobs.exists(SET):
-        raise StoreError(f"{path}: found neither {SET} nor {LATEST}; expected the folder of a published shard set")
-    return blobs
 
 
 def read_catalogue(blobs: Blobs) -> Catalogue:

@@ -15,13 +15,14 @@ from typing import Any, Self
 import numpy as np
 
 from pipeline.errors import StoreError
-from pipeline.loader.catalogue import read_catalogue, shard_set_folder
+from pipeline.loader.catalogue import read_catalogue
 from pipeline.loader.consumption import Consumed, ConsumptionLedger, Substitution
 from pipeline.loader.decode import Decoder
 from pipeline.loader.locations import Locations, read_locations
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.pool import DEFAULT_PATIENCE, Patience, WorkerPool
 from pipeline.loader.range_reader import RangeReader
+from pipeline.loader.reader import shard_set_folder
 from pipeline.loader.substitute import Substitute, substitutes
 from pipeline.loader.window import CHECKSUM, Damaged, Refused, Request, Seen
 from pipeline.loader.worker import Job

@@ -67,12 +67,7 @@ class ShardSet:
         ``storage`` as in the recipe's workspace section. ``check`` compares every sample's SHA-256 on reading.
         Raises StoreError when there is no shard set.
         """
-        blobs = Blobs(path.rstrip("/"), storage or {})
-        if not blobs.exists(SET) and blobs.exists(LATEST):
-            latest = json.loads(blobs.read(LATEST))
-            blobs = Blobs(f"{blobs.url}/{latest['shard_set_id']}", blobs.storage)
-        if not blobs.exists(SET):
-            raise StoreError(f"{path}: found neither {SET} nor {LATEST}; expected the folder of a published shard set")
+        blobs = shard_set_folder(path, storage)
         return ShardSet(blobs, json.loads(blobs.read(SET)), check=check)
 
     @property
@@ -166,6 +161,16 @@ class ShardSet:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_tars": OrderedDict()}
+
+
+def shard_set_folder(path: str, storage: dict[str, str] | None = None) -> Blobs:
+    """The folder of a set, given itself or the ``shards`` folder whose ``latest.json`` names it. Raises StoreError."""
+    blobs = Blobs(path.rstrip("/"), storage or {})
+    if not blobs.exists(SET) and blobs.exists(LATEST):
+        blobs = Blobs(f"{blobs.url}/{json.loads(blobs.read(LATEST))['shard_set_id']}", blobs.storage)
+    if not blobs.exists(SET):
+        raise StoreError(f"{path}: found neither {SET} nor {LATEST}; expected the folder of a published shard set")
+    return blobs
 
 
 def draws(n_samples: int, start: int, rank: int, world: int) -> range:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pipeline.blobs import Blobs
 from pipeline.errors import StoreError
-from pipeline.loader.catalogue import Catalogue, catalogue_of, read_catalogue, shard_set_folder
-from pipeline.loader.reader import ShardSet
+from pipeline.loader.catalogue import Catalogue, catalogue_of, read_catalogue
+from pipeline.loader.reader import ShardSet, shard_set_folder
 from tests.pipeline.shards.corpus import Corpus
 
 
