@@ -115,9 +115,11 @@ def _climb(point: _Point, weights: Vector, lower: Vector, upper: Vector, limits:
     moving = (point.missing != 0) | (point.dual != 0) | limits.equal
     # Groups whose cells all stand at a bound have no curvature; what they miss bounds the step instead.
     damping = np.abs(point.missing) / _LONGEST_STEP + 1e-14
+    # What such a group misses by rounding is no slope: divided by no curvature it would outweigh all other groups.
+    slope = np.where(moving & (np.abs(point.missing) > TOLERANCE), point.missing, 0.0)
     for direction in (
-        _newton(curvature, damping, np.where(moving, point.missing, 0.0), moving, limits.spare),
-        point.missing / (curvature.diagonal() + damping),
+        _newton(curvature, damping, slope, moving, limits.spare),
+        slope / (curvature.diagonal() + damping),
     ):
         longest = float(np.max(np.abs(direction)))
         scale = min(1.0, _LONGEST_STEP / longest) if longest > 0 else 1.0

@@ -286,6 +286,25 @@ def test_targets_on_both_axes_are_met_to_a_millionth() -> None:
         np.testing.assert_allclose(a, wanted / wanted.sum(), atol=1e-9)
 
 
+@pytest.mark.parametrize("ulps", range(-20, 4, 3))
+def test_a_target_at_the_edge_of_what_bounds_allow_is_met_from_any_start(ulps: int) -> None:
+    """All of cluster 1 stands at its floor there, and by the last bits of its target a little above or below it."""
+    counts = [1, 1, 1, 1, 8, 8, 8, 2, 8, 1024, 4, 1, 16, 2048]
+    cells = (
+        counts,
+        [0] * 10 + [1] * 4,
+        [-1, 0, 0, 0, 0, 0, 1, 1, 2, 2, -1, 0, 0, 1],
+        list("xxxyyzxyxyxxyx"),
+        ([True, False] * 2 + [True] + [False] * 9),
+    )
+    edge = 0.45659533695305016 + ulps * 2.0**-54
+    targets = {"vision_language": {"by": "shares", "shares": {0: edge, 1: 1 - edge}}}
+    problem = problem_of(cells, asked(targets=targets, gamma=0.1, alpha=0.5, floor=0.8, repeat_cap=3.0))
+    for seed in (0, 4):
+        found = solve(problem, any_start(problem, seed).mass)
+        assert problem.limits.sums(found.mass)[1] == pytest.approx(edge, abs=1e-9)
+
+
 def test_action_targets_are_shares_of_the_draws_that_have_actions() -> None:
     cells = [60, 20, 40, 80], [0, 0, 1, 1], [-1, 0, 1, 2]
     found = solved(cells, asked(targets={"action": {"by": "uniform"}}))
