@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from annotators.scores.baselines import SIGNAL_RULES
-from jobs.cli import OUT, app
+from jobs.cli import app
+from jobs.commands.terminal import OUT
 from jobs.run import RunResult
 from jobs.score import ARMS, PICTURES, read_truth
 from pipeline.errors import JoineryError
