@@ -4,7 +4,9 @@ An `Example` is one event as arrays, ready for the model but before any noise. A
 end to end, ordered (event, view, frame, row, column), with the segments of every attention site. Nothing is padded;
 an event's tokens can only ever meet tokens of the same event, because segments are all there is.
 
-Each event has two timestep rows: 2e for what is clean (observed frame, state), 2e + 1 for what is noised.
+Each event has two timestep rows: 2e for what is clean (observed frame, state), 2e + 1 for what is noised. The action
+side may hold several draws of every event, each with its own state token, noise and rows (wall_wm.md §3.6: K = 6): all
+of an event's draws read the one video the pack holds of it.
 """
 
 from collections.abc import Sequence
@@ -71,6 +73,8 @@ class VideoTokens:
     within: Segments
     views: ViewTokens | None
     """None when no event has several views."""
+    tube_T: Tensor | None = None
+    """bool: inside a tube, whose patches were replaced by noise (`trainer.tubes`); None without any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +88,7 @@ class TextTokens:
 
 @dataclass(frozen=True, eq=False)
 class ActionTokens:
-    """The packed action side: per event its state token, then its actions."""
+    """The packed action side: per event, per action draw, its state token, then its actions."""
 
     clean_SA: Tensor
     known_SA: Tensor
@@ -94,9 +98,13 @@ class ActionTokens:
     """bool: the state tokens."""
     event_S: Tensor
     row_S: Tensor
+    """int64: 2d for the state and 2d + 1 for the actions of draw d, counted over the whole pack."""
     place_S: Tensor
     tau_S: Tensor
-    state_E: Tensor
+    state_D: Tensor
+    """int64: where each draw's state token stands."""
+    draws: int
+    """Of each event."""
     within: Segments
     to_state: Segments
     to_video: Segments
@@ -126,8 +134,11 @@ def latents_from(patches_TP: Tensor, shape_VFCHW: tuple[int, int, int, int, int]
     return grid.permute(0, 1, 4, 2, 5, 3, 6).reshape(shape_VFCHW)
 
 
-def pack(examples: Sequence[Example]) -> Batch:
-    """Lay the examples end to end. Raises ValueError for an empty pack or latents that do not divide into patches."""
+def pack(examples: Sequence[Example], action_draws: int = 1) -> Batch:
+    """Lay the examples end to end, the action side of each ``action_draws`` times.
+
+    Raises ValueError for an empty pack or latents that do not divide into patches.
+    """
     if not examples:
         raise ValueError("a pack needs at least one event")
     for example in examples:
@@ -142,7 +153,7 @@ def pack(examples: Sequence[Example]) -> Batch:
             torch.tensor([word for example in examples for word in example.words]),
             segments_of(video_lengths, [len(example.words) for example in examples]),
         ),
-        action=_action(examples, video_lengths),
+        action=_action(examples, video_lengths, action_draws),
     )
 
 
@@ -198,26 +209,28 @@ def _view_tokens(examples: Sequence[Example], places: Sequence[tuple[Tensor, Ten
     return ViewTokens(torch.cat(order), torch.cat(positions), torch.cat(views), segments_of(lengths))
 
 
-def _action(examples: Sequence[Example], video_lengths: Sequence[int]) -> ActionTokens:
-    lengths = [1 + len(example.actions_KA) for example in examples]
-    event_S = _event_index(lengths)
+def _action(examples: Sequence[Example], video_lengths: Sequence[int], draws: int) -> ActionTokens:
+    drawn = [example for example in examples for _ in range(draws)]
+    lengths = [1 + len(example.actions_KA) for example in drawn]
+    draw_S = _event_index(lengths)
     place_S = torch.cat([torch.arange(length) for length in lengths])
     observed_S = place_S == 0
-    known_SA = torch.cat([_known_rows(example) for example in examples])
-    valid_S = torch.cat([torch.cat([torch.tensor([False]), example.valid_K]) for example in examples])
+    known_SA = torch.cat([_known_rows(example) for example in drawn])
+    valid_S = torch.cat([torch.cat([torch.tensor([False]), example.valid_K]) for example in drawn])
     return ActionTokens(
-        clean_SA=torch.cat([torch.cat([example.state_A[None], example.actions_KA]) for example in examples]),
+        clean_SA=torch.cat([torch.cat([example.state_A[None], example.actions_KA]) for example in drawn]),
         known_SA=known_SA,
         mask_SA=known_SA & valid_S[:, None],
         observed_S=observed_S,
-        event_S=event_S,
-        row_S=2 * event_S + (~observed_S).long(),
+        event_S=draw_S // draws,
+        row_S=2 * draw_S + (~observed_S).long(),
         place_S=place_S,
-        tau_S=torch.cat([torch.cat([torch.tensor([0]), example.tau_K]) for example in examples]),
-        state_E=torch.nonzero(observed_S)[:, 0],
+        tau_S=torch.cat([torch.cat([torch.tensor([0]), example.tau_K]) for example in drawn]),
+        state_D=torch.nonzero(observed_S)[:, 0],
+        draws=draws,
         within=segments_of(lengths),
-        to_state=segments_of(lengths, [1] * len(examples)),
-        to_video=segments_of(lengths, video_lengths),
+        to_state=segments_of(lengths, [1] * len(drawn)),
+        to_video=segments_of([draws * length for length in lengths[::draws]], video_lengths),
     )
 
 

@@ -7,10 +7,17 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Literal
 
+import torch
+
+from schemas.recipe_load import LoadSpec
 from trainer import latents
-from trainer.flow import Reduction, Sigmas
+from trainer.batch import PATCH
+from trainer.flow import Schedule, Sigmas
+from trainer.losses import LossConfig
 from trainer.optim import ParameterRule, adamw_rules, muon_rules
+from trainer.parallel import Spread
 from trainer.stages import StageName
 
 
@@ -76,6 +83,8 @@ class DataConfig:
     """Video and action tokens of a pack."""
     pack_window: int
     """Draws packing chooses among; 1 keeps the plan's order to the letter."""
+    packs_per_step: int
+    """Over all ranks together."""
     drop_captions: bool
     pseudo_actions: bool
     """Whether actions nobody measured, such as hands found in pictures, are learnt; else their events are video."""
@@ -88,11 +97,9 @@ class TrainConfig:
     name: str
     model: ModelConfig
     data: DataConfig
-    video_sigmas: Sigmas
-    action_sigmas: Sigmas | None
-    """None: symmetric, both towers at one level."""
+    schedule: Schedule
     sample_shift: float
-    reduce: Reduction
+    loss: LossConfig
     stage: StageName
     rules: tuple[ParameterRule, ...]
     betas: tuple[float, float]
@@ -100,10 +107,22 @@ class TrainConfig:
     warmup: int
     cooldown: float
     """Share of the run's steps over which the learning rate falls to zero."""
+    average: float
+    """Decay of the moving average of the weights; 0: none."""
+    dtype: Literal["float32", "bfloat16"]
+    """What layers compute in; weights, gradients' sums and optimisers are float32."""
+    device: Literal["auto", "cpu", "cuda"]
+    spread: Spread
+    recompute: bool
+    """Whether layers are run again in the backward pass instead of kept."""
     save_every: int
     seed: int
     threads: int
     """More than one thread changes the order of sums, and on small models costs time."""
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
 
     @property
     def digest(self) -> str:
@@ -133,19 +152,24 @@ def tiny() -> TrainConfig:
             max_actions=32,
             token_budget=768,
             pack_window=16,
+            packs_per_step=1,
             drop_captions=False,
             pseudo_actions=False,
         ),
-        video_sigmas=Sigmas("logit_normal"),
-        action_sigmas=None,
+        schedule=Schedule(Sigmas("logit_normal"), None),
         sample_shift=1.0,
-        reduce="event",
+        loss=LossConfig(),
         stage="joint",
         rules=adamw_rules(lr=3e-3, weight_decay=0.01),
         betas=(0.9, 0.99),
         clip=1.0,
         warmup=20,
         cooldown=0.6,
+        average=0.0,
+        dtype="float32",
+        device="auto",
+        spread="replicate",
+        recompute=False,
         save_every=100,
         seed=0,
         threads=1,
@@ -160,11 +184,24 @@ def tiny_muon() -> TrainConfig:
 CONFIGS: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType({"tiny": tiny, "tiny-muon": tiny_muon})
 
 
-def config_named(name: str) -> TrainConfig:
-    """The configuration of this name. Raises ValueError naming those there are."""
-    if name not in CONFIGS:
-        raise ValueError(f"no configuration {name!r}; there are {sorted(CONFIGS)}")
-    return CONFIGS[name]()
+def load_spec(config: TrainConfig, **shares: float) -> LoadSpec:
+    """The recipe's ``load`` section that fits a configuration: its token law, packs and views; ``shares`` as there."""
+    data = config.data
+    cells = data.height // latents.SPACE_STRIDE * (data.width // latents.SPACE_STRIDE)
+    return LoadSpec.model_validate(
+        {
+            "max_frames": data.max_frames,
+            "frames_per_latent": latents.TIME_STRIDE,
+            "tokens_per_latent": cells // PATCH**2,
+            "max_views": data.max_views,
+            "max_actions": data.max_actions,
+            "budget": data.token_budget,
+            "pack_window": data.pack_window,
+            "packs_per_step": data.packs_per_step,
+            "seed": config.seed,
+            **shares,
+        }
+    )
 
 
 def single_view(config: ModelConfig) -> ModelConfig:

@@ -1,10 +1,11 @@
-"""From a shard's sample to an `Example`: which frames, which actions, in what units.
+"""From a window of an event to an `Example`: which frames, which actions, in what units.
 
-An event is seen whole, first frame to last, at 1 + 4k evenly spread instants (`pipeline.loader.frames`). Views on other
+A window is seen first frame to last, at 1 + 4k evenly spread instants (`pipeline.loader.frames`). Views on other
 clocks show what was on their screen at the master view's instants; actions know by their times which latent frame they
 lead to.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -12,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.loader.decode import decode_clip
+from pipeline.loader.decode import Pixels, decode_clip
 from pipeline.loader.frames import even_indices, frame_count
 from pipeline.loader.sample import EventSample
 from pipeline.loader.stats import ActionStats
+from pipeline.loader.window import Window
 from schemas.array import Ints
 from trainer import latents
 from trainer.batch import Example
@@ -35,24 +37,47 @@ def time_indices(times_ns: Ints, first_ns: int, last_ns: int, latent_frames: int
     return clipped
 
 
-def example_of(sample: EventSample, stats: ActionStats | None, config: TrainConfig) -> Example:
-    """One event as the model reads it; ``stats`` of its embodiment, None for events without actions.
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What an example is made of: an event's record and control rows, and its pictures at 1 + 4k instants."""
+
+    event: EventSample
+    n_frames: int
+    """Of the recording that the window spans; it is seen at fewer when it is long."""
+    pixels: Mapping[str, Pixels]
+    """Camera to RGB uint8 [1 + 4k, H, W, 3], master view first, every camera at the same instants."""
+    times_ns: Ints
+    """int64 [1 + 4k], on the episode clock."""
+
+
+def shown_whole(sample: EventSample, data: DataConfig) -> Shown:
+    """A whole event, decoded here; what the loader does for windows of a plan."""
+    times_ns = sample.view_times_ns[sample.master_view]
+    chosen = times_ns[even_indices(len(times_ns), frame_count(len(times_ns), data.max_frames, latents.TIME_STRIDE))]
+    pixels = {camera: _decoded(sample, camera, chosen) for camera in list(sample.views)[: data.max_views]}
+    return Shown(sample, sample.n_frames, pixels, chosen)
+
+
+def _decoded(sample: EventSample, camera: str, instants_ns: Ints) -> Pixels:
+    shown = np.searchsorted(sample.view_times_ns[camera], instants_ns, side="right") - 1
+    return decode_clip(sample.views[camera], frames=np.maximum(shown, 0).tolist())
+
+
+def example_of(shown: Shown | Window, stats: ActionStats | None, config: TrainConfig) -> Example:
+    """One event, or a window of it, as the model reads it; ``stats`` of its embodiment, None without actions.
 
     Raises ValueError naming the event when its views or actions cannot be used.
     """
-    data = config.data
-    times_ns = sample.view_times_ns[sample.master_view]
-    chosen = times_ns[even_indices(len(times_ns), frame_count(len(times_ns), data.max_frames, latents.TIME_STRIDE))]
-    cameras = list(sample.views)[: data.max_views]
-    views = [_view(sample, camera, chosen, data) for camera in cameras]
-    control = _control(sample, stats, chosen, data)
+    data, event = config.data, shown.event
+    views = [_view(pixels, data) for pixels in list(shown.pixels.values())[: data.max_views]]
+    control = _control(event, stats, shown.times_ns, data)
     return Example(
-        event_id=sample.event_id,
-        embodiment=sample.embodiment,
+        event_id=event.event_id,
+        embodiment=event.embodiment,
         latents_VFCHW=torch.stack([latents_FCHW for latents_FCHW, _ in views]),
         picture_VHW=torch.stack([picture_HW for _, picture_HW in views]),
-        words=words_of(sample.caption, config.model.text.entries, config.model.text.max_words),
-        raw_frames=sample.n_frames,
+        words=words_of(event.caption, config.model.text.entries, config.model.text.max_words),
+        raw_frames=shown.n_frames,
         state_A=control.state_A,
         state_known_A=control.state_known_A,
         actions_KA=control.actions_KA,
@@ -74,10 +99,8 @@ class _Control:
     tau_K: Tensor
 
 
-def _view(sample: EventSample, camera: str, instants_ns: Ints, data: DataConfig) -> tuple[Tensor, Tensor]:
+def _view(pixels: Pixels, data: DataConfig) -> tuple[Tensor, Tensor]:
     """One camera's latents [F, C, H, W] and the cells [H, W] its picture covers."""
-    shown = np.searchsorted(sample.view_times_ns[camera], instants_ns, side="right") - 1
-    pixels = decode_clip(sample.views[camera], frames=np.maximum(shown, 0).tolist())
     height, width = fitted(pixels.shape[1], pixels.shape[2], data)
     canvas = np.zeros((len(pixels), data.height, data.width, 3), np.uint8)
     for picture, full in zip(canvas, pixels, strict=True):

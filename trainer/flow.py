@@ -9,14 +9,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from trainer.batch import Batch, Example
-
-Reduction: TypeAlias = Literal["event", "token"]
 
 _OPEN = 1e-4
 """How far a uniform draw stays away from 0 and 1, where the logit is infinite."""
@@ -27,9 +25,12 @@ _BETA_FLOOR = 0.001
 class Sigmas:
     """How noise levels are drawn in training."""
 
-    kind: Literal["uniform", "logit_normal", "beta"]
-    """``beta``: 0.999·Beta(1.5, 1) + 0.001, which favours noisy levels (π₀, DreamZero)."""
+    kind: Literal["uniform", "logit_normal", "beta", "anchor"]
+    """``beta``: 0.999·Beta(1.5, 1) + 0.001, which favours noisy levels (π₀, DreamZero). ``anchor``: ``level`` ± up to
+    ``jitter``, where a video stands while actions are denoised before it (wall_wm.md §3.6)."""
     shift: float = 1.0
+    level: float = 0.36
+    jitter: float = 0.02
 
     def at(self, uniform: Tensor) -> Tensor:
         """Noise levels from numbers uniform in [0, 1): the inverse distribution function, then the shift."""
@@ -41,6 +42,8 @@ class Sigmas:
                 sigma = torch.special.ndtri(u).sigmoid()
             case "beta":
                 sigma = (1.0 - _BETA_FLOOR) * u ** (1.0 / 1.5) + _BETA_FLOOR
+            case "anchor":
+                return self.level + self.jitter * (2.0 * u - 1.0)
         return shifted(sigma, self.shift)
 
 
@@ -49,14 +52,31 @@ def shifted(sigma: Tensor, shift: float) -> Tensor:
     return shift * sigma / (1.0 + (shift - 1.0) * sigma)
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """Which noise a pack gets."""
+
+    video: Sigmas
+    action: Sigmas | None
+    """None: symmetric, both towers at one level; then there is one action draw."""
+    action_draws: int = 1
+    """K: how many noisy versions of an event's actions read one pass of its video (wall_wm.md §3.6)."""
+
+    def __post_init__(self) -> None:
+        if self.action is None and self.action_draws != 1:
+            raise ValueError(
+                f"{self.action_draws} action draws at the video's one level: give actions their own sigmas"
+            )
+
+
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """ε and noise levels of a pack."""
+    """ε and noise levels of a pack; the action side per action draw."""
 
     video_TP: Tensor
     action_SA: Tensor
     video_sigma_E: Tensor
-    action_sigma_E: Tensor
+    action_sigma_D: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,77 +95,55 @@ def generator_of(seed: int, draw: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest, "little", signed=True))
 
 
-def draw_noise(
-    examples: Sequence[Example], draws: Sequence[int], seed: int, video: Sigmas, action: Sigmas | None
-) -> Noise:
-    """Noise of a pack of these examples; without ``action`` schedule both towers share one level (symmetric)."""
-    eps_video, eps_action, uniforms = [], [], []
+def draw_noise(examples: Sequence[Example], draws: Sequence[int], seed: int, schedule: Schedule) -> Noise:
+    """Noise of a pack of these examples, made for `trainer.batch.pack` with as many action draws."""
+    eps_video, eps_action, of_video, of_action = [], [], [], []
     for example, draw in zip(examples, draws, strict=True):
         generator = generator_of(seed, draw)
-        uniforms.append(torch.rand(2, generator=generator, dtype=torch.float64))
+        uniform = torch.rand(2, generator=generator, dtype=torch.float64)
+        of_video.append(uniform[:1])
         patch_numbers = example.latents_VFCHW.numel() // example.n_video
         eps_video.append(torch.randn(example.n_video, patch_numbers, generator=generator))
-        eps_action.append(torch.randn(1 + len(example.actions_KA), len(example.state_A), generator=generator))
-    uniform_E2 = torch.stack(uniforms)
-    video_sigma_E = video.at(uniform_E2[:, 0]).float()
-    action_sigma_E = video_sigma_E if action is None else action.at(uniform_E2[:, 1]).float()
-    return Noise(torch.cat(eps_video), torch.cat(eps_action), video_sigma_E, action_sigma_E)
+        for k in range(schedule.action_draws):
+            of_action.append(uniform[1:] if k == 0 else torch.rand(1, generator=generator, dtype=torch.float64))
+            eps_action.append(torch.randn(1 + len(example.actions_KA), len(example.state_A), generator=generator))
+    video_sigma_E = schedule.video.at(torch.cat(of_video)).float()
+    action_sigma_D = video_sigma_E if schedule.action is None else schedule.action.at(torch.cat(of_action)).float()
+    return Noise(torch.cat(eps_video), torch.cat(eps_action), video_sigma_E, action_sigma_D)
 
 
 def add_noise(batch: Batch, noise: Noise) -> Noised:
     """x_σ of both sides, observed tokens untouched."""
     video, action = batch.video, batch.action
     video_sigma_T1 = noise.video_sigma_E[video.event_T, None]
-    action_sigma_S1 = noise.action_sigma_E[action.event_S, None]
+    action_sigma_S1 = sigma_of_tokens(batch, noise)
     return observe(
         batch,
         (1 - video_sigma_T1) * video.clean_TP + video_sigma_T1 * noise.video_TP,
         (1 - action_sigma_S1) * action.clean_SA + action_sigma_S1 * noise.action_SA,
         noise.video_sigma_E,
-        noise.action_sigma_E,
+        noise.action_sigma_D,
     )
 
 
-def observe(batch: Batch, video_TP: Tensor, action_SA: Tensor, video_sigma_E: Tensor, action_sigma_E: Tensor) -> Noised:
+def sigma_of_tokens(batch: Batch, noise: Noise) -> Tensor:
+    """The level [S, 1] of the draw each state and action token belongs to."""
+    return noise.action_sigma_D[batch.action.row_S // 2, None]
+
+
+def observe(batch: Batch, video_TP: Tensor, action_SA: Tensor, video_sigma_E: Tensor, action_sigma_D: Tensor) -> Noised:
     """These tokens at these levels, with what is observed put in its place at level 0."""
     return Noised(
         torch.where(batch.video.observed_T[:, None], batch.video.clean_TP, video_TP),
         torch.where(batch.action.observed_S[:, None], batch.action.clean_SA, action_SA),
-        _rows(video_sigma_E),
-        _rows(action_sigma_E),
+        rows_of(video_sigma_E),
+        rows_of(action_sigma_D),
     )
 
 
-def _rows(sigma_E: Tensor) -> Tensor:
-    """Levels of the timestep rows [2E]: 0 and σ of each event in turn."""
-    return torch.stack([torch.zeros_like(sigma_E), sigma_E], dim=1).flatten()
-
-
-def masked_mse(error_TP: Tensor, mask_TP: Tensor, event_T: Tensor, n_events: int, reduce: Reduction) -> Tensor:
-    """Mean squared error over counted numbers, scalar; 0 without any.
-
-    ``event``: mean per event first, so that a long event weighs no more than a short one. ``token``: one mean.
-    """
-    squared_T = (error_TP.float().square() * mask_TP).sum(dim=1)
-    sums_E = squared_T.new_zeros(n_events).index_add(0, event_T, squared_T)
-    counts_E = torch.zeros_like(sums_E).index_add(0, event_T, mask_TP.sum(dim=1).float())
-    if reduce == "token":
-        return sums_E.sum() / counts_E.sum().clamp(min=1)
-    return (sums_E / counts_E.clamp(min=1)).sum() / (counts_E > 0).sum().clamp(min=1)
-
-
-def video_loss(predicted_TP: Tensor, batch: Batch, noise: Noise, reduce: Reduction = "event") -> Tensor:
-    """v-prediction error of the patches that are neither observed nor border."""
-    video = batch.video
-    error_TP = predicted_TP - (noise.video_TP - video.clean_TP)
-    return masked_mse(error_TP, video.mask_TP, video.event_T, batch.n_events, reduce)
-
-
-def action_loss(predicted_SA: Tensor, batch: Batch, noise: Noise, reduce: Reduction = "event") -> Tensor:
-    """v-prediction error of valid action rows in known dimensions; events without actions do not count."""
-    action = batch.action
-    error_SA = predicted_SA - (noise.action_SA - action.clean_SA)
-    return masked_mse(error_SA, action.mask_SA, action.event_S, batch.n_events, reduce)
+def rows_of(sigma: Tensor) -> Tensor:
+    """Levels of the timestep rows [2E]: 0 and σ of each event (or action draw) in turn."""
+    return torch.stack([torch.zeros_like(sigma), sigma], dim=1).flatten()
 
 
 def euler(

@@ -1,50 +1,45 @@
-"""The training loop: packs in, one optimiser step each, a line per step, and a checkpoint that loses nothing.
+"""The training loop: steps in, one optimiser step each, a line per step, and a checkpoint that loses nothing.
 
-There is no state but the model, the optimisers, the step, and the few integers that say where packing stands.
-Noise and dropped captions are functions of (seed, draw), so a run killed anywhere and resumed writes the same log,
-bit for bit on a CPU, as one that was left alone. Times are therefore not in the log; progress shows them.
+There is no state but the model, its average, the optimisers and the step. Noise, dropped captions and tubes are
+functions of (seed, draw), so a run killed anywhere and resumed writes the same log, bit for bit on a CPU, as one that
+was left alone. Every pack's loss is divided by the counts of the whole step before its backward pass
+(`trainer.losses`): gradients add up to the step's, however its packs are divided among ranks.
 """
 
-import json
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol, cast
 
 import torch
+from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
 
-from pipeline.loader.pack import PackState, packs
-from trainer.batch import Example, pack
+from trainer import checkpoint
+from trainer.average import MovingAverage
+from trainer.batch import Batch, Example, pack
+from trainer.checkpoint import RunState, Trained
 from trainer.configs import TrainConfig
-from trainer.flow import action_loss, add_noise, draw_noise, generator_of, video_loss
+from trainer.device import to_device
+from trainer.flow import Noise, add_noise, draw_noise, generator_of
+from trainer.journal import Journal
+from trainer.losses import Counts, action_sum, counts, video_sum
 from trainer.model.language import NO_CAPTION, drop_rate
 from trainer.model.wam import WallWM
 from trainer.optim import clip_gradients, optimisers, rate_factor, set_rate
+from trainer.parallel import Ranks, spread, sum_gradients
 from trainer.stages import STAGES, freeze
+from trainer.steps import StepPack, Steps, TrainStep
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
 _DROP_SEED = 1_000_003
 """Keeps the caption's coin apart from the noise of the same draw."""
 
 
-class Events(Protocol):
-    """An endless sequence of events to train on, by draw number."""
-
-    @property
-    def identity(self) -> str:
-        """What the events are: a checkpoint continues only on the same ones."""
-        ...
-
-    def __getitem__(self, draw: int) -> Example: ...
-
-
 @dataclass(frozen=True)
 class StepLog:
-    """One line of the log."""
+    """One line of the log: of the whole step, over all ranks."""
 
     step: int
     """From 1."""
@@ -53,71 +48,109 @@ class StepLog:
     action: float
     gradient_norm: float
     rate: float
+    packs: int
     events: int
     tokens: int
-    draws: list[int]
-    """Of the plan; past its end it starts again."""
 
 
-class _Lengths:
-    """Tokens of every draw, read when asked for; what `packs` takes for a list."""
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """A pack on its device, and what its losses are divided by."""
 
-    def __init__(self, events: Events) -> None:
-        self._events = events
-
-    def __len__(self) -> int:
-        return sys.maxsize
-
-    def __getitem__(self, draw: int) -> int:
-        return self._events[draw].n_tokens
+    batch: Batch
+    noise: Noise
+    counts: Counts
+    n_tokens: int
+    n_events: int
 
 
 class Trainer:
     """A model in training: what a checkpoint holds."""
 
-    def __init__(self, config: TrainConfig, model: WallWM, events: Events, steps: int) -> None:
-        self.config, self.model, self.events, self.steps = config, model, events, steps
+    def __init__(self, config: TrainConfig, model: WallWM, steps: Steps, ranks: Ranks) -> None:
+        self.config, self.model, self.steps, self.ranks = config, model, steps, ranks
         self.stage = STAGES[config.stage]
         freeze(model, self.stage)
+        model.video.recompute = config.recompute
+        spread(model, chain(model.video.layers, model.action.blocks), ranks, config.spread, config.torch_dtype)
         self.optimisers: list[Optimizer] = optimisers(model, config.rules, config.betas)
+        self.average = MovingAverage(model, config.average) if config.average else None
         self.step = 0
-        self.packing = PackState()
 
-    def advance(self) -> StepLog:
-        """One optimiser step on the next pack."""
+    def advance(self, step: TrainStep) -> StepLog:
+        """One optimiser step."""
         config = self.config
-        lengths = cast(Sequence[int], _Lengths(self.events))
-        current = next(packs(lengths, config.data.token_budget, config.data.pack_window, self.packing))
-        examples = [self._worded(self.events[draw], draw) for draw in current.draws]
-        batch = pack(examples)
-        noise = draw_noise(examples, current.draws, config.seed, config.video_sigmas, config.action_sigmas)
-        predicted = self.model(batch, add_noise(batch, noise), with_action=self.stage.action_loss)
-        video = video_loss(predicted.video_TP, batch, noise, config.reduce)
-        action = torch.zeros(())
-        if predicted.action_SA is not None:
-            action = action_loss(predicted.action_SA, batch, noise, config.reduce)
-        loss = video * self.stage.video_loss + action
+        ready = [self._ready(one) for one in step.packs]
+        sums = self.ranks.summed(_totals(ready))
+        whole, (n_packs, n_events, n_tokens) = Counts(*sums[:2]), (round(value) for value in sums[2:])
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves Tensor.backward without annotations
+        losses = torch.zeros(2, dtype=torch.float64)
+        for one, weight in self._passes(ready):
+            losses += self._backward(one, whole, weight)
+        sum_gradients(self.model, self.ranks)
         norm = clip_gradients(self.model, config.clip)
-        rate = rate_factor(self.step, self.steps, config.warmup, round(config.cooldown * self.steps))
+        rate = rate_factor(self.step, self.steps.n_steps, config.warmup, round(config.cooldown * self.steps.n_steps))
         set_rate(self.optimisers, rate)
         for optimiser in self.optimisers:
             optimiser.step()
+        if self.average is not None:
+            self.average.update()
         self.step += 1
-        self.packing = current.after
+        video, action = self.ranks.summed(losses.tolist())
         return StepLog(
             step=self.step,
-            loss=loss.item(),
-            video=video.item(),
-            action=action.item(),
+            loss=video * self.stage.video_loss + action,
+            video=video,
+            action=action,
             gradient_norm=norm,
             rate=rate,
-            events=len(examples),
-            tokens=current.n_tokens,
-            draws=list(current.draws),
+            packs=n_packs,
+            events=n_events,
+            tokens=n_tokens,
         )
+
+    def _ready(self, one: StepPack) -> _Ready:
+        config = self.config
+        examples = [self._worded(example, draw) for draw, example in zip(one.draws, one.examples, strict=True)]
+        batch = pack(examples, config.schedule.action_draws)
+        noise = draw_noise(examples, one.draws, config.seed, config.schedule)
+        device = self.ranks.device
+        found = counts(batch, config.loss.reduce)
+        return _Ready(to_device(batch, device), to_device(noise, device), found, one.n_tokens, len(examples))
+
+    def _passes(self, ready: Sequence[_Ready]) -> list[tuple[_Ready, float]]:
+        """This rank's packs with weight 1; under FSDP as many passes as the busiest rank, the rest without weight."""
+        passes = [(one, 1.0) for one in ready]
+        if isinstance(self.model, FSDPModule):
+            most = round(self.ranks.most(len(ready)))
+            if not ready:
+                raise ValueError(
+                    f"step {self.step + 1}: rank {self.ranks.rank} has no pack; compile a plan with at least as many "
+                    f"packs per step (load.packs_per_step) as there are ranks ({self.ranks.world})"
+                )
+            passes += [(ready[-1], 0.0)] * (most - len(ready))
+        return passes
+
+    def _backward(self, one: _Ready, whole: Counts, weight: float) -> Tensor:
+        """Add a pack's share of the gradient; its share of both losses [2]."""
+        config, batch, noise = self.config, one.batch, one.noise
+        noised = add_noise(batch, noise)
+        with self._precision():
+            predicted = self.model(batch, noised, with_action=self.stage.action_loss)
+        video = video_sum(predicted.video_TP, batch, noise, config.loss) / max(whole.video, 1.0)
+        action = torch.zeros((), device=video.device)
+        if predicted.action_SA is not None:
+            action = action_sum(predicted.action_SA, batch, noised, noise, config.loss) / max(whole.action, 1.0)
+        loss = (video * self.stage.video_loss + action) * weight
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves Tensor.backward without annotations
+        return torch.stack([video.detach(), action.detach()]).double().cpu() * weight
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """Half precision of an unsharded model; FSDP has its own policy."""
+        if self.config.torch_dtype == torch.float32 or isinstance(self.model, FSDPModule):
+            return nullcontext()
+        return torch.autocast(self.ranks.device.type, self.config.torch_dtype)
 
     def _worded(self, example: Example, draw: int) -> Example:
         """The example, its caption dropped as often as its length says."""
@@ -126,66 +159,47 @@ class Trainer:
         coin = torch.rand((), generator=generator_of(self.config.seed + _DROP_SEED, draw)).item()
         return replace(example, words=(NO_CAPTION,)) if coin < drop_rate(example.raw_frames) else example
 
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on as if nothing had happened."""
-        return {
-            "config": self.config.digest,
-            "events": self.events.identity,
-            "steps": self.steps,
-            "step": self.step,
-            "packing": {"waiting": list(self.packing.waiting), "next_t": self.packing.next_t},
-            "model": self.model.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-        }
+    def run_state(self) -> RunState:
+        """What this run is and where it stands."""
+        updates = 0 if self.average is None else self.average.updates
+        return RunState(self.config.digest, self.steps.identity, self.steps.n_steps, self.step, updates)
 
-    def restore(self, state: dict[str, Any], where: Path) -> None:
-        """Continue from `state`. Raises ValueError when it belongs to another run."""
-        own = {"config": self.config.digest, "events": self.events.identity, "steps": self.steps}
-        for name, value in own.items():
-            if state[name] != value:
+    @property
+    def _trained(self) -> Trained:
+        return Trained(self.model, self.optimisers, self.average)
+
+    def save(self, out: Path) -> Path:
+        """Write a checkpoint; a collective."""
+        return checkpoint.save(out, self.run_state(), self._trained, self.ranks)
+
+    def restore(self, folder: Path) -> None:
+        """Continue from a checkpoint. Raises ValueError when it belongs to another run."""
+        own, found = self.run_state(), checkpoint.read_run(folder)
+        for name in ("config", "steps", "n_steps"):
+            if getattr(found, name) != getattr(own, name):
                 raise ValueError(
-                    f"{where}: its {name} is {state[name]!r}, this run's is {value!r}; "
-                    "resume with the same shards, configuration and steps, or train into another folder"
+                    f"{folder}: its {name} is {getattr(found, name)!r}, this run's is {getattr(own, name)!r}; "
+                    "resume with the same plan and configuration, or train into another folder"
                 )
-        self.model.load_state_dict(state["model"])
-        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
-        self.step = state["step"]
-        self.packing = PackState(tuple(state["packing"]["waiting"]), state["packing"]["next_t"])
+        checkpoint.load(folder, self._trained, self.ranks)
+        self.step = found.step
 
 
-def run(trainer: Trainer, out: Path, on_step: Callable[[StepLog], None]) -> None:
-    """Train to the last step, logging every one and saving every few; a folder with a checkpoint is continued."""
-    checkpoint, log = out / CHECKPOINT, out / LOG
-    partial = log.with_suffix(".partial")
-    partial.write_text("".join(_lines_before(log, trainer.step)))
-    os.replace(partial, log)
-    with log.open("a") as file:
-        while trainer.step < trainer.steps:
-            line = trainer.advance()
-            file.write(json.dumps(asdict(line)) + "\n")
-            if trainer.step % trainer.config.save_every == 0 or trainer.step == trainer.steps:
-                file.flush()
-                save(trainer, checkpoint)
-            on_step(line)
+def _totals(ready: Sequence[_Ready]) -> tuple[float, ...]:
+    """Counts of both losses, packs, events and tokens of this rank."""
+    found = sum((one.counts for one in ready), Counts(0.0, 0.0))
+    return found.video, found.action, len(ready), sum(one.n_events for one in ready), sum(one.n_tokens for one in ready)
 
 
-def _lines_before(log: Path, step: int) -> Iterator[str]:
-    """Lines of steps the checkpoint has seen; a killed run may have logged more, or half a line."""
-    if step:
-        with log.open() as file:
-            for _ in range(step):
-                yield file.readline()
-
-
-def save(trainer: Trainer, path: Path) -> None:
-    """Write a checkpoint so that a kill leaves the old one or the new one, never half of one."""
-    partial = path.with_suffix(".partial")
-    torch.save(trainer.state(), partial)
-    os.replace(partial, path)
-
-
-def load(path: Path) -> dict[str, Any]:
-    """A checkpoint's state: tensors and plain values only."""
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
+def run(trainer: Trainer, out: Path, journal: Journal) -> Iterator[StepLog]:
+    """Train to the last step, logging every one and saving every few; a line as each step is done."""
+    ranks = trainer.ranks
+    journal.go_on_after(trainer.step)
+    with trainer.steps.read(trainer.step, ranks.rank, ranks.world) as steps:
+        for step in steps:
+            line = trainer.advance(step)
+            journal.write(line)
+            if trainer.step % trainer.config.save_every == 0 or trainer.step == trainer.steps.n_steps:
+                journal.flush()
+                trainer.save(out)
+            yield line

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
-BLOCK_MATRICES = r"\.blocks\.\d+\.(\w*attn\.[qkvo]|ffn\.\d)\.weight$|\.views\.\d+\.attn\.[qkv]\.weight$"
+BLOCK_MATRICES = r"\.(block|blocks\.\d+)\.(\w*attn\.[qkvo]|ffn\.\d)\.weight$|\.view\.attn\.[qkv]\.weight$"
 NO_DECAY = r"(\.bias|modulation|angles|norm\w*\.weight|tau\.weight|table\.weight)$"
 
 

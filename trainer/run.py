@@ -1,22 +1,23 @@
-"""``joinery train``: shards in, a trained model out."""
+"""``joinery train``: shards and a plan in, a trained model out."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from pipeline.loader.plan import LoadPlan
 from pipeline.loader.reader import ShardSet
-from trainer.batch import Example
-from trainer.configs import TrainConfig
-from trainer.example import example_of
-from trainer.loop import CHECKPOINT, LOG, StepLog, Trainer, load, run
+from trainer import checkpoint
+from trainer.configs import TrainConfig, load_spec
+from trainer.example import example_of, shown_whole
+from trainer.journal import LOG, Journal
+from trainer.loop import StepLog, Trainer, run
 from trainer.model.wam import build, parameter_count
+from trainer.parallel import joined
+from trainer.steps import OneEvent, PlanSteps, Steps
 
 SPLIT = "train"
-KEPT_EXAMPLES = 512
-"""Examples kept in memory between passes; at `tiny` size about 20 MB."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class TrainReport:
     """0, or where a resumed run took up."""
     steps: int
     tokens: int
-    """Seen by this process."""
+    """Seen since then, by all ranks."""
     first: StepLog | None
     last: StepLog | None
     """None when a resumed run had nothing left to do."""
@@ -36,32 +37,44 @@ class TrainReport:
     log: Path
 
 
-class ShardEvents:
-    """The train split in the plan's order, over and over; or one event of it, for ever."""
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is carried out; none of it changes what is learnt."""
 
-    def __init__(self, shards: ShardSet, config: TrainConfig, only: int | None = None) -> None:
-        if not shards.n_samples(SPLIT):
-            raise ValueError(f"the shard set has no samples in the split {SPLIT!r}, found splits {list(shards.splits)}")
-        self._shards, self._config, self._only = shards, config, only
-        self._kept: OrderedDict[int, Example] = OrderedDict()
-
-    @property
-    def identity(self) -> str:
-        return f"{self._shards.shard_set_id}/{SPLIT}" + ("" if self._only is None else f"/{self._only}")
-
-    def __getitem__(self, draw: int) -> Example:
-        t = self._only if self._only is not None else draw % self._shards.n_samples(SPLIT)
-        if t not in self._kept:
-            sample = self._shards.read(SPLIT, t)
-            stats = self._shards.stats(sample.statistics_group) if sample.anchor_20() is not None else None
-            self._kept[t] = example_of(sample, stats, self._config)
-            if len(self._kept) > KEPT_EXAMPLES:
-                self._kept.popitem(last=False)
-        return self._kept[t]
+    resume: bool = False
+    tensorboard: bool = False
 
 
-def find_event(shards: ShardSet, event: str) -> int:
-    """The draw of an event given by id or by draw number. Raises ValueError when the train split has no such event."""
+def planned(  # noqa: PLR0917 - shards, plan and configuration, and where and how to read
+    shards: str,
+    plan: str,
+    config: TrainConfig,
+    ledger: Path,
+    workers: int = 0,
+    storage: dict[str, str] | None = None,
+) -> Steps:
+    """The steps of a plan. Raises ValueError when it counts tokens otherwise than the configuration."""
+    opened = LoadPlan.open(plan, storage)
+    own = load_spec(config)
+    for name in ("max_frames", "frames_per_latent", "tokens_per_latent", "max_views", "max_actions"):
+        found = getattr(opened.chapter(0).spec, name)
+        if found != getattr(own, name):
+            raise ValueError(
+                f"{plan}: compiled with load.{name} = {found}, configuration {config.name} wants {getattr(own, name)}; "
+                "compile it with `joinery train` itself (leave out --plan) or with that setting"
+            )
+    return PlanSteps(plan, shards, config, workers, ledger, storage)
+
+
+def one_event(shards: str, event: str, config: TrainConfig, steps: int, storage: dict[str, str] | None) -> Steps:
+    """One event of the train split, given by id or draw number. Raises ValueError when there is no such event."""
+    opened = ShardSet.open(shards, storage)
+    sample = opened.read(SPLIT, _find_event(opened, event))
+    stats = opened.stats(sample.statistics_group) if sample.anchor_20() is not None else None
+    return OneEvent(example_of(shown_whole(sample, config.data), stats, config), config.data.token_budget, steps)
+
+
+def _find_event(shards: ShardSet, event: str) -> int:
     n = shards.n_samples(SPLIT)
     if event.isdigit():
         if int(event) < n:
@@ -73,53 +86,70 @@ def find_event(shards: ShardSet, event: str) -> int:
     raise ValueError(f"--overfit {event}: no such event among the {n} of the split {SPLIT!r}")
 
 
+def taken_up(out: Path, *, resume: bool) -> Path | None:
+    """The checkpoint a run goes on from, None for a new run.
+
+    Raises FileExistsError when ``out`` holds a run and ``resume`` is not set, FileNotFoundError for the opposite.
+    """
+    last = checkpoint.newest(out)
+    if last is not None and not resume:
+        raise FileExistsError(f"{last}: a run is there already; pass --resume to continue it or choose another --out")
+    if resume and last is None:
+        raise FileNotFoundError(f"{out}: no checkpoint to resume; leave out --resume to start a run")
+    return last
+
+
 def train(
-    shards: str,
+    steps: Steps,
     config: TrainConfig,
     out: Path,
-    steps: int,
-    *,
-    overfit: str | None = None,
-    resume: bool = False,
-    storage: dict[str, str] | None = None,
+    options: RunOptions = RunOptions(),
     on_step: Callable[[StepLog], None] = lambda _line: None,
 ) -> TrainReport:
-    """Train on a published shard set (its folder, or the ``shards`` folder above it) and leave checkpoint and log.
+    """Train through all steps, leaving checkpoint and log in ``out``; every process of ``torchrun`` calls it.
 
-    ``overfit`` is an event id or a draw number of the train split: train on that event alone. ``resume`` continues
-    the checkpoint in ``out``. Raises FileExistsError when ``out`` holds a run and ``resume`` is not set,
-    FileNotFoundError for the opposite, ValueError when the checkpoint belongs to another run.
+    Raises FileExistsError when ``out`` holds a run and ``resume`` is not set, FileNotFoundError for the opposite,
+    ValueError when the checkpoint belongs to another run.
     """
     torch.set_num_threads(config.threads)
-    checkpoint = out / CHECKPOINT
-    if checkpoint.exists() and not resume:
-        raise FileExistsError(
-            f"{checkpoint}: a run is there already; pass --resume to continue it or choose another --out"
-        )
-    if resume and not checkpoint.exists():
-        raise FileNotFoundError(f"{checkpoint}: nothing to resume; leave out --resume to start a run")
-    opened = ShardSet.open(shards, storage)
-    events = ShardEvents(opened, config, None if overfit is None else find_event(opened, overfit))
+    last = taken_up(out, resume=options.resume)
     out.mkdir(parents=True, exist_ok=True)
-    model = build(config.model, config.seed)
-    trainer = Trainer(config, model, events, steps)
-    if resume:
-        trainer.restore(load(checkpoint), checkpoint)
-    first_step = trainer.step
-    lines: list[StepLog] = []
-
-    def keep(line: StepLog) -> None:
-        lines.append(line)
-        on_step(line)
-
-    run(trainer, out, keep)
+    with joined(config.device) as ranks:
+        model = build(config.model, config.seed)
+        n_parameters = parameter_count(model)
+        trainer = Trainer(config, model, steps, ranks)
+        if last is not None:
+            trainer.restore(last)
+        first_step, seen = trainer.step, _Seen()
+        journal = Journal(out, writes=ranks.is_first, tensorboard=options.tensorboard)
+        try:
+            for line in run(trainer, out, journal):
+                seen.take(line)
+                if ranks.is_first:
+                    on_step(line)
+        finally:
+            journal.close()
     return TrainReport(
-        parameters=parameter_count(model),
+        parameters=n_parameters,
         first_step=first_step,
-        steps=steps,
-        tokens=sum(line.tokens for line in lines),
-        first=lines[0] if lines else None,
-        last=lines[-1] if lines else None,
-        checkpoint=checkpoint,
+        steps=steps.n_steps,
+        tokens=seen.tokens,
+        first=seen.first,
+        last=seen.last,
+        checkpoint=checkpoint.folder_of(out, steps.n_steps),
         log=out / LOG,
     )
+
+
+class _Seen:
+    """First and last line, and tokens in all."""
+
+    def __init__(self) -> None:
+        self.first: StepLog | None = None
+        self.last: StepLog | None = None
+        self.tokens = 0
+
+    def take(self, line: StepLog) -> None:
+        self.first = self.first or line
+        self.last = line
+        self.tokens += line.tokens

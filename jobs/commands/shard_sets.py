@@ -9,7 +9,6 @@ import typer
 
 from jobs import show
 from jobs.commands.terminal import OUT, AsJson, Override, load, shards_of, teaching_errors
-from pipeline.errors import JoineryError
 from pipeline.exporters.target import STRIDE, Language, Target
 
 commands = typer.Typer()
@@ -97,26 +96,24 @@ def audit(
 @commands.command()
 def train(  # noqa: PLR0917 - typer reads options from parameters
     shards: Annotated[str, typer.Argument(metavar="RECIPE|SHARDS", help="A recipe, or the folder of a shard set.")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoint and log.")],
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 200,
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, log and, without --plan, the load plan.")],
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all, where no plan says.")] = 200,
     config: Annotated[str, typer.Option(help="Name of a configuration in trainer/configs.py.")] = "tiny",
+    plan: Annotated[str | None, typer.Option(help="A load plan to read; default: compile one into --out.")] = None,
     overfit: Annotated[str | None, typer.Option(help="Train on one event alone: its id or draw number.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read and decode.")] = 0,
     resume: Annotated[bool, typer.Option(help="Continue the checkpoint in --out.")] = False,
+    tensorboard: Annotated[bool, typer.Option(help="Also write TensorBoard events.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the reference WALL-WM on published shards."""
-    from trainer.configs import CONFIGS
-    from trainer.run import train as fit
+    from jobs.train import TrainRequest, train_on
+    from trainer.run import RunOptions
 
     with teaching_errors():
-        if config not in CONFIGS:
-            raise JoineryError(f"--config {config}: no such configuration; there are {', '.join(sorted(CONFIGS))}")
         folder, storage = shards_of(shards)
-        lines = show.TrainingLines(OUT, steps, as_json)
-        try:
-            report = fit(
-                folder, CONFIGS[config](), out, steps, overfit=overfit, resume=resume, storage=storage, on_step=lines
-            )
-        except (FileExistsError, FileNotFoundError, ValueError) as error:
-            raise JoineryError(str(error)) from error
+        request = TrainRequest(folder, out, config, steps, plan=plan, overfit=overfit, workers=workers, storage=storage)
+        report = train_on(
+            request, RunOptions(resume, tensorboard), lambda n_steps: show.TrainingLines(OUT, n_steps, as_json)
+        )
         show.trained(OUT, report, as_json)

@@ -144,9 +144,17 @@ class ShardSet:
 
     def stats(self, embodiment: str) -> ActionStats:
         """Normalisation of one embodiment. Raises KeyError naming the embodiments there are."""
+        return stats_from_json(embodiment, self._read_stats())
+
+    def all_stats(self) -> dict[str, ActionStats]:
+        """Normalisation of every embodiment that has actions."""
+        stats = self._read_stats()
+        return {name: stats_from_json(name, stats) for name in stats["embodiments"]}
+
+    def _read_stats(self) -> dict[str, Any]:
         if self._stats is None:
             self._stats = json.loads(self._blobs.read(STATS))
-        return stats_from_json(embodiment, self._stats)
+        return self._stats
 
     def _tar(self, shard: str) -> pa.NativeFile:
         tar = self._tars.get(shard)

@@ -1,7 +1,8 @@
 """Events for the trainer's tests: small moving pictures with trajectories, as examples and as samples of a shard."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import av
@@ -17,11 +18,14 @@ from schemas.time import Span
 from trainer import latents
 from trainer.batch import Batch, Example, pack
 from trainer.configs import ModelConfig, TrainConfig, tiny
-from trainer.flow import Noise, Noised, Sigmas, add_noise, draw_noise
+from trainer.flow import Noise, Noised, Schedule, Sigmas, add_noise, draw_noise
+from trainer.losses import LossConfig, action_sum, counts, video_sum
 from trainer.model.language import words_of
 from trainer.model.wam import Velocities, WallWM, build
+from trainer.steps import StepPack, TrainStep
 
 FPS = 10
+SYMMETRIC = Schedule(Sigmas("logit_normal"), None)
 KNOWN = [0, 1, 2, 9]
 """Left arm's position and opening."""
 
@@ -121,18 +125,36 @@ def stats_of(event: EventSample) -> ActionStats:
     )  # fmt: skip
 
 
-class Repeated:
-    """The same events over and over, by draw number."""
+class MadeSteps:
+    """The same events over and over, ``per_pack`` of them in each of ``packs`` packs a step."""
 
-    def __init__(self, *examples: Example) -> None:
-        self._examples = examples
+    def __init__(self, *examples: Example, n_steps: int = 8, per_pack: int = 2, packs: int = 2) -> None:
+        self._examples, self.n_steps, self._per_pack, self._packs = examples, n_steps, per_pack, packs
 
     @property
     def identity(self) -> str:
         return "+".join(each.event_id for each in self._examples)
 
-    def __getitem__(self, draw: int) -> Example:
-        return self._examples[draw % len(self._examples)]
+    @contextmanager
+    def read(self, start: int, rank: int, world: int) -> Iterator[Iterator[TrainStep]]:
+        """Pack p of a step goes to rank p mod world."""
+        yield (
+            TrainStep(step, tuple(self.pack(step * self._packs + p) for p in range(rank, self._packs, world)))
+            for step in range(start, self.n_steps)
+        )
+
+    def pack(self, number: int) -> StepPack:
+        draws = tuple(range(number * self._per_pack, (number + 1) * self._per_pack))
+        return StepPack(draws, tuple(self._examples[draw % len(self._examples)] for draw in draws))
+
+
+def losses(predicted: Velocities, batch: Batch, noise: Noise, seen: Noised) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean video and action loss of a pack."""
+    config = LossConfig()
+    assert predicted.action_SA is not None
+    whole = counts(batch, config.reduce)
+    video = video_sum(predicted.video_TP, batch, noise, config) / max(whole.video, 1)
+    return video, action_sum(predicted.action_SA, batch, seen, noise, config) / max(whole.action, 1)
 
 
 def small() -> TrainConfig:
@@ -149,7 +171,7 @@ def lively(config: ModelConfig, *, seed: int = 0, views: bool = True) -> WallWM:
     model = build(config, seed)
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
-        at_zero = ".attn.o." in name and not views
+        at_zero = ".view.attn.o." in name and not views
         if not at_zero:
             nn.init.normal_(
                 parameter, std=0.3 if parameter.ndim < 2 else parameter.shape[-1] ** -0.5, generator=generator
@@ -160,7 +182,7 @@ def lively(config: ModelConfig, *, seed: int = 0, views: bool = True) -> WallWM:
 def noised(examples: Sequence[Example], draws: Sequence[int]) -> tuple[Batch, Noise, Noised]:
     """A pack of these examples, its noise, and both together."""
     batch = pack(examples)
-    noise = draw_noise(examples, draws, 0, Sigmas("logit_normal"), None)
+    noise = draw_noise(examples, draws, 0, SYMMETRIC)
     return batch, noise, add_noise(batch, noise)
 
 

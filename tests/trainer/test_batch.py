@@ -61,7 +61,7 @@ def test_single_view_events_have_no_view_tokens() -> None:
 def test_an_event_without_actions_has_its_state_token_and_no_loss() -> None:
     action = pack([example(actions=0), example(actions=3)]).action
     assert action.within.queries == (1, 4)
-    assert action.state_E.tolist() == [0, 1]
+    assert action.state_D.tolist() == [0, 1]
     assert not action.mask_SA[:2].any()
     assert action.mask_SA[2:].sum().item() == 3 * 4
 
@@ -76,6 +76,17 @@ def test_invalid_rows_and_missing_dimensions_are_not_in_the_loss() -> None:
 
 def test_the_state_has_time_index_zero_and_actions_their_own() -> None:
     assert pack([example(actions=4)]).action.tau_S.tolist() == [0, 1, 1, 2, 2]
+
+
+def test_action_draws_of_an_event_stand_together_and_read_its_one_video() -> None:
+    batch = pack([example(actions=3), example(actions=0, seed=1)], 2)
+    action = batch.action
+    assert action.within.queries == (4, 4, 1, 1)
+    assert action.to_video.queries == (8, 2)
+    assert action.to_video.keys == batch.video.within.queries
+    assert action.event_S.tolist() == [0] * 8 + [1] * 2
+    assert action.row_S.tolist() == [0, 1, 1, 1, 2, 3, 3, 3, 4, 6]
+    assert action.state_D.tolist() == [0, 4, 8, 9]
 
 
 def test_an_empty_pack_is_refused() -> None:

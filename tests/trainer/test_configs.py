@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-import pytest
-
-from trainer.configs import CONFIGS, config_named, single_view, tiny
+from schemas.recipe_load import LoadSpec
+from trainer.configs import CONFIGS, load_spec, single_view, tiny
 from trainer.model.wam import build, parameter_count
 
 
@@ -13,9 +12,7 @@ def test_tiny_is_about_half_a_million_parameters() -> None:
 
 
 def test_configs_are_found_by_name() -> None:
-    assert [config_named(name).name for name in CONFIGS] == list(CONFIGS)
-    with pytest.raises(ValueError, match="no configuration 'huge'; there are \\['tiny'"):
-        config_named("huge")
+    assert [made().name for made in CONFIGS.values()] == list(CONFIGS)
 
 
 def test_the_digest_follows_the_values() -> None:
@@ -23,6 +20,11 @@ def test_the_digest_follows_the_values() -> None:
     assert replace(tiny(), seed=1).digest != tiny().digest
 
 
+def test_a_load_section_made_for_a_configuration_counts_tokens_as_it_does() -> None:
+    spec = load_spec(tiny(), event_share=1.0, suffix_share=0.0)
+    assert spec == LoadSpec(event_share=1.0, suffix_share=0.0, pack_window=16, packs_per_step=1)
+
+
 def test_a_single_view_model_has_no_cross_view_branch() -> None:
     names = [name for name, _ in build(single_view(tiny().model), 0).named_parameters()]
-    assert not any("views" in name or "camera_rope" in name for name in names)
+    assert not any(".view." in name or "camera_rope" in name for name in names)

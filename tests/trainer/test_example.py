@@ -8,11 +8,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.loader.sample import EventSample
+from pipeline.loader.stats import ActionStats
 from tests.trainer.events import KNOWN, sample, stats_of
-from trainer.configs import tiny
-from trainer.example import example_of, fitted, time_indices
+from trainer.batch import Example
+from trainer.configs import TrainConfig, tiny
+from trainer.example import example_of, fitted, shown_whole, time_indices
 
 CONFIG = tiny()
+
+
+def made(event: EventSample, stats: ActionStats | None = None, config: TrainConfig = CONFIG) -> Example:
+    return example_of(shown_whole(event, config.data), stats, config)
 
 
 @given(st.integers(1, 12), st.integers(1, 8))
@@ -29,7 +36,7 @@ def test_actions_outside_the_frames_go_to_the_nearest_latent() -> None:
 
 def test_an_event_becomes_normalised_tokens_of_two_views() -> None:
     event = sample()
-    found = example_of(event, stats_of(event), CONFIG)
+    found = made(event, stats_of(event))
     assert found.latents_VFCHW.shape == (2, 7, 4, 4, 4)
     assert found.picture_VHW.all()
     assert torch.nonzero(found.action_known_A)[:, 0].tolist() == KNOWN
@@ -41,7 +48,7 @@ def test_an_event_becomes_normalised_tokens_of_two_views() -> None:
 
 def test_all_actions_that_fit_are_kept_with_zero_mean_and_unit_variance() -> None:
     event = sample(n_frames=13, hz=10)
-    actions = example_of(event, stats_of(event), CONFIG).actions_KA[:, [0, 1, 9]]
+    actions = made(event, stats_of(event)).actions_KA[:, [0, 1, 9]]
     assert len(actions) == 13
     torch.testing.assert_close(actions.mean(0), torch.zeros(3), rtol=0, atol=1e-4)
     torch.testing.assert_close(actions.std(0, correction=0), torch.ones(3), rtol=0, atol=1e-4)
@@ -53,25 +60,25 @@ def test_where_the_episode_lay_in_time_and_space_does_not_matter_to_actions() ->
     assert there.action_T20 is not None
     for values in (there.state_T20, there.action_T20):
         values[:, :3] += 0.5
-    a, b = (example_of(event, stats_of(here), CONFIG) for event in (here, there))
+    a, b = (made(event, stats_of(here)) for event in (here, there))
     torch.testing.assert_close(a.actions_KA, b.actions_KA, rtol=0, atol=1e-4)
     assert torch.equal(a.tau_K, b.tau_K)
     assert not torch.equal(a.state_A, b.state_A), "the state is absolute"
 
 
 def test_an_event_without_actions_needs_no_statistics() -> None:
-    found = example_of(sample(actions=False), None, CONFIG)
+    found = made(sample(actions=False))
     assert found.actions_KA.shape == (0, 20)
     assert not found.state_known_A.any()
 
 
 def test_actions_without_statistics_are_refused() -> None:
     with pytest.raises(ValueError, match="ev-a: the event has actions but no statistics"):
-        example_of(sample(), None, CONFIG)
+        made(sample())
 
 
 def test_a_wide_picture_leaves_border_cells() -> None:
-    found = example_of(sample(actions=False, height=32), None, CONFIG)
+    found = made(sample(actions=False, height=32))
     assert found.picture_VHW[0].sum(dim=1).tolist() == [4, 4, 0, 0]
     assert (found.latents_VFCHW[0, :, 0, 2:] == -2.0).all(), "black"
 
@@ -85,7 +92,7 @@ def test_pictures_are_fitted_in_whole_cells() -> None:
 def test_views_on_another_clock_show_what_was_on_screen() -> None:
     event = sample(actions=False)
     late = {**event.view_times_ns, "wrist": event.view_times_ns["front"] + 3 * 10**8}
-    found = example_of(replace(event, view_times_ns=late), None, CONFIG)
+    found = made(replace(event, view_times_ns=late))
     front, wrist = found.latents_VFCHW
     assert torch.equal(front[0], wrist[0]), "before its first frame a camera shows its first frame"
     assert not torch.equal(front[1], wrist[1])
@@ -93,4 +100,4 @@ def test_views_on_another_clock_show_what_was_on_screen() -> None:
 
 def test_views_beyond_the_limit_are_left_out() -> None:
     one = replace(CONFIG, data=replace(CONFIG.data, max_views=1))
-    assert len(example_of(sample(actions=False), None, one).latents_VFCHW) == 1
+    assert len(made(sample(actions=False), config=one).latents_VFCHW) == 1

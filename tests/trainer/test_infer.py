@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.trainer.events import KNOWN, Repeated, example, lively, sample, small, stats_of
+from tests.trainer.events import KNOWN, example, lively, losses, sample, small, stats_of
 from trainer.batch import Example, pack
-from trainer.configs import config_named
-from trainer.flow import Sigmas, action_loss, add_noise, draw_noise, video_loss
+from trainer.configs import tiny_muon
+from trainer.flow import Schedule, Sigmas, add_noise, draw_noise
 from trainer.infer import imagine
 from trainer.loop import Trainer
 from trainer.model.wam import WallWM, build
+from trainer.parallel import Ranks
+from trainer.steps import OneEvent
 
 STEPS = 200
 LIMIT = 0.02
@@ -22,12 +24,14 @@ FRESH_DRAW = 10**9
 @pytest.fixture(scope="module")
 def overfitted() -> tuple[WallWM, Example]:
     """A `tiny` model after 200 steps on one event of 9 frames and 8 actions, 18 noise draws a step."""
-    config = config_named("tiny-muon")
+    config = tiny_muon()
     config = replace(config, data=replace(config.data, token_budget=384))
     model, event = build(config.model, config.seed), example()
-    trainer = Trainer(config, model, Repeated(event), STEPS)
-    for _ in range(STEPS):
-        trainer.advance()
+    steps = OneEvent(event, config.data.token_budget, STEPS)
+    trainer = Trainer(config, model, steps, Ranks(0, 1, torch.device("cpu")))
+    with steps.read(0, 0, 1) as read:
+        for step in read:
+            trainer.advance(step)
     return model, event
 
 
@@ -37,12 +41,13 @@ def test_one_event_is_learnt_at_every_noise_level(overfitted: tuple[WallWM, Exam
     model, event = overfitted
     copies = [event] * 32
     batch = pack(copies)
-    noise = draw_noise(copies, range(FRESH_DRAW, FRESH_DRAW + 32), 0, Sigmas("uniform"), None)
+    noise = draw_noise(copies, range(FRESH_DRAW, FRESH_DRAW + 32), 0, Schedule(Sigmas("uniform"), None))
     level = torch.full((32,), sigma)
-    noise = replace(noise, video_sigma_E=level, action_sigma_E=level)
-    out = model(batch, add_noise(batch, noise))
-    assert video_loss(out.video_TP, batch, noise).item() < LIMIT
-    assert action_loss(out.action_SA, batch, noise).item() < LIMIT
+    noise = replace(noise, video_sigma_E=level, action_sigma_D=level)
+    seen = add_noise(batch, noise)
+    video, action = losses(model(batch, seen), batch, noise, seen)
+    assert video.item() < LIMIT
+    assert action.item() < LIMIT
 
 
 def test_the_imagined_event_ends_where_the_real_one_did(overfitted: tuple[WallWM, Example]) -> None:

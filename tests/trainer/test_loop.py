@@ -1,41 +1,54 @@
-"""The loop: packs in plan order, and a resumed run is the uninterrupted run, bit for bit (T12)."""
+"""The loop: a resumed run is the uninterrupted run, bit for bit (T12), and packs add up to their step."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.trainer.events import Repeated, example, small
+from tests.trainer.events import MadeSteps, example, lively, small
+from trainer import checkpoint
 from trainer.configs import TrainConfig
-from trainer.loop import CHECKPOINT, LOG, StepLog, Trainer, load, run, save
+from trainer.journal import LOG, Journal
+from trainer.loop import StepLog, Trainer, run
 from trainer.model.language import NO_CAPTION
 from trainer.model.wam import build
 from trainer.optim import muon_rules
+from trainer.parallel import Ranks
+from trainer.steps import TrainStep
 
 STEPS = 8
+ALONE = Ranks(0, 1, torch.device("cpu"))
 
 
 class KilledError(Exception):
     """Stands for a kill in the middle of a run."""
 
 
-def events() -> Repeated:
-    return Repeated(example(), example(frames=5, views=2, seed=1), example(actions=0, frames=13, seed=2))
+def steps(n_steps: int = STEPS, **made: int) -> MadeSteps:
+    events = example(), example(frames=5, views=2, seed=1), example(actions=0, frames=13, seed=2)
+    return MadeSteps(*events, n_steps=n_steps, **made)
 
 
-def trainer(config: TrainConfig, steps: int = STEPS) -> Trainer:
-    return Trainer(config, build(config.model, config.seed), events(), steps)
+def trainer(config: TrainConfig, n_steps: int = STEPS) -> Trainer:
+    return Trainer(config, build(config.model, config.seed), steps(n_steps), ALONE)
 
 
-def kill_at(step: int) -> Callable[[StepLog], None]:
-    def on_step(line: StepLog) -> None:
-        if line.step == step:
-            raise KilledError
-
-    return on_step
+def trained(own: Trainer, out: Path, killed_at: int | None = None) -> list[StepLog]:
+    """Train to the end, or to a kill."""
+    out.mkdir(exist_ok=True)
+    journal, lines = Journal(out, writes=True), []
+    try:
+        for line in run(own, out, journal):
+            lines.append(line)
+            if line.step == killed_at:
+                raise KilledError
+    except KilledError:
+        pass
+    finally:
+        journal.close()
+    return lines
 
 
 @pytest.mark.parametrize("rules", ["adamw", "muon"])
@@ -43,70 +56,54 @@ def kill_at(step: int) -> Callable[[StepLog], None]:
 def test_a_killed_and_resumed_run_writes_the_same_log_and_model_bitwise(
     tmp_path: Path, killed_at: int, rules: str
 ) -> None:
-    config = replace(small(), data=replace(small().data, drop_captions=True))
+    config = replace(small(), data=replace(small().data, drop_captions=True), average=0.99)
     config = config if rules == "adamw" else replace(config, rules=muon_rules(1e-2, 0.01))
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    whole.mkdir()
-    parts.mkdir()
-    run(trainer(config), whole, lambda _line: None)
-    with pytest.raises(KilledError):
-        run(trainer(config), parts, kill_at(killed_at))
+    whole, parts = trainer(config), trainer(config)
+    trained(whole, tmp_path / "whole")
+    trained(parts, tmp_path / "parts", killed_at)
     resumed = trainer(config)
-    resumed.restore(load(parts / CHECKPOINT), parts / CHECKPOINT)
+    found = checkpoint.newest(tmp_path / "parts")
+    assert found is not None
+    resumed.restore(found)
     assert resumed.step == killed_at // 3 * 3
-    run(resumed, parts, lambda _line: None)
-    assert (whole / LOG).read_bytes() == (parts / LOG).read_bytes()
-    first, second = load(whole / CHECKPOINT), load(parts / CHECKPOINT)
-    assert all(torch.equal(first["model"][name], second["model"][name]) for name in first["model"])
+    trained(resumed, tmp_path / "parts")
+    assert (tmp_path / "whole" / LOG).read_bytes() == (tmp_path / "parts" / LOG).read_bytes()
+    pairs = zip(whole.model.parameters(), resumed.model.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert whole.average is not None
+    assert resumed.average is not None
+    assert all(torch.equal(value, resumed.average.values[name]) for name, value in whole.average.values.items())
 
 
 def test_every_step_is_a_line_of_the_log(tmp_path: Path) -> None:
-    seen: list[StepLog] = []
-    run(trainer(small()), tmp_path, seen.append)
+    seen = trained(trainer(small()), tmp_path)
     lines = [StepLog(**json.loads(line)) for line in (tmp_path / LOG).read_text().splitlines()]
     assert lines == seen
     assert [line.step for line in lines] == list(range(1, STEPS + 1))
 
 
-def test_packs_fill_the_budget_with_draws_in_nearly_the_plans_order(tmp_path: Path) -> None:
-    own, config = trainer(small()), small().data
-    lines = [own.advance() for _ in range(STEPS)]
-    drawn = [draw for line in lines for draw in line.draws]
-    assert len(set(drawn)) == len(drawn)
-    assert max(abs(draw - place) for place, draw in enumerate(drawn)) <= config.pack_window
-    assert [line.draws[0] for line in lines] == sorted(line.draws[0] for line in lines), "anchored on the oldest"
-    for line in lines:
-        assert line.tokens == sum(events()[draw].n_tokens for draw in line.draws) <= config.token_budget
+def test_a_step_of_two_packs_is_the_step_of_their_events_in_one() -> None:
+    apart, together = steps(per_pack=2, packs=2), steps(per_pack=4, packs=1)
+    config = replace(small(), rules=replace_rate(small(), 1e-3))
+    first, second = (Trainer(config, build(config.model, 0), each, ALONE) for each in (apart, together))
+    one = first.advance(TrainStep(0, (apart.pack(0), apart.pack(1))))
+    other = second.advance(TrainStep(0, (together.pack(0),)))
+    assert (one.packs, other.packs) == (2, 1)
+    assert (one.events, one.tokens) == (other.events, other.tokens)
+    assert one.loss == pytest.approx(other.loss, abs=1e-6)
+    assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-5)
 
 
-def test_an_event_longer_than_the_budget_is_refused() -> None:
-    config = replace(small(), data=replace(small().data, token_budget=10))
-    with pytest.raises(ValueError, match="draw 0: 21 tokens, expected 1 … 10; raise the budget"):
-        trainer(config).advance()
+def replace_rate(config: TrainConfig, lr: float) -> tuple[object, ...]:
+    return tuple(replace(rule, lr=lr) for rule in config.rules)
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
-    save(trainer(small()), tmp_path / CHECKPOINT)
-    state = load(tmp_path / CHECKPOINT)
-    with pytest.raises(ValueError, match="its steps is 8, this run's is 9"):
-        trainer(small(), steps=9).restore(state, tmp_path / CHECKPOINT)
+    folder = trainer(small()).save(tmp_path)
+    with pytest.raises(ValueError, match="its n_steps is 8, this run's is 9"):
+        trainer(small(), n_steps=9).restore(folder)
     with pytest.raises(ValueError, match="its config is"):
-        trainer(replace(small(), seed=3)).restore(state, tmp_path / CHECKPOINT)
-
-
-def test_a_failed_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = trainer(small())
-    save(own, tmp_path / CHECKPOINT)
-    before = (tmp_path / CHECKPOINT).read_bytes()
-
-    def die(_state: object, path: Path) -> None:
-        path.write_bytes(b"half")
-        raise KilledError
-
-    monkeypatch.setattr(torch, "save", die)
-    with pytest.raises(KilledError):
-        save(own, tmp_path / CHECKPOINT)
-    assert (tmp_path / CHECKPOINT).read_bytes() == before
+        trainer(replace(small(), seed=3)).restore(folder)
 
 
 def test_captions_are_dropped_as_often_as_the_length_says() -> None:
@@ -119,3 +116,20 @@ def test_captions_are_dropped_as_often_as_the_length_says() -> None:
     }
     assert kept["short"] == pytest.approx(0.9, abs=0.04)
     assert kept["long"] == pytest.approx(0.1, abs=0.04)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_running_layers_again_in_the_backward_pass_changes_nothing(recompute: bool) -> None:
+    own = replace(small(), recompute=recompute)
+    made = Trainer(own, build(own.model, 0), steps(), ALONE)
+    line = made.advance(TrainStep(0, (steps().pack(0),)))
+    plain = Trainer(small(), build(small().model, 0), steps(), ALONE).advance(TrainStep(0, (steps().pack(0),)))
+    assert line == plain
+
+
+def test_half_precision_stays_close_to_single() -> None:
+    own = replace(small(), dtype="bfloat16")
+    first = TrainStep(0, (steps().pack(0),))
+    half, single = (Trainer(each, lively(each.model), steps(), ALONE).advance(first) for each in (own, small()))
+    assert half.loss == pytest.approx(single.loss, rel=0.05)
+    assert half.loss != single.loss

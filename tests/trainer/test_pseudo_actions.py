@@ -7,16 +7,17 @@ import torch
 
 from tests.trainer.events import sample, stats_of
 from trainer.configs import tiny
-from trainer.example import example_of
+from trainer.example import example_of, shown_whole
 
 LEARNS = dataclasses.replace(tiny(), data=dataclasses.replace(tiny().data, pseudo_actions=True))
 
 
 def test_events_with_pseudo_actions_are_video_by_default() -> None:
     seen = dataclasses.replace(sample(), action_kind="pseudo")
-    assert len(example_of(seen, stats_of(seen), tiny()).actions_KA) == 0
-    assert len(example_of(seen, stats_of(seen), LEARNS).actions_KA) > 0
-    assert len(example_of(sample(), stats_of(seen), tiny()).actions_KA) > 0
+    shown = shown_whole(seen, tiny().data)
+    assert len(example_of(shown, stats_of(seen), tiny()).actions_KA) == 0
+    assert len(example_of(shown, stats_of(seen), LEARNS).actions_KA) > 0
+    assert len(example_of(shown_whole(sample(), tiny().data), stats_of(seen), tiny()).actions_KA) > 0
 
 
 def test_a_sample_knows_whose_statistics_it_needs() -> None:
@@ -33,8 +34,7 @@ def test_rows_without_a_number_reach_the_model_as_nothing() -> None:
     holes = seen.action_T20.copy()
     holes[5, :3] = np.nan
     unseen = dataclasses.replace(seen, action_T20=holes, action_valid_T=np.arange(len(holes)) != 5)
-    example = example_of(
-        unseen, stats, dataclasses.replace(tiny(), data=dataclasses.replace(tiny().data, max_actions=999))
-    )
+    config = dataclasses.replace(tiny(), data=dataclasses.replace(tiny().data, max_actions=999))
+    example = example_of(shown_whole(unseen, config.data), stats, config)
     assert torch.isfinite(example.actions_KA).all()
     assert not bool(example.valid_K[5])

@@ -1,82 +1,120 @@
 """``joinery train`` on a published shard set: start, resume, overfit, and the mistakes people make."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jobs.train import TrainRequest, steps_of, train_on
 from pipeline.blobs import Blobs
-from pipeline.errors import StoreError
-from pipeline.loader.reader import ShardSet
+from pipeline.errors import JoineryError, StoreError
+from pipeline.loader.plan_loader import PlanLoader
 from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
 from tests.trainer.events import small
+from trainer.configs import CONFIGS, load_spec, tiny
 from trainer.loop import StepLog
-from trainer.run import ShardEvents, find_event, train
+from trainer.run import RunOptions, TrainReport, one_event, planned, train
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A small shard set, cut from film and published as any other; nobody may change it."""
     films, blobs = corpus(tmp_path_factory.mktemp("films")), Blobs(str(tmp_path_factory.mktemp("workspace")))
     (published,) = publish_set(films, blobs, write_shards(films, blobs))
-    return Path(blobs.url) / published.path
+    return f"{blobs.url}/{published.path}"
 
 
-def test_training_reads_shards_and_leaves_checkpoint_and_log(folder: Path, tmp_path: Path) -> None:
+def request(folder: str, out: Path, **changes: object) -> TrainRequest:
+    return replace(TrainRequest(folder, out, "tiny", 3), **changes)  # type: ignore[arg-type]
+
+
+def trained(asked: TrainRequest, *, resume: bool = False) -> tuple[TrainReport, list[StepLog]]:
     seen: list[StepLog] = []
-    report = train(str(folder), small(), tmp_path / "out", 3, on_step=seen.append)
+    return train_on(asked, RunOptions(resume), lambda _n_steps: seen.append), seen
+
+
+def test_training_reads_a_plan_and_leaves_checkpoint_log_and_ledger(folder: str, tmp_path: Path) -> None:
+    asked = request(folder, tmp_path / "out")
+    report, seen = trained(asked)
     assert [line.step for line in seen] == [1, 2, 3]
     assert (report.first, report.last) == (seen[0], seen[-1])
     assert report.tokens == sum(line.tokens for line in seen)
-    assert report.checkpoint.exists()
+    assert report.checkpoint.is_dir()
     assert len(report.log.read_text().splitlines()) == 3
+    assert any((tmp_path / "out" / "ledger").iterdir())
 
 
-def test_a_run_is_continued_only_when_asked_to(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    with pytest.raises(FileNotFoundError, match="nothing to resume"):
-        train(str(folder), small(), out, 2, resume=True)
-    train(str(folder), small(), out, 2)
-    with pytest.raises(FileExistsError, match="a run is there already; pass --resume"):
-        train(str(folder), small(), out, 2)
-    report = train(str(folder), small(), out, 2, resume=True)
-    assert (report.first_step, report.first) == (2, None)
+def test_examples_have_the_tokens_their_plan_has_counted(folder: str, tmp_path: Path) -> None:
+    asked = request(folder, tmp_path / "out", n_steps=6)
+    steps = steps_of(asked, tiny())
+    with PlanLoader(str(tmp_path / "out" / "plan"), folder) as loader:
+        counted = [window.n_tokens for step in loader for pack in step.packs for window in pack.windows]
+    with steps.read(0, 0, 1) as read:
+        found = [example.n_tokens for step in read for pack in step.packs for example in pack.examples]
+    assert len(found) == len(counted) > 6
+    assert all(own <= planned for own, planned in zip(found, counted, strict=True))
+    assert sum(found) > 0.9 * sum(counted), "parts of events are counted with both ends rounded outwards"
 
 
-def test_events_come_in_the_plans_order_over_and_over(folder: Path) -> None:
-    shards = ShardSet.open(str(folder))
-    events, n = ShardEvents(shards, small()), shards.n_samples("train")
-    ids = [events[draw].event_id for draw in range(n)]
-    assert ids == [sample.event_id for _, sample in shards.iterate("train")]
-    assert events[n + 1].event_id == ids[1]
-
-
-def test_events_with_and_without_actions_are_both_read(folder: Path) -> None:
-    shards = ShardSet.open(str(folder))
-    events = ShardEvents(shards, small())
-    examples = [events[draw] for draw in range(shards.n_samples("train"))]
+def test_events_with_and_without_actions_are_both_read(folder: str, tmp_path: Path) -> None:
+    with steps_of(request(folder, tmp_path, n_steps=12), tiny()).read(0, 0, 1) as read:
+        examples = [example for step in read for pack in step.packs for example in pack.examples]
     with_actions = [each for each in examples if len(each.actions_KA)]
     assert 0 < len(with_actions) < len(examples)
     for each in with_actions:
-        rows = each.actions_KA[:, each.action_known_A]
-        assert rows.abs().max() < 6, "normalised"
+        assert each.actions_KA[:, each.action_known_A].abs().max() < 12, "normalised"
     assert {len(each.latents_VFCHW) for each in examples} <= {1, 2}
 
 
-def test_overfitting_sees_one_event_only(folder: Path) -> None:
-    shards = ShardSet.open(str(folder))
-    wanted = shards.read("train", 2).event_id
-    assert shards.read("train", find_event(shards, wanted)).event_id == wanted
-    events = ShardEvents(shards, small(), find_event(shards, "2"))
-    assert {events[draw].event_id for draw in range(5)} == {wanted}
-    assert events.identity != ShardEvents(shards, small()).identity
+def test_a_run_is_continued_only_when_asked_to(folder: str, tmp_path: Path) -> None:
+    asked = request(folder, tmp_path / "out", n_steps=2)
+    with pytest.raises(JoineryError, match="no checkpoint to resume"):
+        trained(replace(asked, out=tmp_path / "other"), resume=True)
+    trained(asked)
+    with pytest.raises(JoineryError, match="a run is there already; pass --resume"):
+        trained(asked)
+    report, _ = trained(asked, resume=True)
+    assert (report.first_step, report.first) == (2, None)
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again_with_its_plan(folder: str, tmp_path: Path) -> None:
+    asked = request(folder, tmp_path / "out", n_steps=2)
+    steps_of(asked, tiny())
+    assert trained(asked)[0].last is not None
+    steps_of(replace(asked, out=tmp_path / "other"), tiny())
+    with pytest.raises(JoineryError, match="a load plan is there already"):
+        trained(replace(asked, out=tmp_path / "other", n_steps=3))
+
+
+def test_a_plan_that_counts_otherwise_is_refused(folder: str, tmp_path: Path) -> None:
+    steps_of(request(folder, tmp_path), tiny())
+    other = replace(tiny(), data=replace(tiny().data, max_actions=8))
+    with pytest.raises(ValueError, match=r"load\.max_actions = 32, configuration tiny wants 8"):
+        planned(folder, str(tmp_path / "plan"), other, tmp_path / "ledger", workers=0, storage=None)
+    assert load_spec(other).max_actions == 8
+
+
+def test_overfitting_sees_one_event_only(folder: str, tmp_path: Path) -> None:
+    steps = one_event(folder, "2", small(), 2, None)
+    with steps.read(0, 0, 1) as read:
+        ids = {example.event_id for step in read for pack in step.packs for example in pack.examples}
+    assert len(ids) == 1
+    assert steps.identity == f"{ids.pop()} alone"
+    report = train(steps, small(), tmp_path / "out")
+    assert report.last is not None
 
 
 @pytest.mark.parametrize("event", ["999", "ev-unknown"])
-def test_an_unknown_event_is_refused(folder: Path, event: str) -> None:
-    with pytest.raises(ValueError, match=f"--overfit {event}: "):
-        find_event(ShardSet.open(str(folder)), event)
+def test_an_unknown_event_is_refused(folder: str, event: str, tmp_path: Path) -> None:
+    with pytest.raises(JoineryError, match=f"--overfit {event}: "):
+        trained(request(folder, tmp_path, overfit=event))
+
+
+def test_an_unknown_configuration_is_refused(folder: str, tmp_path: Path) -> None:
+    with pytest.raises(JoineryError, match=f"--config huge: no such configuration; there are {sorted(CONFIGS)[0]}"):
+        trained(request(folder, tmp_path, config="huge"))
 
 
 def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="expected the folder of a published shard set"):
-        train(str(tmp_path), small(), tmp_path / "out", 1)
+        trained(request(str(tmp_path), tmp_path / "out"))

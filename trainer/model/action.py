@@ -11,12 +11,15 @@ One-way coupling is what makes three promises exact: the video prior is untouche
 lossless, and one video pass can serve many action draws.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from trainer.attend import Segments
+from trainer.batch import Batch
 from trainer.model.wan import EPS, Attention, Head, Rotation, TimeEmbedding, modulations, normed, rotation_of
 
 
@@ -27,8 +30,8 @@ class ActionContext:
     time_R6D: Tensor
     row_S: Tensor
     rotation: Rotation
-    state_E: Tensor
-    """int64 [E]: where each event's state token stands."""
+    state_D: Tensor
+    """int64 [draws]: where each draw's state token stands."""
     tau_SD: Tensor
     """Looked-up time index of each state and action token."""
     tau_TD: Tensor
@@ -38,14 +41,20 @@ class ActionContext:
     to_video: Segments
 
 
+KeysValues: TypeAlias = tuple[Tensor, Tensor]
+"""Projected keys and values [T, D] of one layer's video states."""
+
+
 class PairedAttention(Attention):
     """Cross-attention with the time index on both sides."""
 
-    def read(self, x_SD: Tensor, video_TD: Tensor, context: ActionContext) -> Tensor:
-        """What state and action tokens [S, D] take from the video tower's hidden states [T, width of that tower]."""
-        q_SD = self.q(x_SD) + context.tau_SD
-        k_TD, v_TD = self.k(video_TD) + context.tau_TD, self.v(video_TD) + context.tau_TD
-        out: Tensor = self.o(self.mix(q_SD, k_TD, v_TD, context.to_video))
+    def project(self, video_TD: Tensor, tau_TD: Tensor) -> KeysValues:
+        """Keys and values of the video tower's hidden states [T, width of that tower]: the same for every draw."""
+        return self.k(video_TD) + tau_TD, self.v(video_TD) + tau_TD
+
+    def read(self, x_SD: Tensor, seen: KeysValues, context: ActionContext) -> Tensor:
+        """What state and action tokens [S, D] take from the video."""
+        out: Tensor = self.o(self.mix(self.q(x_SD) + context.tau_SD, *seen, context.to_video))
         return out
 
 
@@ -63,21 +72,24 @@ class ActionBlock(nn.Module):
         self.ffn = nn.Sequential(nn.Linear(width, ffn_width), nn.GELU("tanh"), nn.Linear(ffn_width, width))
         self.modulation = nn.Parameter(torch.randn(1, 6, width) / width**0.5)
 
-    def forward(self, x_SD: Tensor, video_TD: Tensor, context: ActionContext) -> Tensor:
+    def forward(self, x_SD: Tensor, seen: Tensor | KeysValues, context: ActionContext) -> tuple[Tensor, KeysValues]:
+        """The next x and the keys and values of the video; ``seen`` is the paired block's output [T, ·] or these."""
+        if isinstance(seen, Tensor):
+            seen = self.video_attn.project(self.norm_video(seen), context.tau_TD)
         tables = modulations(self.modulation, context.time_R6D, context.row_S)
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = tables
         h_SD = (normed(x_SD) * (1 + scale) + shift).type_as(x_SD)
         x_SD = x_SD + self.self_attn(h_SD, h_SD, context.within, context.rotation) * gate
         h_SD = self.norm_state(x_SD)
-        x_SD = x_SD + self.state_attn(h_SD, h_SD[context.state_E], context.to_state)
-        x_SD = x_SD + self.video_attn.read(self.norm_query(x_SD), self.norm_video(video_TD), context)
+        x_SD = x_SD + self.state_attn(h_SD, h_SD[context.state_D], context.to_state)
+        x_SD = x_SD + self.video_attn.read(self.norm_query(x_SD), seen, context)
         h_SD = (normed(x_SD) * (1 + ffn_scale) + ffn_shift).type_as(x_SD)
         thought_SD: Tensor = self.ffn(h_SD)
-        return x_SD + thought_SD * ffn_gate
+        return x_SD + thought_SD * ffn_gate, seen
 
 
 class ActionTower(nn.Module):
-    """Embedding, blocks and head; `trainer.model.wam` runs it beside the video tower."""
+    """Embedding, blocks and head."""
 
     def __init__(
         self,
@@ -99,17 +111,45 @@ class ActionTower(nn.Module):
         self.blocks = nn.ModuleList([ActionBlock(width, ffn_width, heads, video_width) for _ in range(depth)])
         self.head = Head(width, dims)
 
+    def forward(
+        self, batch: Batch, seen: Sequence[Tensor | KeysValues], action_SA: Tensor, sigma_R: Tensor
+    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
+        """Velocities of noised state and action tokens [S, A], and keys and values to pass as ``seen`` the next time.
+
+        ``seen`` holds one entry per block: what left the paired video block, or what an earlier call has returned.
+        """
+        context, time_RD = self._context(batch, sigma_R)
+        x_SD = self.embed(action_SA, batch.action.known_SA)
+        projected = []
+        for block, of_video in zip(self.blocks, seen, strict=True):
+            x_SD, pair = block(x_SD, of_video, context)
+            projected.append(pair)
+        return self.head(x_SD, time_RD, batch.action.row_S), tuple(projected)
+
+    def _context(self, batch: Batch, sigma_R: Tensor) -> tuple[ActionContext, Tensor]:
+        """What the blocks share, and the time embedding [R, D] for the head."""
+        action = batch.action
+        time_RD, time_R6D = self.time(sigma_R)
+        context = ActionContext(
+            time_R6D=time_R6D,
+            row_S=action.row_S,
+            rotation=rotation_of(action.place_S[:, None], (self.head_width,)),  # state first
+            state_D=action.state_D,
+            tau_SD=self._look_up(action.tau_S),
+            tau_TD=self._look_up(batch.video.position_T3[:, 0]),
+            within=action.within,
+            to_state=action.to_state,
+            to_video=action.to_video,
+        )
+        return context, time_RD
+
     def embed(self, tokens_SA: Tensor, known_SA: Tensor) -> Tensor:
         """State and noised actions through one MLP [S, D]; it sees which dimensions exist, so zero is not "unknown"."""
         known = known_SA.to(tokens_SA.dtype)
         out: Tensor = self.embedding(torch.cat([tokens_SA * known, known], dim=1))
         return out
 
-    def rotation(self, place_S: Tensor) -> Rotation:
-        """1-D RoPE over the place in the event; state first."""
-        return rotation_of(place_S[:, None], (self.head_width,))
-
-    def look_up(self, tau: Tensor) -> Tensor:
+    def _look_up(self, tau: Tensor) -> Tensor:
         """The time index's vectors; raises ValueError for an event with more latent frames than the table."""
         most = int(tau.max())
         if most >= self.tau.num_embeddings:

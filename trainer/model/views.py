@@ -58,6 +58,14 @@ class CameraRope(nn.Module):
         return Rotation(cos_UH, torch.cat([positions.sin_TH, angles_UH.sin()], dim=1))
 
 
+@dataclass(frozen=True, eq=False)
+class Across:
+    """What every cross-view layer of one forward pass shares."""
+
+    tokens: ViewTokens
+    rotation: Rotation
+
+
 class ViewBranch(nn.Module):
     """One cross-view layer, beside the Wan block it belongs to."""
 
@@ -74,10 +82,11 @@ class ViewBranch(nn.Module):
         with torch.no_grad():
             self.modulation.copy_(block.modulation[:, :3])
 
-    def forward(self, x_TD: Tensor, context: Context, tokens: ViewTokens, rotation: Rotation) -> Tensor:
+    def forward(self, x_TD: Tensor, context: Context, across: Across) -> Tensor:
         """x after the views of each instant have read each other; events with one view pass unchanged."""
+        tokens = across.tokens
         x_UD = x_TD[tokens.order_U]
         shift, scale, gate = modulations(self.modulation, context.time_R6D[:, :3], context.row_T[tokens.order_U])
         h_UD = (normed(x_UD) * (1 + scale) + shift).type_as(x_UD)
-        read_UD = self.attn(h_UD, h_UD, tokens.segments, rotation) * gate
+        read_UD = self.attn(h_UD, h_UD, tokens.segments, across.rotation) * gate
         return x_TD.index_add(0, tokens.order_U, read_UD)

@@ -1,22 +1,23 @@
 """The whole model: p(video, actions | first frame of every camera, state, caption).
 
 Two towers of equal depth. The video tower predicts the velocity of every latent patch; action block i reads what
-leaves video block i. Nothing flows back (`trainer.model.action`), so the loop below can run the two side by side.
+leaves video block i. Nothing flows back (`trainer.model.action`), so the video tower runs first, once, and its states
+serve every action draw and, in inference, every denoising step of the actions.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from trainer.batch import PATCH, Batch
 from trainer.configs import ModelConfig, VideoConfig
 from trainer.flow import Noised
-from trainer.model.action import ActionContext, ActionTower
+from trainer.model.action import ActionTower
 from trainer.model.language import WordTable
-from trainer.model.views import CameraRope, ViewBranch
-from trainer.model.wan import Context, Head, Rotation, TimeEmbedding, WanBlock, axis_widths, initialise, rotation_of
+from trainer.model.views import Across, CameraRope, ViewBranch
+from trainer.model.wan import Context, Head, TimeEmbedding, WanBlock, axis_widths, initialise, rotation_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,30 @@ class Velocities:
 
     video_TP: Tensor
     action_SA: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """One pass of the video tower: its prediction, and what left every block [T, D], which the action tower reads."""
+
+    video_TP: Tensor
+    states: tuple[Tensor, ...]
+
+
+class VideoLayer(nn.Module):
+    """A Wan block and, in some layers, the cross-view branch between its attention and the rest of it."""
+
+    def __init__(self, width: int, ffn_width: int, heads: int, *, across: bool) -> None:
+        super().__init__()
+        self.block = WanBlock(width, ffn_width, heads)
+        self.view = ViewBranch(width, heads) if across else None
+
+    def forward(self, x_TD: Tensor, context: Context, across: Across | None) -> Tensor:
+        """Within views, across views, caption, feed-forward."""
+        x_TD = self.block.attend_within(x_TD, context)
+        if self.view is not None and across is not None:
+            x_TD = self.view(x_TD, context, across)
+        return self.block.read_and_think(x_TD, context)
 
 
 class VideoTower(nn.Module):
@@ -38,43 +63,44 @@ class VideoTower(nn.Module):
         self.patch_embedding = nn.Linear(patch_numbers, width)
         self.text_embedding = nn.Sequential(nn.Linear(text_width, width), nn.GELU("tanh"), nn.Linear(width, width))
         self.time = TimeEmbedding(width, config.time_frequencies)
-        self.blocks = nn.ModuleList([WanBlock(width, config.ffn_width, config.heads) for _ in range(config.depth)])
+        every = config.cross_view_every
+        self.layers = nn.ModuleList(
+            VideoLayer(width, config.ffn_width, config.heads, across=bool(every) and index % every == 0)
+            for index in range(config.depth)
+        )
         self.head = Head(width, patch_numbers)
-        self.every = config.cross_view_every
-        beside = range(0, config.depth, self.every) if self.every else ()
-        self.views = nn.ModuleList([ViewBranch(width, config.heads) for _ in beside])
-        self.camera_rope = CameraRope(self.head_width, config.max_views) if self.every else None
+        self.camera_rope = CameraRope(self.head_width, config.max_views) if every else None
+        self.recompute = False
+        """Whether training runs layers again in the backward pass instead of keeping what happened inside."""
 
     def copy_views(self) -> None:
         """Start every cross-view branch from its block; to be called once the blocks have their weights."""
-        for index, branch in enumerate(self.views):
-            cast(ViewBranch, branch).copy_from(cast(WanBlock, self.blocks[index * self.every]))
+        for layer in self.layers:
+            if isinstance(layer, VideoLayer) and layer.view is not None:
+                layer.view.copy_from(layer.block)
 
-    def context(self, batch: Batch, text_SD: Tensor, sigma_R: Tensor) -> tuple[Context, Tensor]:
-        """What the blocks share, and the time embedding [R, D] for the head."""
+    def forward(self, batch: Batch, text_SD: Tensor, video_TP: Tensor, sigma_R: Tensor) -> Watched:
+        """Velocities of noised patches [T, P] at the levels of the timestep rows [R], and every block's output."""
         time_RD, time_R6D = self.time(sigma_R)
         video = batch.video
         rotation = rotation_of(video.position_T3, axis_widths(self.head_width))
         text_SD = self.text_embedding(text_SD)
         context = Context(text_SD, time_R6D, video.row_T, rotation, video.within, batch.text.read_by)
-        return context, time_RD
+        across = self._across(batch)
+        x_TD = self.patch_embedding(video_TP)
+        states = []
+        for layer in self.layers:
+            x_TD = _run(layer, x_TD, context, across, again=self.recompute)
+            states.append(x_TD)
+        return Watched(self._patches(x_TD, time_RD, video.row_T), tuple(states))
 
-    def view_rotation(self, batch: Batch) -> Rotation | None:
-        """Camera RoPE of the pack's multi-view tokens; None when there are none."""
+    def _across(self, batch: Batch) -> Across | None:
+        """The pack's multi-view tokens and their Camera RoPE; None when there are none."""
         if batch.video.views is None or self.camera_rope is None:
             return None
-        rotation: Rotation = self.camera_rope(batch.video.views)
-        return rotation
+        return Across(batch.video.views, self.camera_rope(batch.video.views))
 
-    def step(self, index: int, x_TD: Tensor, batch: Batch, context: Context, views: Rotation | None) -> Tensor:
-        """Block ``index``: within views, across views, caption, feed-forward."""
-        block = cast(WanBlock, self.blocks[index])
-        x_TD = block.attend_within(x_TD, context)
-        if views is not None and index % self.every == 0:
-            x_TD = self.views[index // self.every](x_TD, context, batch.video.views, views)
-        return block.read_and_think(x_TD, context)
-
-    def patches(self, x_TD: Tensor, time_RD: Tensor, row_T: Tensor) -> Tensor:
+    def _patches(self, x_TD: Tensor, time_RD: Tensor, row_T: Tensor) -> Tensor:
         """The head's numbers, from Wan's order (row, column, channel) to the order of `patches_of`."""
         out_TP = self.head(x_TD, time_RD, row_T)
         reordered: Tensor = out_TP.reshape(len(x_TD), -1, self.channels).transpose(1, 2).reshape(out_TP.shape)
@@ -105,34 +131,25 @@ class WallWM(nn.Module):
 
     def forward(self, batch: Batch, noised: Noised, *, with_action: bool = True) -> Velocities:
         """Velocities of a noised pack; ``with_action=False`` runs the video tower alone."""
-        context, time_RD = self.video.context(batch, self.text(batch.text.word_S), noised.video_sigma_R)
-        views = self.video.view_rotation(batch)
-        x_TD = self.video.patch_embedding(noised.video_TP)
-        beside = self._action_context(batch, noised) if with_action else None
-        s_SD = self.action.embed(noised.action_SA, batch.action.known_SA) if with_action else None
-        for index, action_block in enumerate(self.action.blocks):
-            x_TD = self.video.step(index, x_TD, batch, context, views)
-            if beside is not None:
-                s_SD = action_block(s_SD, x_TD.detach() if self.detach_video else x_TD, beside[0])
-        video_TP = self.video.patches(x_TD, time_RD, batch.video.row_T)
-        action_SA = self.action.head(s_SD, beside[1], batch.action.row_S) if beside is not None else None
-        return Velocities(video_TP, action_SA)
+        watched = self.watch(batch, noised.video_TP, noised.video_sigma_R)
+        if not with_action:
+            return Velocities(watched.video_TP, None)
+        states = [state.detach() for state in watched.states] if self.detach_video else watched.states
+        action_SA, _ = self.action(batch, states, noised.action_SA, noised.action_sigma_R)
+        return Velocities(watched.video_TP, action_SA)
 
-    def _action_context(self, batch: Batch, noised: Noised) -> tuple[ActionContext, Tensor]:
-        action = batch.action
-        time_RD, time_R6D = self.action.time(noised.action_sigma_R)
-        context = ActionContext(
-            time_R6D=time_R6D,
-            row_S=action.row_S,
-            rotation=self.action.rotation(action.place_S),
-            state_E=action.state_E,
-            tau_SD=self.action.look_up(action.tau_S),
-            tau_TD=self.action.look_up(batch.video.position_T3[:, 0]),
-            within=action.within,
-            to_state=action.to_state,
-            to_video=action.to_video,
-        )
-        return context, time_RD
+    def watch(self, batch: Batch, video_TP: Tensor, sigma_R: Tensor) -> Watched:
+        """The video tower alone, with what the action tower reads of it: once, for however many action draws."""
+        watched: Watched = self.video(batch, self.text(batch.text.word_S), video_TP, sigma_R)
+        return watched
+
+
+def _run(layer: nn.Module, *inputs: object, again: bool) -> Tensor:
+    if again and torch.is_grad_enabled():
+        out: Tensor = checkpoint(layer, *inputs, use_reentrant=False)
+    else:
+        out = layer(*inputs)
+    return out
 
 
 def parameter_count(model: nn.Module) -> int:

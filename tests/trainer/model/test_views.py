@@ -8,9 +8,8 @@ import torch
 from tests.trainer.events import example, lively, noised, small, velocities
 from trainer.batch import Example
 from trainer.configs import single_view
-from trainer.model.views import CameraRope, ViewBranch, view_width
-from trainer.model.wam import build
-from trainer.model.wan import WanBlock
+from trainer.model.views import CameraRope, view_width
+from trainer.model.wam import VideoLayer, build
 
 
 def one_view(event: Example, view: int) -> Example:
@@ -43,9 +42,10 @@ def test_with_w_view_at_work_one_camera_changes_what_another_shows() -> None:
 
 def test_a_branch_starts_as_a_copy_of_within_view_attention_with_w_view_zero() -> None:
     tower = build(small().model, 0).video
-    for branch, block in zip(tower.views, tower.blocks, strict=True):
-        assert isinstance(branch, ViewBranch)
-        assert isinstance(block, WanBlock)
+    for layer in tower.layers:
+        assert isinstance(layer, VideoLayer)
+        branch, block = layer.view, layer.block
+        assert branch is not None
         assert torch.equal(branch.attn.q.weight, block.self_attn.q.weight)
         assert torch.equal(branch.modulation, block.modulation[:, :3])
         assert not branch.attn.o.weight.any()
@@ -55,8 +55,10 @@ def test_w_view_gets_a_gradient_from_the_start() -> None:
     model = build(small().model, 0)
     torch.nn.init.normal_(model.video.head.head.weight)
     velocities(model, [example(views=2)], [0]).video_TP.square().mean().backward()
-    branch = model.video.views[0]
-    assert isinstance(branch, ViewBranch)
+    layer = model.video.layers[0]
+    assert isinstance(layer, VideoLayer)
+    branch = layer.view
+    assert branch is not None
     assert branch.attn.o.weight.grad is not None
     assert branch.attn.o.weight.grad.abs().max() > 0
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from tests.trainer.events import example, lively, noised, small, velocities
+from tests.trainer.events import losses as mean_losses
 from trainer.batch import Example
-from trainer.flow import action_loss, video_loss
 from trainer.model.wam import WallWM, build
 
 CONFIG = small().model
@@ -24,9 +24,7 @@ def events() -> list[Example]:
 
 def losses(model: WallWM, examples: list[Example], draws: list[int]) -> tuple[Tensor, Tensor]:
     batch, noise, seen = noised(examples, draws)
-    out = model(batch, seen)
-    assert out.action_SA is not None
-    return video_loss(out.video_TP, batch, noise), action_loss(out.action_SA, batch, noise)
+    return mean_losses(model(batch, seen), batch, noise, seen)
 
 
 def test_a_pack_gives_what_its_events_give_alone() -> None:

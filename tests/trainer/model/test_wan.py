@@ -14,6 +14,7 @@ from trainer.model.wam import WallWM
 from trainer.model.wan import TimeEmbedding, axis_widths, modulations, rotate, rotation_of
 
 TO_DIFFUSERS = (
+    (r"^layers\.(\d+)\.block", r"blocks.\1"),
     (r"^patch_embedding", "patch_embedding"),
     (r"^text_embedding\.0", "condition_embedder.text_embedder.linear_1"),
     (r"^text_embedding\.2", "condition_embedder.text_embedder.linear_2"),
