@@ -24,6 +24,10 @@ from torch.nn.functional import scaled_dot_product_attention
 Implementation: TypeAlias = Literal["auto", "varlen", "loop", "dense"]
 
 
+Masks: TypeAlias = Sequence[Tensor | None]
+"""Per segment, which query sees which key, bool [queries, keys]; None: all."""
+
+
 @dataclass(frozen=True, eq=False)
 class Segments:
     """Which queries see which keys: lengths of the query and key segments, in order, and their running sums."""
@@ -57,20 +61,30 @@ def _offsets(lengths: Sequence[int]) -> Tensor:
     return torch.tensor([0, *accumulate(lengths)], dtype=torch.int32)
 
 
-def attend(
-    q_TNH: Tensor, k_SNH: Tensor, v_SNH: Tensor, segments: Segments, implementation: Implementation = "auto"
+def attend(  # noqa: PLR0917 - queries, keys, values, and who sees whom
+    q_TNH: Tensor,
+    k_SNH: Tensor,
+    v_SNH: Tensor,
+    segments: Segments,
+    implementation: Implementation = "auto",
+    masks: Masks | None = None,
 ) -> Tensor:
-    """Softmax attention inside each segment, [T, N, H] in the queries' dtype."""
+    """Softmax attention inside each segment, [T, N, H] in the queries' dtype.
+
+    ``masks`` hides single pairs as well; where there are any, segments of one size are one batched call.
+    """
     if implementation == "auto":
         half = q_TNH.dtype in (torch.bfloat16, torch.float16)
-        implementation = "varlen" if q_TNH.is_cuda and half else "loop"
-    match implementation:
-        case "varlen":
-            return _varlen(q_TNH, k_SNH, v_SNH, segments)
-        case "dense":
-            return _dense(q_TNH, k_SNH, v_SNH, segments)
-        case _:
-            return _loop(q_TNH, k_SNH, v_SNH, segments)
+        implementation = "varlen" if q_TNH.is_cuda and half and masks is None else "loop"
+    if implementation == "dense":
+        return _dense(q_TNH, k_SNH, v_SNH, segments, masks)
+    if implementation == "varlen":
+        if masks is not None:
+            raise ValueError("attention by varlen knows no masks: use loop or dense")
+        return _varlen(q_TNH, k_SNH, v_SNH, segments)
+    if masks is not None:
+        return _masked(q_TNH, k_SNH, v_SNH, segments, masks)
+    return _loop(q_TNH, k_SNH, v_SNH, segments)
 
 
 def _varlen(q_TNH: Tensor, k_SNH: Tensor, v_SNH: Tensor, segments: Segments) -> Tensor:
@@ -91,17 +105,40 @@ def _loop(q_TNH: Tensor, k_SNH: Tensor, v_SNH: Tensor, segments: Segments) -> Te
     return torch.cat([_one(q_TNH[q], k_SNH[k], v_SNH[k]) for q, k in segments.slices()])
 
 
+def _masked(q_TNH: Tensor, k_SNH: Tensor, v_SNH: Tensor, segments: Segments, masks: Masks) -> Tensor:
+    """One batched call for all segments of a size."""
+    places: dict[tuple[int, int], list[int]] = {}
+    for index, size in enumerate(zip(segments.queries, segments.keys, strict=True)):
+        places.setdefault(size, []).append(index)
+    slices, out = list(segments.slices()), torch.empty_like(q_TNH)
+    for (n_queries, n_keys), members in places.items():
+        q, k, v = (
+            torch.stack([x[slices[index][side]] for index in members]).transpose(1, 2)
+            for x, side in ((q_TNH, 0), (k_SNH, 1), (v_SNH, 1))
+        )
+        full = torch.ones(n_queries, n_keys, dtype=torch.bool, device=q_TNH.device)
+        own = [masks[index] for index in members]
+        visible = torch.stack([full if mask is None else mask for mask in own])[:, None]
+        mixed = scaled_dot_product_attention(q, k, v, attn_mask=visible).transpose(1, 2)
+        for index, part in zip(members, mixed, strict=True):
+            out[slices[index][0]] = part
+    return out
+
+
 def _one(q_TNH: Tensor, k_SNH: Tensor, v_SNH: Tensor) -> Tensor:
     q, k, v = (x.transpose(0, 1)[None] for x in (q_TNH, k_SNH, v_SNH))
     return scaled_dot_product_attention(q, k, v)[0].transpose(0, 1)
 
 
-def _dense(q_TNH: Tensor, k_SNH: Tensor, v_SNH: Tensor, segments: Segments) -> Tensor:
+def _dense(q_TNH: Tensor, k_SNH: Tensor, v_SNH: Tensor, segments: Segments, masks: Masks | None = None) -> Tensor:
     query_segment, key_segment = (
         torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths)).to(q_TNH.device)
         for lengths in (segments.queries, segments.keys)
     )
     logits_NTS = torch.einsum("tnh,snh->nts", q_TNH, k_SNH) * q_TNH.shape[-1] ** -0.5
     hidden = query_segment[:, None] != key_segment[None, :]
+    for (queries, keys), mask in zip(segments.slices(), masks or (), strict=masks is not None):
+        if mask is not None:
+            hidden[queries, keys] |= ~mask
     weights_NTS = logits_NTS.masked_fill(hidden, float("-inf")).softmax(dim=-1)
     return torch.einsum("nts,snh->tnh", weights_NTS, v_SNH)

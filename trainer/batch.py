@@ -45,6 +45,9 @@ class Example:
     """bool: rows whose record is trusted."""
     tau_K: Tensor
     """int64: ⌊k/K_p⌋ + 1, the latent frame an action leads into."""
+    visible_FNN: Tensor | None = None
+    """bool: which of the N tokens of a latent frame, ordered (view, row, column), may see each other across views
+    (`trainer.sight`); F = 1 where no camera moves. None: all may."""
 
     @property
     def n_tokens(self) -> int:
@@ -73,8 +76,6 @@ class VideoTokens:
     within: Segments
     views: ViewTokens | None
     """None when no event has several views."""
-    tube_T: Tensor | None = None
-    """bool: inside a tube, whose patches were replaced by noise (`trainer.tubes`); None without any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +195,7 @@ def _video(examples: Sequence[Example]) -> VideoTokens:
 
 def _view_tokens(examples: Sequence[Example], places: Sequence[tuple[Tensor, Tensor]]) -> ViewTokens | None:
     order, positions, views, lengths, start = [], [], [], [], 0
+    masks: list[Tensor | None] = []
     for example, (position_T3, view_T) in zip(examples, places, strict=True):
         n_views, n_frames = example.latents_VFCHW.shape[:2]
         if n_views > 1:
@@ -203,10 +205,20 @@ def _view_tokens(examples: Sequence[Example], places: Sequence[tuple[Tensor, Ten
             positions.append(position_T3[by_frame])
             views.append(view_T[by_frame])
             lengths += [example.n_video // n_frames] * n_frames
+            masks += _masks(example, n_frames)
         start += example.n_video
     if not order:
         return None
-    return ViewTokens(torch.cat(order), torch.cat(positions), torch.cat(views), segments_of(lengths))
+    segments = segments_of(lengths)
+    seen = None if all(mask is None for mask in masks) else tuple(masks)
+    return ViewTokens(torch.cat(order), torch.cat(positions), torch.cat(views), segments, seen)
+
+
+def _masks(example: Example, n_frames: int) -> list[Tensor | None]:
+    visible = example.visible_FNN
+    if visible is None:
+        return [None] * n_frames
+    return [visible[min(frame, len(visible) - 1)] for frame in range(n_frames)]
 
 
 def _action(examples: Sequence[Example], video_lengths: Sequence[int], draws: int) -> ActionTokens:

@@ -18,7 +18,9 @@ from trainer.flow import Schedule, Sigmas
 from trainer.losses import LossConfig
 from trainer.optim import ParameterRule, adamw_rules, muon_rules
 from trainer.parallel import Spread
+from trainer.sight import SightConfig
 from trainer.stages import StageName
+from trainer.tubes import TubeConfig
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class DataConfig:
     packs_per_step: int
     """Over all ranks together."""
     drop_captions: bool
+    sight: SightConfig
     pseudo_actions: bool
     """Whether actions nobody measured, such as hands found in pictures, are learnt; else their events are video."""
 
@@ -100,6 +103,7 @@ class TrainConfig:
     schedule: Schedule
     sample_shift: float
     loss: LossConfig
+    tubes: TubeConfig
     stage: StageName
     rules: tuple[ParameterRule, ...]
     betas: tuple[float, float]
@@ -154,11 +158,13 @@ def tiny() -> TrainConfig:
             pack_window=16,
             packs_per_step=1,
             drop_captions=False,
+            sight=SightConfig(),
             pseudo_actions=False,
         ),
         schedule=Schedule(Sigmas("logit_normal"), None),
         sample_shift=1.0,
         loss=LossConfig(),
+        tubes=TubeConfig(),
         stage="joint",
         rules=adamw_rules(lr=3e-3, weight_decay=0.01),
         betas=(0.9, 0.99),

@@ -20,6 +20,8 @@ def to_device(record: R, device: torch.device) -> R:
         value = getattr(record, field.name)
         if isinstance(value, Tensor):
             moved[field.name] = value.to(device, non_blocking=True)
+        elif isinstance(value, tuple) and any(isinstance(item, Tensor) for item in value):
+            moved[field.name] = tuple(item.to(device) if isinstance(item, Tensor) else item for item in value)
         elif is_dataclass(value) and not isinstance(value, type):
             moved[field.name] = to_device(value, device)
     return replace(record, **moved)

@@ -22,6 +22,7 @@ from schemas.array import Ints
 from trainer import latents
 from trainer.batch import Example
 from trainer.configs import DataConfig, TrainConfig
+from trainer.event_sight import sight_masks
 from trainer.model.language import words_of
 
 
@@ -69,7 +70,9 @@ def example_of(shown: Shown | Window, stats: ActionStats | None, config: TrainCo
     Raises ValueError naming the event when its views or actions cannot be used.
     """
     data, event = config.data, shown.event
-    views = [_view(pixels, data) for pixels in list(shown.pixels.values())[: data.max_views]]
+    used = dict(list(shown.pixels.items())[: data.max_views])
+    views = [_view(pixels, data) for pixels in used.values()]
+    sizes = {camera: fitted(pixels.shape[1], pixels.shape[2], data) for camera, pixels in used.items()}
     control = _control(event, stats, shown.times_ns, data)
     return Example(
         event_id=event.event_id,
@@ -84,6 +87,7 @@ def example_of(shown: Shown | Window, stats: ActionStats | None, config: TrainCo
         action_known_A=control.action_known_A,
         valid_K=control.valid_K,
         tau_K=control.tau_K,
+        visible_FNN=sight_masks(event, sizes, shown.times_ns, (data.height, data.width), data.sight),
     )
 
 

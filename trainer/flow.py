@@ -7,7 +7,7 @@ every view, state token) stays clean with timestep 0. All randomness of a draw c
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -77,6 +77,10 @@ class Noise:
     action_SA: Tensor
     video_sigma_E: Tensor
     action_sigma_D: Tensor
+    tube_T: Tensor | None = None
+    """bool: hidden from the model, pure noise to it (`trainer.tubes`); None without any."""
+    tube_observed_T: Tensor | None = None
+    """bool: of these, the tokens that are hidden in the observed frame too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,13 +121,17 @@ def add_noise(batch: Batch, noise: Noise) -> Noised:
     video, action = batch.video, batch.action
     video_sigma_T1 = noise.video_sigma_E[video.event_T, None]
     action_sigma_S1 = sigma_of_tokens(batch, noise)
-    return observe(
+    noised = observe(
         batch,
         (1 - video_sigma_T1) * video.clean_TP + video_sigma_T1 * noise.video_TP,
         (1 - action_sigma_S1) * action.clean_SA + action_sigma_S1 * noise.action_SA,
         noise.video_sigma_E,
         noise.action_sigma_D,
     )
+    if noise.tube_T is None or noise.tube_observed_T is None:
+        return noised
+    hidden_T = torch.where(video.observed_T, noise.tube_observed_T, noise.tube_T)
+    return replace(noised, video_TP=torch.where(hidden_T[:, None], noise.video_TP, noised.video_TP))
 
 
 def sigma_of_tokens(batch: Batch, noise: Noise) -> Tensor:

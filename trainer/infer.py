@@ -1,6 +1,6 @@
 """Event mode: imagine the event's video and its actions from the first frames, the state and the caption."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ def imagine(model: WallWM, example: Example, *, steps: int, shift: float, seed: 
     Of the example only what is known beforehand is used: the first latent of every view, the state, the caption
     and the length (number of latents and actions).
     """
-    batch = pack([example])
+    batch = pack([replace(example, visible_FNN=None)])  # masks are for training only
     generator = generator_of(seed, 0)
     start_video = torch.randn(batch.video.clean_TP.shape, generator=generator)
     start_action = torch.randn(batch.action.clean_SA.shape, generator=generator)

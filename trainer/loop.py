@@ -32,6 +32,7 @@ from trainer.optim import clip_gradients, optimisers, rate_factor, set_rate
 from trainer.parallel import Ranks, spread, sum_gradients
 from trainer.stages import STAGES, freeze
 from trainer.steps import StepPack, Steps, TrainStep
+from trainer.tubes import tubes_of
 
 _DROP_SEED = 1_000_003
 """Keeps the caption's coin apart from the noise of the same draw."""
@@ -115,6 +116,9 @@ class Trainer:
         examples = [self._worded(example, draw) for draw, example in zip(one.draws, one.examples, strict=True)]
         batch = pack(examples, config.schedule.action_draws)
         noise = draw_noise(examples, one.draws, config.seed, config.schedule)
+        tubes = tubes_of(examples, one.draws, config.seed, config.tubes)
+        if tubes is not None:
+            noise = replace(noise, tube_T=tubes.hidden_T, tube_observed_T=tubes.observed_T)
         device = self.ranks.device
         found = counts(batch, config.loss.reduce)
         return _Ready(to_device(batch, device), to_device(noise, device), found, one.n_tokens, len(examples))

@@ -88,7 +88,7 @@ def video_sum(predicted_TP: Tensor, batch: Batch, noise: Noise, config: LossConf
     """v-prediction error of the patches that are neither observed nor border."""
     video = batch.video
     error_TP = predicted_TP - (noise.video_TP - video.clean_TP)
-    weight_T = None if video.tube_T is None else 1.0 + (config.tube_weight - 1.0) * video.tube_T.float()
+    weight_T = None if noise.tube_T is None else 1.0 + (config.tube_weight - 1.0) * noise.tube_T.float()
     return summed(error_TP.square(), video.mask_TP, video.event_T, batch.n_events, config.reduce, weight_T=weight_T)
 
 

@@ -65,3 +65,18 @@ def test_the_varlen_kernel_equals_the_dense_oracle_in_half_precision(implementat
     q, k, v = (part.detach().to("cuda", torch.bfloat16) for part in tensors(13, 14))
     found = attend(q, k, v, segments, implementation).float()
     torch.testing.assert_close(found, attend(q.float(), k.float(), v.float(), segments, "dense"), rtol=2e-2, atol=2e-2)
+
+
+def test_masks_hide_single_pairs_whatever_computes_them() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = torch.randn(3, 11, 2, 8, generator=generator)
+    segments = segments_of([4, 3, 4])
+    masks = [torch.rand(4, 4, generator=generator) > 0.4, None, torch.rand(4, 4, generator=generator) > 0.4]
+    for mask in masks:
+        if mask is not None:
+            mask.fill_diagonal_(True)
+    loop, dense = (attend(q, k, v, segments, how, masks) for how in ("loop", "dense"))
+    torch.testing.assert_close(loop, dense, rtol=0, atol=1e-6)
+    assert not torch.allclose(loop, attend(q, k, v, segments), atol=1e-3)
+    with pytest.raises(ValueError, match="varlen knows no masks"):
+        attend(q, k, v, segments, "varlen", masks)

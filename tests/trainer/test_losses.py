@@ -124,9 +124,9 @@ def test_loss_inside_tubes_weighs_lambda() -> None:
     batch, noise, _ = noised([example()], [0])
     wrong = torch.zeros_like(batch.video.clean_TP)
     tube = batch.video.position_T3[:, 1] == 0
-    marked = replace(batch, video=replace(batch.video, tube_T=tube))
+    marked = replace(noise, tube_T=tube, tube_observed_T=tube)
     plain = video_sum(wrong, batch, noise, LossConfig(reduce="token"))
-    doubled = video_sum(wrong, marked, noise, LossConfig(reduce="token", tube_weight=2.0))
+    doubled = video_sum(wrong, batch, marked, LossConfig(reduce="token", tube_weight=2.0))
     squared = (noise.video_TP - batch.video.clean_TP).square() * batch.video.mask_TP
     torch.testing.assert_close(doubled, plain + squared[tube].sum())
 

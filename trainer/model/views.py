@@ -35,6 +35,8 @@ class ViewTokens:
     """int64: the view's place in the event."""
     segments: Segments
     """(event, frame)."""
+    visible: tuple[Tensor | None, ...] | None = None
+    """Per segment, which of its tokens may see each other, bool [n, n]; None: all. Training only (wall_wm.md §3.2)."""
 
 
 class CameraRope(nn.Module):
@@ -88,5 +90,5 @@ class ViewBranch(nn.Module):
         x_UD = x_TD[tokens.order_U]
         shift, scale, gate = modulations(self.modulation, context.time_R6D[:, :3], context.row_T[tokens.order_U])
         h_UD = (normed(x_UD) * (1 + scale) + shift).type_as(x_UD)
-        read_UD = self.attn(h_UD, h_UD, tokens.segments, across.rotation) * gate
+        read_UD = self.attn(h_UD, h_UD, tokens.segments, across.rotation, tokens.visible) * gate
         return x_TD.index_add(0, tokens.order_U, read_UD)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from trainer.attend import Segments, attend
+from trainer.attend import Masks, Segments, attend
 
 EPS = 1e-6
 TIMESTEPS = 1000.0
@@ -72,20 +72,33 @@ class Attention(nn.Module):
         self.norm_q = nn.RMSNorm(width, eps=EPS)
         self.norm_k = nn.RMSNorm(width, eps=EPS)
 
-    def forward(self, x_TD: Tensor, context_SD: Tensor, segments: Segments, rotation: Rotation | None = None) -> Tensor:
+    def forward(
+        self,
+        x_TD: Tensor,
+        context_SD: Tensor,
+        segments: Segments,
+        rotation: Rotation | None = None,
+        masks: Masks | None = None,
+    ) -> Tensor:
         """What each token reads from its segment of the context; ``rotation`` only where context and x are one."""
-        mixed_TD = self.mix(self.q(x_TD), self.k(context_SD), self.v(context_SD), segments, rotation)
+        mixed_TD = self.mix(self.q(x_TD), self.k(context_SD), self.v(context_SD), segments, rotation, masks)
         out: Tensor = self.o(mixed_TD)
         return out
 
-    def mix(
-        self, q_TD: Tensor, k_SD: Tensor, v_SD: Tensor, segments: Segments, rotation: Rotation | None = None
+    def mix(  # noqa: PLR0917
+        self,
+        q_TD: Tensor,
+        k_SD: Tensor,
+        v_SD: Tensor,
+        segments: Segments,
+        rotation: Rotation | None = None,
+        masks: Masks | None = None,
     ) -> Tensor:
         """Everything between the input projections and the output projection."""
         q_TNH, k_SNH, v_SNH = (x.reshape(len(x), self.heads, -1) for x in (self.norm_q(q_TD), self.norm_k(k_SD), v_SD))
         if rotation is not None:
             q_TNH, k_SNH = rotate(q_TNH, rotation), rotate(k_SNH, rotation)
-        return attend(q_TNH, k_SNH, v_SNH, segments).flatten(1)
+        return attend(q_TNH, k_SNH, v_SNH, segments, masks=masks).flatten(1)
 
 
 class TimeEmbedding(nn.Module):
