@@ -1,7 +1,5 @@
 """The Wan block: RoPE split, rotation, timestep rows, and parity with diffusers (T6, light)."""
 
-import re
-
 import pytest
 import torch
 from torch import Tensor
@@ -10,34 +8,9 @@ from clustering.torchvision_schemas import declare
 from tests.trainer.events import example, lively, noised, small
 from trainer.batch import Example, latents_from
 from trainer.configs import single_view
+from trainer.convert import exported
 from trainer.model.wam import WallWM
 from trainer.model.wan import TimeEmbedding, axis_widths, modulations, rotate, rotation_of
-
-TO_DIFFUSERS = (
-    (r"^layers\.(\d+)\.block", r"blocks.\1"),
-    (r"^patch_embedding", "patch_embedding"),
-    (r"^text_embedding\.0", "condition_embedder.text_embedder.linear_1"),
-    (r"^text_embedding\.2", "condition_embedder.text_embedder.linear_2"),
-    (r"^time\.time_embedding\.0", "condition_embedder.time_embedder.linear_1"),
-    (r"^time\.time_embedding\.2", "condition_embedder.time_embedder.linear_2"),
-    (r"^time\.time_projection\.1", "condition_embedder.time_proj"),
-    (r"^head\.head", "proj_out"),
-    (r"^head\.modulation", "scale_shift_table"),
-    (r"\.self_attn\.", ".attn1."),
-    (r"\.cross_attn\.", ".attn2."),
-    (r"(attn\d)\.([qkv])\.", r"\1.to_\2."),
-    (r"(attn\d)\.o\.", r"\1.to_out.0."),
-    (r"\.norm3\.", ".norm2."),
-    (r"\.ffn\.0\.", ".ffn.net.0.proj."),
-    (r"\.ffn\.2\.", ".ffn.net.2."),
-    (r"\.modulation$", ".scale_shift_table"),
-)
-
-
-def diffusers_name(name: str) -> str:
-    for pattern, replacement in TO_DIFFUSERS:
-        name = re.sub(pattern, replacement, name)
-    return name
 
 
 def test_a_head_is_divided_as_wan_divides_it() -> None:
@@ -93,9 +66,7 @@ def test_one_view_of_one_event_is_diffusers_wan() -> None:
         num_attention_heads=video.heads, attention_head_dim=video.width // video.heads, in_channels=4, out_channels=4,
         text_dim=config.text.width, freq_dim=video.time_frequencies, ffn_dim=video.ffn_width, num_layers=video.depth,
     )  # fmt: skip
-    ours = {diffusers_name(name): value for name, value in model.video.state_dict().items()}
-    ours["patch_embedding.weight"] = ours["patch_embedding.weight"].reshape(video.width, 4, 1, 2, 2)
-    oracle.load_state_dict(ours, strict=True)
+    oracle.load_state_dict(exported(model.video, "diffusers"), strict=True)
     event = example(frames=9)
     found, expected = both(model, oracle, event)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
