@@ -19,7 +19,7 @@ def report(  # noqa: PLR0917 - typer reads options from parameters
     worst: Annotated[int, typer.Option(min=1, max=50, help="Entries of each gallery of the worst.")] = 8,
     review_url: Annotated[
         str, typer.Option(metavar="URL", help="Where the review app is; events on the page lead there.")
-    ] = "http://127.0.0.1:8765",
+    ] = "http://127.0.0.1:8675",
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:

@@ -109,25 +109,27 @@ def balance(tables: Tables) -> Balance | None:
         limits=plan.limits,
         clusters=(*_shares(plan, train, Space.VISION_LANGUAGE), *_shares(plan, train, Space.ACTION)),
         shard_set_id=published.shard_set_id if published else "",
-        splits=tuple(
-            SplitCount(*row)
-            for row in tables.rows(
-                """SELECT split, count(*), count(DISTINCT event_id), sum(ns)::BIGINT, sum(n_bytes)::BIGINT FROM sample
-                   GROUP BY split ORDER BY split"""
-            )
-        ),
+        splits=_splits(tables) if tables.has_shards else (),
         row_deviation=rows,
         cell_deviation=cells,
         total_variation=_variation(plan, train) if train else None,
-        verbs=_verbs(tables),
+        verbs=_verbs(tables) if train else (),
         verb_agreement=_agreement(tables),
     )
+
+
+def _splits(tables: Tables) -> tuple[SplitCount, ...]:
+    rows = tables.rows(
+        """SELECT split, count(*), count(DISTINCT event_id), sum(ns)::BIGINT, sum(n_bytes)::BIGINT FROM sample
+           GROUP BY split ORDER BY split"""
+    )
+    return tuple(SplitCount(*row) for row in rows)
 
 
 def _train(tables: Tables) -> SplitFacts | None:
     """The train split as `pipeline.shards.facts` counts it, as far as it is asked for here."""
     rows = tables.rows("SELECT vision_language, action, count(*) FROM sample WHERE split = ? GROUP BY ALL", [TRAIN])
-    if not rows:
+    if not rows or not tables.has_shards:
         return None
     cells = Counter({(look, motion): n for look, motion, n in rows})
     return SplitFacts(n_samples=sum(cells.values()), cells=cells)

@@ -129,7 +129,8 @@ def rank_frequency(vocabulary: Vocabulary) -> str:
 
 def heat_map(pairs: Pairs) -> str:
     """Verbs by objects; the darker the more, on a logarithmic scale; what never occurs is a dot."""
-    left, top, tall = 124.0, 118.0, 25.0
+    longest = max(len(shortened(thing, 20)) for thing in pairs.objects)
+    left, top, tall = 124.0, 24.0 + 4.4 * longest, 25.0
     wide = min(64.0, (WIDTH - left - 70) / len(pairs.objects))
     most = max((max(row) for row in pairs.counts), default=1) or 1
     marks = []

@@ -103,6 +103,8 @@ def cluster_map(tables: Tables) -> ClusterMap | None:
            JOIN event USING (event_id, item) JOIN ref USING (item) ORDER BY event_id""",
         [MOST_POINTS],
     )
+    if not chosen:
+        return None
     with one_thread():
         vectors = _vectors(tables, [row[0] for row in chosen], {row[1] for row in chosen}, models)
         places, explained = principal_plane(vectors)

@@ -74,7 +74,8 @@ def _density(found: Events) -> Html:
         )
         for each in found.densities
     ]
-    cuts, ns = sum(each.cuts.get(level, 0) for each in found.densities), sum(each.kept_ns for each in found.densities)
+    cuts = sum(each.cuts.get(level, 0) for each in found.densities)
+    ns = sum(each.kept_ns for each in found.densities) or 1
     return figure(
         charts.bars([(name, value, f"{value:.1f} per minute") for name, value, _ in rows], "Cuts per minute by source"),
         f"{decimals(cuts * S_PER_MIN_NS / ns, 1)} {level} boundaries per minute of kept video, without its edges.",
@@ -110,6 +111,8 @@ def vocabulary(report: Report) -> Html:
     if found is None:
         return _none_yet(report)
     shown = [each for each in found.vocabularies if each.n_names]
+    if not shown:
+        return remark(f"There are no {found.level} events.")
     parts = [tag("div", *(_vocabulary(each) for each in shown), style="pair")]
     parts += [remark(f"No event names any {each.what}.") for each in found.vocabularies if not each.n_names]
     head = ("", "names", "events", "top 1", "top 5", "top 10", "top 20", "Gini", f"names below {RARE}", "their events")
@@ -159,6 +162,8 @@ def pairs(report: Report) -> Html:
     if report.events is None:
         return _none_yet(report)
     found = report.events.pairs
+    if not found.n_all:
+        return remark(f"There are no {report.events.level} events.")
     n_cells = found.n_verbs * found.n_objects
     rows = [(verb, *(whole(n) if n else "·" for n in row)) for verb, row in zip(found.verbs, found.counts, strict=True)]
     n_empty = n_cells - found.n_filled

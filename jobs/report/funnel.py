@@ -114,7 +114,7 @@ class Funnel:
 def funnel(tables: Tables) -> Funnel:
     """Everything that went in, and where it went."""
     level = tables.recipe.balance.level
-    has_shards = tables.is_done("shard")
+    has_shards = tables.has_shards
     _fates(tables, level, has_shards)
     nodes, flows, losses = _recordings(tables, has_shards)
     event_nodes, event_flows, event_losses = _events(tables, level, has_shards)

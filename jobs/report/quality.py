@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.duplicates import duplicates
 from jobs.report.tables import Tables
 from schemas.duplicate import DuplicateEpisodes
 
@@ -106,18 +105,23 @@ def _sync(tables: Tables) -> tuple[Sync, ...]:
 
 
 def _copies(tables: Tables) -> Copies:
-    found = duplicates(tables.ledger)
-    on_two = [pair for pair in found.pairs if found.splits.get(pair.episode_id) != found.splits.get(pair.kept_id)]
+    """As `jobs.duplicates` tells it, with its counts of events made in the tables: there are too many to hold."""
+    pairs = sorted(
+        tables.ledger.present(DuplicateEpisodes, "dedup"),
+        key=lambda pair: (not pair.crosses_sources, pair.source, pair.locator, pair.kept_source, pair.kept_locator),
+    )
+    side = dict(tables.rows("SELECT item, min(split) FROM member GROUP BY item ORDER BY item"))
+    sides = [(side.get(pair.episode_id), side.get(pair.kept_id)) for pair in pairs]
     splits = "count(DISTINCT split) > 1"
     return Copies(
-        n_same_bytes=len(found.same_bytes),
-        n_same_recording=len({pair.episode_id for pair in found.pairs if pair.same_recording}),
-        n_across_sources=len({pair.episode_id for pair in found.pairs if pair.crosses_sources}),
-        n_left_out=found.n_left_out,
-        n_events=found.n_events,
+        n_same_bytes=len(tables.ledger.duplicates()),
+        n_same_recording=len({pair.episode_id for pair in pairs if pair.same_recording}),
+        n_across_sources=len({pair.episode_id for pair in pairs if pair.crosses_sources}),
+        n_left_out=tables.number("SELECT count(*) FROM member WHERE duplicate_of != ''"),
+        n_events=tables.number("SELECT count(*) FROM member"),
         n_groups=tables.number("SELECT count(DISTINCT duplicate_group) FROM member WHERE duplicate_group != ''"),
-        pairs=found.pairs[:SHOWN_PAIRS],
-        n_pairs=len(found.pairs),
+        pairs=tuple(pairs[:SHOWN_PAIRS]),
+        n_pairs=len(pairs),
         episodes_by_split=dict(
             tables.rows("SELECT split, count(DISTINCT item) FROM member GROUP BY split ORDER BY split")
         ),
@@ -130,5 +134,5 @@ def _copies(tables: Tables) -> Copies:
             f"""SELECT count(*) FROM (SELECT duplicate_group FROM member WHERE duplicate_group != ''
                 GROUP BY duplicate_group HAVING {splits})"""  # noqa: S608 - own words
         ),
-        pairs_on_two_sides=sum(pair.episode_id in found.splits and pair.kept_id in found.splits for pair in on_two),
+        pairs_on_two_sides=sum(None not in pair and len({*pair}) > 1 for pair in sides),
     )

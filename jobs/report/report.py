@@ -20,7 +20,7 @@ from jobs.report.spending import Spending, spending
 from jobs.report.tables import Tables
 
 FORMAT = 1
-REVIEW_URL = "http://127.0.0.1:8765"
+REVIEW_URL = "http://127.0.0.1:8675"
 """Where `joinery review serve` listens unless told otherwise."""
 WORST = 8
 DIGITS = 6

@@ -102,6 +102,7 @@ class Tables:
         self.workspace, self.ledger, self.recipe = workspace, ledger, recipe
         self._sql = duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
         self._sql.execute("SET threads TO 2")
+        self._sql.execute("SET enable_progress_bar = false")  # it would stand in the middle of --json
         self._load_listing()
         for load in _LOADS:
             self._load(load)
@@ -143,6 +144,11 @@ class Tables:
     def is_done(self, stage: str) -> bool:
         """Whether a stage has any present result."""
         return bool(self.ledger.done_attempts(stage))
+
+    @property
+    def has_shards(self) -> bool:
+        """Whether a shard set is published: some shards are none."""
+        return self.is_done("publish")
 
     # -- loading -----------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ def _light(colour: str) -> float:
 
 def test_a_click_on_the_map_opens_the_event_at_its_picture(written: Path, browser) -> None:  # type: ignore[no-untyped-def]
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.route("http://127.0.0.1:8765/**", lambda route: route.fulfill(body="the review app"))
+    context.route("http://127.0.0.1:8675/**", lambda route: route.fulfill(body="the review app"))
     tab = context.new_page()
     tab.goto(written.as_uri())
     told = json.loads(tab.locator("#map-data").text_content())
@@ -78,7 +78,7 @@ def test_a_click_on_the_map_opens_the_event_at_its_picture(written: Path, browse
     opened.value.wait_for_load_state()
     event, episode, frame, _ = told["points"][5]
     address, _, query = opened.value.url.partition("?")
-    assert address == f"http://127.0.0.1:8765/#/episode/{told['episodes'][episode]}"
+    assert address == f"http://127.0.0.1:8675/#/episode/{told['episodes'][episode]}"
     assert parse_qs(query) == {"event": [event], "frame": [str(frame)]}
     context.close()
 

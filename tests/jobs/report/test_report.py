@@ -16,6 +16,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from jobs.cli import app
+from jobs.duplicates import duplicates
 from jobs.report import balance, galleries, quality, scorecards, spending, tables, write
 from jobs.report.people import People, people
 from jobs.report.report import Options, gather
@@ -193,6 +194,9 @@ def test_nothing_leaks_and_a_leak_would_be_told(reference: Reference, told: dict
     assert [copies[f"{what}_on_two_sides"] for what in ("episodes", "groups", "pairs")] == [0, 0, 0]
     loaded = reference[1]
     workspace = Workspace.existing(loaded.recipe.workspace.url)
+    listed = duplicates(ledger_of(workspace, loaded))
+    assert (copies["n_left_out"], copies["n_events"]) == (listed.n_left_out, listed.n_events)
+    assert [pair["episode_id"] for pair in copies["pairs"]] == [pair.episode_id for pair in listed.pairs]
     with tables.Tables(workspace, ledger_of(workspace, loaded), loaded.recipe) as open_tables:
         item = open_tables.rows("SELECT min(item) FROM sample WHERE split = 'train'")[0][0]
         open_tables.make("moved", "SELECT event_id, ? AS item, 'test' AS split FROM sample LIMIT 1", [item])
@@ -268,7 +272,7 @@ def test_the_page_needs_nothing_but_itself(page: str) -> None:
     assert {tag for tag, _ in elements} & {"link", "iframe", "object", "embed", "base", "form"} == set()
     assert re.search(r"@import|url\(", page) is None
     hrefs = [given["href"] for tag, given in elements if tag == "a"]
-    assert all(href.startswith(("#", "http://127.0.0.1:8765/#/episode/ep-")) for href in hrefs)
+    assert all(href.startswith(("#", "http://127.0.0.1:8675/#/episode/ep-")) for href in hrefs)
     ids = {given["id"] for _, given in elements if "id" in given}
     assert {href[1:] for href in hrefs if href.startswith("#")} <= ids
 
