@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobs.report import charts
-from jobs.report.funnel import Flow, Loss, Node
+from jobs.report.funnel import NOT_DONE, Flow, Loss, Node
 from jobs.report.html import Html, figure, join, legend, missing, remark, slug, table, tag
 from jobs.report.quality import Copies
 from jobs.report.report import Report
@@ -16,6 +16,13 @@ from schemas.time import NS_PER_S
 
 MOST_CARDS = 24
 _VERDICTS = ("confirmed", "corrected", "by_source", "unverified", "rejected", "not_applicable")
+_WITHOUT_WORDS = {
+    NOT_DONE: "this stage has not been run for it under the present recipe",
+    "all_copies": "each of its events has a better copy elsewhere",
+    "no_events": "no event of this level was found in it",
+    "not_drawn": "none of its events is in any split",
+}
+"""What is said of losses that no check has worded."""
 _TRIM_STYLES = ("q5", "q2", "q1", "q4", "q6")
 _FINDING_STYLES = {"drop": "q5", "trim": "q2", "keep": "q4"}
 _VERDICT_STYLES = dict(zip(_VERDICTS, ("q0", "q1", "q2", "q4", "q5", "q6"), strict=True))
@@ -111,7 +118,10 @@ def _losses(report: Report, losses: Sequence[Loss]) -> Html:
             body.append(
                 table(
                     ("source", "recording", "what was said"),
-                    [(each.source, each.locator, _plainly(each.said, each.locator)) for each in loss.examples],
+                    [
+                        (each.source, each.locator, _plainly(each.said, each.locator, loss.check))
+                        for each in loss.examples
+                    ],
                     (0, 1, 2),
                 )
             )
@@ -121,8 +131,8 @@ def _losses(report: Report, losses: Sequence[Loss]) -> Html:
     return join(parts)
 
 
-def _plainly(said: str, locator: str) -> str:
-    return said.removeprefix(f"{locator}: ") or "its stage has not been run yet"
+def _plainly(said: str, locator: str, check: str) -> str:
+    return said.removeprefix(f"{locator}: ") or _WITHOUT_WORDS.get(check, "")
 
 
 def _video(report: Report) -> Html:

@@ -13,7 +13,7 @@ from jobs.report.tables import Tables
 from schemas.event import Level
 
 EXAMPLES = 10
-_NOT_DONE = "not done yet"
+NOT_DONE = "not done yet"
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _fates(tables: Tables, level: Level, has_shards: bool) -> None:
                     WHEN dropped.item IS NOT NULL THEN dropped.said ELSE broken.said END, '') AS said
            FROM ref LEFT JOIN broken USING (item) LEFT JOIN dropped USING (item) LEFT JOIN has USING (item)
            LEFT JOIN ours USING (item) LEFT JOIN (SELECT DISTINCT item FROM sample) sampled USING (item)""",
-        [_NOT_DONE, order, str(level), has_shards],
+        [NOT_DONE, order, str(level), has_shards],
     )
 
 
@@ -292,8 +292,8 @@ def _event_flow(
     ends = ("undrawn", "drawn", "reserve", "held out")
     losses = [
         *_with_their_recordings(tables, start),
-        *_event_loss(tables, start, "unassigned", "assign", _NOT_DONE),
-        *_event_loss(tables, placed, "waiting", "dedup", _NOT_DONE),
+        *_event_loss(tables, start, "unassigned", "assign", NOT_DONE),
+        *_event_loss(tables, placed, "waiting", "dedup", NOT_DONE),
         *_event_loss(tables, placed, "same", "dedup", "same_recording"),
         *_event_loss(tables, placed, "near", "dedup", "near_duplicate"),
     ]
@@ -368,7 +368,7 @@ def trimmed(tables: Tables) -> Iterator[Trimmed]:
             taken[stage, check] = before + ns, items | {item}
 
     for item, ns in tables.rows("SELECT item, ns FROM episode ANTI JOIN alignment USING (item) ORDER BY item"):
-        take("align", _NOT_DONE, item, ns)
+        take("align", NOT_DONE, item, ns)
     for item, stage, why, ns in tables.rows(
         """SELECT item, CASE WHEN step = 1 THEN fate.stage ELSE 'align' END, CASE WHEN step = 1 THEN why ELSE
                'nothing_left' END, episode.ns FROM fate JOIN episode USING (item) JOIN alignment USING (item)

@@ -32,6 +32,8 @@ from schemas.shard import ShardEntry
 from schemas.source import EpisodeRef
 
 DISCOVER = "discover"
+MEMORY = "2GB"
+"""Beyond it tables go to disk."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Tables:
         self.workspace, self.ledger, self.recipe = workspace, ledger, recipe
         self._sql = duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
         self._sql.execute("SET threads TO 2")
+        self._sql.execute(f"SET memory_limit = '{MEMORY}'")
         self._sql.execute("SET enable_progress_bar = false")  # it would stand in the middle of --json
         self._load_listing()
         for load in _LOADS:

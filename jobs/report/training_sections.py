@@ -10,7 +10,7 @@ from jobs.report.balance import Balance
 from jobs.report.html import Html, figure, join, legend, missing, remark, stat, table, tag
 from jobs.report.people import People, ReviewCount
 from jobs.report.report import Report
-from jobs.report.svg import THIN, decimals, percent, power, significant, whole
+from jobs.report.svg import THIN, decimals, percent, power, signed, significant, whole
 from schemas.cluster import NULL_CLUSTER
 from schemas.event import ReviewState
 from schemas.plan import Spread
@@ -329,15 +329,20 @@ def _state_row(count: ReviewCount) -> tuple[str, ...]:
     return (count.name, *map(whole, of), whole(count.n_reviewed), *shares)
 
 
+def _plus_minus(frames: int) -> str:
+    return f"+{frames}" if frames > 0 else signed(frames)
+
+
 def _shifts(found: People) -> Html:
     if not found.n_compared:
         return remark("No boundary of people can be compared with one of the machine.")
-    rows = [(f"{shift.n_frames:+d}", float(shift.n), whole(shift.n)) for shift in found.shifts]
+    rows = [(_plus_minus(shift.n_frames), float(shift.n), whole(shift.n)) for shift in found.shifts]
     same = sum(shift.n for shift in found.shifts if shift.n_frames == 0)
     mean = sum(shift.n_frames * shift.n for shift in found.shifts) / found.n_compared
+    later = f"{mean:+.2f}".replace("-", "−")
     told = (
         f"Of {whole(found.n_compared)} boundaries that people left or moved {percent(same / found.n_compared)} stayed; "
-        f"the mean shift is {mean:+.2f} frames (positive: people cut later). {whole(found.n_new)} more have no cut of "
+        f"the mean shift is {later} frames (positive: people cut later). {whole(found.n_new)} more have no cut of "
         "the machine near."
     )
     return figure(
