@@ -29,16 +29,16 @@ def test_one_dimension_has_no_second_axis() -> None:
     assert explained == (1.0, 0.0)
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(2, 30), st.integers(2, 8))
-def test_a_mirrored_corpus_is_the_same_map_turned_round(seed: int, n: int, dims: int) -> None:
-    """The sign of an axis is the data's, not the solver's: all vectors negated point the other way, exactly."""
-    vectors = np.random.default_rng(seed).normal(size=(n, dims)) * 2.0 ** np.arange(dims, 0, -1)
-    places, explained = principal_plane(vectors)
-    mirrored, same = principal_plane(-vectors)
-    assert explained == same
-    assert np.allclose(mirrored, 1.0 - places, atol=1.1e-4)
-    assert places.min() >= 0
-    assert places.max() <= 1
+@given(st.integers(0, 2**32 - 1), st.integers(2, 8))
+def test_an_axis_points_to_where_its_largest_loading_grows(seed: int, dims: int) -> None:
+    """A solver may give either sign; the map must not be mirrored by another one."""
+    rng = np.random.default_rng(seed)
+    direction, steps = rng.normal(size=dims), np.arange(7.0)
+    places, explained = principal_plane(np.outer(steps, direction))
+    largest = int(np.argmax(np.abs(direction)))
+    expected = steps if direction[largest] > 0 else steps[::-1]
+    assert explained == (1.0, 0.0)
+    assert places[:, 0] == pytest.approx(expected / 6, abs=1e-4)
 
 
 @given(st.integers(0, 2**32 - 1))
