@@ -1,17 +1,19 @@
 """Stage ``dedup``: which events are copies of others, and which episodes are held out (docs/dedup.md).
 
-Whole recordings are compared by their outlines, events by both their points inside their cell. Episodes that share
-anything go to one side of the split; then the better copy is kept. Points wait on disk, cell by cell; memory holds some
+What `shard.allow` does not let through is set aside first, so that nothing is left out for a copy nobody gets. Whole
+recordings are compared by their outlines, events by both their points inside their cell. Episodes that share anything
+go to one side of the split; then the better copy is kept. Points wait on disk, cell by cell; memory holds some
 hundred bytes of an event and half a kilobyte of a film.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from clustering.cell_points import CellPoints
 from clustering.copies import Copy, find_copies
@@ -22,15 +24,18 @@ from clustering.recordings import Recording, best_first, recording_of
 from clustering.same_recording import matched
 from clustering.sides import SAFEST, own_side
 from clustering.spherical import one_thread
+from clustering.withheld import Refusal, refused_episodes, withheld_findings, without
 from pipeline.stage import Bundle, Read, Scope, Stage
-from schemas.cluster import Assignment, ClusterModel, Embedding, Membership, Space
+from schemas.cluster import Assignment, ClusterModel, Embedding, Membership, Space, Split
 from schemas.duplicate import DuplicateEpisodes
+from schemas.episode import Episode
 from schemas.finding import Finding
 from schemas.identity import make_id
 from schemas.outline import Outline
 from schemas.recipe import Recipe
 from schemas.recipe_dedup import DedupSpec, SplitSpec
 from schemas.recipe_section import Section
+from schemas.source_card import Redistribution
 
 Rows = NDArray[np.int64]
 
@@ -40,6 +45,10 @@ class DedupSlice(Section):
 
     dedup: DedupSpec
     split: SplitSpec
+    allow: tuple[str, ...] | None = None
+    """Licences and redistribution modes; None: all, and then episodes are not even read."""
+    redistribution: dict[str, Redistribution] = Field(default_factory=dict)
+    """By source, where there is a list to hold it against."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +79,11 @@ class Spilled:
     points: CellPoints
 
 
-def find_duplicates(bundle: Bundle, spec: DedupSlice, folder: Path) -> Duplicates:
-    """Everything there is to find; ``folder`` holds temporary files."""
+def find_duplicates(bundle: Bundle, spec: DedupSlice, refused: Mapping[str, Refusal], folder: Path) -> Duplicates:
+    """Everything there is to find among episodes that are not ``refused``; ``folder`` holds temporary files."""
     recordings: dict[str, Recording] = {}
-    copies = find_copies(_noting(bundle.stream(Outline), recordings), folder)
-    table = table_of(bundle.stream(Assignment))
+    copies = find_copies(_noting(without(bundle.stream(Outline), refused), recordings), folder)
+    table = table_of(without(bundle.stream(Assignment), refused))
     rank = best_first([name.decode() for name in table.episode_ids], recordings)
     with one_thread():
         spilled = _spilled(bundle, table, rank, folder)
@@ -163,55 +172,84 @@ def _with_copies(table: EventTable, copies: Sequence[Copy], rank: Rows, group: R
     return group, keeper
 
 
-def memberships(batches: Iterable[list[Assignment]], found: Duplicates, *, drop: bool) -> Iterator[Membership]:
+def memberships(
+    batches: Iterable[list[Assignment]], found: Duplicates, refused: Mapping[str, Refusal], spec: DedupSlice
+) -> Iterator[Membership]:
     """One membership per assignment, in the order they come."""
     table, size = found.table, np.bincount(found.group, minlength=len(found.table))
+    drop = spec.dedup.on_duplicates == "drop"
     for batch in batches:
         for item, row in zip(batch, table.rows_of([item.event_id for item in batch]).tolist(), strict=True):
+            if row < 0:
+                side = own_side(item.episode_id, spec.split)
+                yield _membership(item, side, withheld=refused[item.episode_id].licence)
+                continue
             group, keeper = int(found.group[row]), int(found.keeper[row])
-            yield Membership(
-                event_id=item.event_id,
-                episode_id=item.episode_id,
-                source=item.source,
-                dataset=item.dataset,
-                level=item.level,
-                vision_language=item.vision_language,
-                action=item.action,
-                tail=item.tail,
-                recovery=item.recovery,
-                split=SAFEST[found.side[table.episode[row]]],
+            yield _membership(
+                item,
+                SAFEST[found.side[table.episode[row]]],
                 duplicate_group=make_id("dg", table.event_id[group]) if size[group] > 1 else "",
                 duplicate_of=table.event_id[keeper].decode() if drop and keeper != row else "",
-                n_frames=item.n_frames,
-                duration_s=item.duration_s,
             )
+
+
+def _membership(
+    item: Assignment, split: Split, *, duplicate_group: str = "", duplicate_of: str = "", withheld: str = ""
+) -> Membership:
+    return Membership(
+        event_id=item.event_id,
+        episode_id=item.episode_id,
+        source=item.source,
+        dataset=item.dataset,
+        level=item.level,
+        vision_language=item.vision_language,
+        action=item.action,
+        tail=item.tail,
+        recovery=item.recovery,
+        split=split,
+        duplicate_group=duplicate_group,
+        duplicate_of=duplicate_of,
+        n_frames=item.n_frames,
+        duration_s=item.duration_s,
+        withheld=withheld,
+    )
 
 
 def run(bundle: Bundle, spec: DedupSlice) -> Iterator[object]:
     """The memberships of the corpus, lazily, because there may be millions; then who is a copy of whom."""
+    refused = {} if spec.allow is None else refused_episodes(bundle.stream(Episode), spec.allow, spec.redistribution)
     with TemporaryDirectory(prefix="joinery-dedup-") as folder:
-        found = find_duplicates(bundle, spec, Path(folder))
+        found = find_duplicates(bundle, spec, refused, Path(folder))
         drop = spec.dedup.on_duplicates == "drop"
-        yield from memberships(bundle.stream(Assignment), found, drop=drop)
+        yield from memberships(bundle.stream(Assignment), found, refused, spec)
         pairs = duplicate_episodes(found.table, found.recordings, found.copies, found.rank, found.keeper)
         yield from pairs
         yield from copy_findings(pairs, drop=drop)
         yield from side_findings(found.table, found.recordings, found.side, spec.split)
+        yield from withheld_findings(refused, bundle.stream(Assignment), spec.allow or ())
 
 
 def _slice(recipe: Recipe) -> DedupSlice:
-    return DedupSlice(dedup=recipe.dedup, split=recipe.split)
+    allow = recipe.shard.allow
+    modes = {} if allow is None else {source.name: source.card.redistribution for source in recipe.sources}
+    return DedupSlice(
+        dedup=recipe.dedup,
+        split=recipe.split,
+        allow=None if allow is None else tuple(allow),
+        redistribution=modes,
+    )
 
 
 STAGE = Stage(
     name="dedup",
-    version=1,
+    version=2,
     scope=Scope.CORPUS,
     reads=(
         Read(Assignment, "assign"),
         Read(Embedding, "embed"),
         Read(ClusterModel, "cluster"),
         Read(Outline, "outline"),
+        Read(Episode, "ingest", wanted=lambda spec: spec.allow is not None),
     ),
     writes=(Membership, DuplicateEpisodes, Finding),
     recipe_slice=_slice,

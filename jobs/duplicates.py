@@ -44,7 +44,7 @@ def duplicates(ledger: Ledger) -> DuplicateReport:
     n_left_out = n_events = 0
     for item in ledger.present(Membership, "dedup"):
         n_events += 1
-        n_left_out += not item.kept
+        n_left_out += bool(item.duplicate_of)
         if item.episode_id in named:
             splits[item.episode_id] = item.split
     same = tuple(SameBytes(*row) for row in ledger.duplicates())

@@ -24,6 +24,7 @@ from jobs.listing import commit_listing_findings, list_sources
 from jobs.placement import Placement, placement
 from jobs.progress import Reporter, StageProgress
 from jobs.river import RIVER
+from jobs.withheld import Withheld, withheld
 from jobs.worker import Batch
 from pipeline import align
 from pipeline.errors import JoineryError, ServiceError
@@ -70,6 +71,8 @@ class RunResult:
     episodes: int
     costs: Costs
     """What models were asked, in this run and before."""
+    withheld: tuple[Withheld, ...] = ()
+    """What `shard.allow` left out of the shard set."""
 
     @property
     def succeeded(self) -> bool:
@@ -113,7 +116,7 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
         run = _finished(run, counts, outcome, said)
         if run.outcome == "succeeded":
             _point_at_present_set(workspace, ledger)
-        return RunResult(run, quarantined, episodes, costs_so_far(workspace, ledger))
+        return RunResult(run, quarantined, episodes, costs_so_far(workspace, ledger), withheld(ledger))
     except BaseException as error:  # an interrupt too is how a run ended; noted, then raised again
         run = _finished(run, counts, "failed", f"{type(error).__name__}: {error}")
         raise

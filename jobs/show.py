@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from pipeline.cards.words import plural
 from schemas.event import Level
 from schemas.finding import Finding, Verdict
 from schemas.recipe import Recipe
@@ -88,12 +89,17 @@ def run_result(out: Console, loaded: LoadedRecipe, result: RunResult, as_json: b
         line: dict[str, Any] = {"event": "run", "run_id": result.run.run_id, "outcome": result.run.outcome}
         line |= {"message": result.run.message, "episodes": result.episodes, "quarantined": result.quarantined}
         line |= {"models": [cost for cost in result.costs.runs if cost.name == result.run.run_id]}
+        line |= {"withheld": list(result.withheld)}
         _json_line(line)
         return
     style = "green" if result.succeeded else "red"
     out.print(f"{result.run.outcome}: {result.run.message}", style=style, highlight=False, soft_wrap=True)
     if result.quarantined:
         out.print(f"reasons: joinery why {loaded.path}", highlight=False, soft_wrap=True)
+    for group in result.withheld:
+        said = f"{plural(group.n_episodes, 'episode')} ({plural(group.n_events, 'event')}) of {group.source}"
+        said = f"left out by shard.allow: {said}, licence {group.licence}"
+        out.print(said, style="yellow", highlight=False, soft_wrap=True, markup=False)
     if result.run.outcome != "failed":
         old = "" if result.succeeded else " (latest.json still names the last set that succeeded, if there is one)"
         out.print(f"shards:  {loaded.recipe.workspace.url}/shards{old}", highlight=False, soft_wrap=True)

@@ -166,8 +166,10 @@ class Membership:
     """The event kept in its place, when it is left out; else empty."""
     n_frames: int
     duration_s: float
+    withheld: str = ""
+    """The licence for which it is left out, because `shard.allow` does not let it through; else empty."""
 
     @property
     def kept(self) -> bool:
         """Whether it is counted and drawn."""
-        return not self.duplicate_of
+        return not (self.duplicate_of or self.withheld)

@@ -11,6 +11,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
+from schemas.data_card import DataCard
+from schemas.licence import admitted
 from schemas.recipe_balance import BalanceSpec
 from schemas.recipe_caption import CaptionSpec, VlmCaption
 from schemas.recipe_clean import CleanSpec
@@ -253,8 +255,12 @@ class ShardSpec(Section):
     on_append: Literal["extend", "rewrite"] = Field(
         default="extend", description="Whether new recordings get shards behind the old ones, or all are drawn anew."
     )
-    card_title: str = "Joinery shards"
-    contact: str = "not stated"
+    allow: Annotated[list[Text], Field(min_length=1)] | None = Field(
+        default=None, description="Licences and redistribution modes; samples of all others are left out."
+    )
+    card: DataCard = Field(
+        default_factory=DataCard, description="A card.yaml, relative to the recipe file, or its content as a section."
+    )
 
 
 # -- how to run ------------------------------------------------------------------------------------------------
@@ -303,6 +309,14 @@ class Recipe(Section):
     load: LoadSpec = Field(default_factory=LoadSpec)
     recover: RecoverSpec = Field(default_factory=RecoverSpec)
     run: RunSpec = Field(default_factory=RunSpec)
+
+    @model_validator(mode="after")
+    def _something_is_allowed(self) -> "Recipe":
+        cards = [source.card for source in self.sources]
+        if not any(admitted(card.licence, card.redistribution, self.shard.allow) for card in cards):
+            there = ", ".join(sorted({f"{card.licence!r} ({card.redistribution})" for card in cards}))
+            raise impossible("shard.allow", f"lets no source through; there are {there}")
+        return self
 
     @model_validator(mode="after")
     def _holds_together(self) -> "Recipe":

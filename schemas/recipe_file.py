@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from schemas.data_card_file import with_card
 from schemas.identity import canonical_json, digest
 from schemas.recipe import Recipe
 from schemas.recipe_extras import extras_problems
@@ -64,9 +65,10 @@ def load_recipe(path: Path, overrides: Sequence[str] = (), cards: Cards = Mappin
     data = with_absolute_places(document.data, path.absolute().parent)
     data, unregistered = _with_registered_cards(data, cards)
     data, unreadable = with_chains(data)
-    recipe, problems = validated(data)
+    data, unstated = with_card(data, path.absolute().parent)
+    recipe, problems = validated(data, Recipe)
     elsewhere = [*place_problems(data), *extras_problems(data)]
-    problems = [*document.problems, *unregistered, *unreadable, *problems, *elsewhere]
+    problems = [*document.problems, *unregistered, *unreadable, *unstated, *problems, *elsewhere]
     if recipe is None or problems:
         raise _errors(document, problems)
     secrets: list[KeyPath] = [(*STORAGE, key) for key in SECRET_KEYS]

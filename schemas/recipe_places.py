@@ -19,6 +19,8 @@ SECRET_KEYS = ("access_key_id", "secret_access_key")
 WORKSPACE: KeyPath = ("workspace", "url")
 STORAGE: KeyPath = ("workspace", "storage")
 REGISTRY: KeyPath = ("registry",)
+CARD: KeyPath = ("shard", "card")
+"""A path only where it is no section."""
 ROBOTS = ("kinematics", "retarget")
 """Keys of a source that list robot arms."""
 CHECKPOINT: KeyPath = ("embed", "vision_language", "checkpoint")
@@ -49,7 +51,7 @@ def with_absolute_places(data: Any, folder: Path) -> Any:
 def place_paths(data: Any) -> list[KeyPath]:
     """Key paths of all the places a recipe names."""
     robots = [(*arm, "urdf") for arm in robot_paths(data)]
-    return [WORKSPACE, REGISTRY, CHECKPOINT, *source_paths(data), *robots, *server_paths(data)]
+    return [WORKSPACE, REGISTRY, CARD, CHECKPOINT, *source_paths(data), *robots, *server_paths(data)]
 
 
 def source_paths(data: Any) -> list[KeyPath]:

@@ -1,33 +1,35 @@
 """What is wrong with a recipe's values, in words.
 
-`schemas.recipe.Recipe` is the only place that says what a recipe may contain. This module asks its JSON schema what
-stands where, so that every message can say what was found and what was expected without a second list of keys.
+`schemas.recipe.Recipe` is the only place that says what a recipe may contain, `schemas.data_card.DataCard` of a card.
+This module asks their JSON schema what stands where, so that every message can say what was found and what was expected
+without a second list of keys.
 """
 
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from schemas.recipe import Recipe
 from schemas.recipe_text import KeyPath, Problem, value_at
 
 _LONGEST_FOUND = 60
 
+M = TypeVar("M", bound=BaseModel)
 
-def validated(data: Any) -> tuple[Recipe | None, list[Problem]]:
-    """The recipe, or None and everything that is wrong with it.
+
+def validated(data: Any, model: type[M]) -> tuple[M | None, list[Problem]]:
+    """The recipe or card, or None and everything that is wrong with it.
 
     Through JSON because pydantic is then strict the way YAML is: ``"1"`` and ``true`` are no numbers, while an enum is
     written as its text.
     """
     try:
-        return Recipe.model_validate_json(json.dumps(data), strict=True), []
+        return model.model_validate_json(json.dumps(data), strict=True), []
     except ValidationError as error:
         found = error.errors(include_url=False)
-    schema = Recipe.model_json_schema()
+    schema = model.model_json_schema()
     problems = [_problem(item, data, schema) for item in found]
     guessed = {(*problem.path[:-1], meant) for problem, meant in problems if meant is not None}
     missing = {problem.path for (problem, _), item in zip(problems, found, strict=True) if item["type"] == "missing"}
@@ -135,6 +137,7 @@ def _kind(node: dict[str, Any], schema: dict[str, Any]) -> str:
     match node.get("type"):
         case "string":
             words = f"text matching {node['pattern']}" if "pattern" in node else "some text" if some else "text"
+            words = "a day such as 2026-03-31" if node.get("format") == "date" else words
         case "array":
             words = f"a list of {'at least one ' if some else ''}{_kind(node['items'], schema).removeprefix('some ')}"
         case "integer" | "number" | "boolean" as kind:

@@ -23,6 +23,7 @@ _PLAIN = {
 }
 MAX_VALUES, MAX_CHARACTERS = 100_000, 2 << 20
 """Nobody writes more by hand; a kilobyte of aliases (*) of aliases can stand for more than any memory holds."""
+_RECIPE = "a recipe with at least the keys 'joinery', 'workspace' and 'sources'"
 _BARE_STEP = re.compile(r"^\w+(\[\d+\])*$")
 
 
@@ -100,8 +101,11 @@ def value_at(data: Any, path: KeyPath) -> Any:
     return data
 
 
-def parse(text: str, name: str) -> Document:
-    """A recipe's text as a document. What is not YAML, or not unambiguous, is listed in ``problems``."""
+def parse(text: str, name: str, what: str = _RECIPE) -> Document:
+    """A recipe's text, or that of another file of sections, as a document.
+
+    What is not YAML, or not unambiguous, is listed in ``problems``.
+    """
     document = Document(name)
     try:
         check_size(text)
@@ -125,8 +129,7 @@ def parse(text: str, name: str) -> Document:
         return document
     if not isinstance(node, yaml.MappingNode):
         found = "nothing" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "one value"
-        keys = "'joinery', 'workspace' and 'sources'"
-        document.problems.append(Problem((), f"found {found}, expected a recipe with at least the keys {keys}"))
+        document.problems.append(Problem((), f"found {found}, expected {what}"))
         return document
     document.data = _build(node, (), document, ())
     return document

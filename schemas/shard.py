@@ -77,6 +77,8 @@ class ShardEntry:
     repeat_cap: float
     """R: the plan's limit on an event's expected uses per epoch; 1 outside the plan."""
     verb: str = ""
+    licence: str = ""
+    """Of the sample's recording."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ WITHOUT_OWN_TEST = {
     "clustering/dedup_report.py": "tests/clustering/test_dedup.py holds what is told against what was found",
     "clustering/same_recording.py": "tests/clustering/test_dedup.py has a recording cut and named anew",
     "jobs/asking.py": "tests/jobs/test_captions_by_model.py runs with servers that answer, die and are not there",
+    "jobs/commands/cards.py": "driven as a user does: tests/jobs/test_cards.py",
     "jobs/commands/judging.py": "driven as a user does: tests/jobs/test_{cli,score,view}.py",
     "jobs/commands/looking.py": "driven as a user does: tests/jobs/test_{cli,search,duplicates}.py",
     "jobs/commands/recovering.py": "driven as a user does: tests/jobs/test_recover.py",
@@ -52,8 +53,13 @@ WITHOUT_OWN_TEST = {
     "jobs/report/event_sections.py": "the same",
     "jobs/report/training_sections.py": "the same",
     "jobs/show.py": "tests/jobs/test_cli.py drives it as a user does",
+    "jobs/show_cards.py": "tests/jobs/test_cards.py drives it as a user does",
     "jobs/show_duplicates.py": "tests/jobs/test_duplicates.py drives it as a user does",
     "jobs/trace.py": "tests/jobs/test_cli.py drives it as a user does",
+    "jobs/withheld.py": "tests/jobs/test_cards.py: what a run prints is what its card counts",
+    "pipeline/cards/body_data.py": "tests/pipeline/cards/test_body.py has the sections of both",
+    "pipeline/cards/body_people.py": "tests/pipeline/cards/test_body.py has the sections of both",
+    "pipeline/cards/rows.py": "every number of tests/pipeline/cards/test_count.py comes through it",
 }
 """Modules with logic and no test file of their own, and why."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.loader.reader import SET, ShardSet
 
 _COPY_BYTES = 4 << 20
-CARD, RECIPE, PLAN = "card.md", "recipe.yaml", "plan.json"
+CARD, RECIPE, PLAN = "README.md", "recipe.yaml", "plan.json"
 
 
 def place_file(shards: ShardSet, name: str, target: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.cards.folder import CARD_SOURCE
 from schemas.recipe import Recipe
 from schemas.recipe_places import place_paths
 from schemas.recipe_text import dotted, value_at
@@ -24,4 +25,5 @@ def portable_recipe(recipe: Recipe) -> str:
     for path in place_paths(values):
         if isinstance(value_at(values, path), str):
             value_at(values, path[:-1])[path[-1]] = f"<{dotted(path)}>"
+    values["shard"]["card"] = CARD_SOURCE
     return _HEADER + yaml.safe_dump(values, sort_keys=True, allow_unicode=True, width=100)

@@ -1,54 +1,64 @@
-"""Stage ``publish``: a folder that is a data set: tars under plain names, manifest, statistics, plan, recipe, card.
+"""Stage ``publish``: a folder that is a data set: tars under plain names, tables, statistics, plan, recipe, cards.
 
-Nothing is copied: tars are linked from where the shard stage wrote them. The set's id is the digest of
-``set.json``, which lists the SHA-256 of every file, so a set is the same set wherever and however often it is
-made. ``shards/latest.json`` is not touched: the run points it here when it has succeeded (`pipeline.shards.latest`).
+Nothing is copied: tars are linked from where the shard stage wrote them. Cards are counted from the files that are
+published with them (`pipeline.cards.count`). The set's id is the digest of ``set.json``, which lists the SHA-256 of
+every file, so a set is the same set wherever and however often it is made. ``shards/latest.json`` is not touched: the
+run points it here when it has succeeded (`pipeline.shards.latest`).
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 
-import pyarrow.parquet as pq
+import yaml
 
-from pipeline.blobs import Blobs
+from pipeline.cards.count import CARD_VERSION
+from pipeline.cards.folder import CARD_SOURCE, PLAN, RECIPE, SetFiles, Shard, data_file, tables_at, text_file
+from pipeline.cards.papers import card_text, papers
+from pipeline.cards.tables import tables, write_table
 from pipeline.loader.reader import MANIFEST, SET, STATS
-from pipeline.shards import card as data_card
-from pipeline.shards import facts
+from pipeline.shards import statistics as shard_statistics
+from pipeline.shards.facts import SplitFacts, deviations, realised_shares, split_facts
 from pipeline.shards.json_text import pretty
 from pipeline.shards.latest import SHARDS
 from pipeline.shards.portable import portable_recipe
-from pipeline.shards.statistics import statistics
 from pipeline.stage import Bundle, Read, Scope, Stage
-from schemas.arrow import schema_of, to_row, to_table
+from schemas.arrow import to_row
 from schemas.cluster import ClusterModel, Membership
+from schemas.data_card import DataCard
 from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import Alignment, Episode
 from schemas.event import Event
 from schemas.finding import Finding
-from schemas.identity import canonical_json, digest, make_id
+from schemas.identity import canonical_json, make_id
 from schemas.plan import DrawSegment, SamplingPlan
 from schemas.recipe import Recipe
 from schemas.recipe_section import Section
 from schemas.shard import ShardEntry, ShardFile, ShardSet, ShardStatistics
+from schemas.source import SourceKind
+from schemas.source_card import SourceCard
 
 MANIFESTS = "manifests"
-PLAN, RECIPE, CARD = "plan.json", "recipe.yaml", "card.md"
-ROW_GROUP = 65_536
-"""Fixed, so that the manifest's bytes do not follow the executor's batches."""
-FORMAT = 2
-"""Of the folder; 2: the manifest says where every member lies."""
+FORMAT = 3
+"""Of the folder; 2: the manifest says where every member lies; 3: tables of what the card counts."""
 
 R = TypeVar("R")
+
+
+class SourceOfSet(Section):
+    """What of a source its own row says."""
+
+    name: str
+    kind: SourceKind
+    card: SourceCard
 
 
 class PublishSlice(Section):
     """What of the recipe a set's own files say."""
 
-    title: str
-    contact: str
-    short_side: int
+    card: DataCard
+    sources: tuple[SourceOfSet, ...]
     recipe: str
     """The portable recipe's text."""
 
@@ -58,80 +68,74 @@ def publish(bundle: Bundle, spec: PublishSlice) -> list[object]:
     shards = tuple(sorted(_all(bundle.stream(ShardFile)), key=lambda file: file.shard))
     if not shards:
         return []
-    counted = gather(bundle, shards)
     blobs = bundle.sink()
-    manifest = f"{MANIFESTS}/{bundle.work_key}.parquet"
-    blobs.put(manifest, lambda stream: write_manifest(bundle.stream(ShardEntry), counted.plan, counted.splits, stream))
+    (plan,) = _all(bundle.stream(SamplingPlan))
+    splits = split_facts(bundle.stream(ShardEntry))
+    paths = _write_tables(bundle, spec, plan, splits)
+    planned = _plan(plan, splits, _all(bundle.stream(DrawSegment)), _all(bundle.stream(ClusterModel)))
+    statistics = shard_statistics.statistics(bundle.stream(ShardStatistics))
     texts = {
-        STATS: pretty(statistics(bundle.stream(ShardStatistics))),
-        PLAN: pretty(_plan(counted, _all(bundle.stream(DrawSegment)))),
+        STATS: pretty(statistics),
+        PLAN: pretty(planned),
         RECIPE: spec.recipe,
-        CARD: data_card.card(counted, title=spec.title, contact=spec.contact, short_side=spec.short_side),
+        CARD_SOURCE: card_text(spec.card),
     }
-    manifest_sha256 = _sha256(blobs, manifest)
-    content = _content(counted, {name: digest_of(text) for name, text in texts.items()} | {MANIFEST: manifest_sha256})
+    files = [data_file(blobs, name, path) for name, path in paths.items()]
+    files += [text_file(name, text) for name, text in texts.items()]
+    of = SetFiles(
+        query=tables_at(blobs, paths),
+        plan=json.loads(texts[PLAN]),
+        statistics=json.loads(texts[STATS]),
+        recipe=yaml.safe_load(spec.recipe),
+        shards=tuple(Shard(file.shard, file.split, file.n_samples, file.n_bytes, file.sha256) for file in shards),
+        files=tuple(sorted(files, key=lambda file: file.name)),
+    )
+    texts |= papers(of, spec.card)
+    digests = {file.name: file.sha256 for file in files}
+    digests |= {name: text_file(name, text).sha256 for name, text in texts.items()}
+    content = _content(plan, splits, shards, digests)
     shard_set_id = set_id(content)
     folder = f"{SHARDS}/{shard_set_id}"
     for file in shards:
         blobs.link(file.path, f"{folder}/{file.shard}.tar")
-    blobs.link(manifest, f"{folder}/{MANIFEST}")
+    for name, path in paths.items():
+        blobs.link(path, f"{folder}/{name}")
     texts[SET] = pretty({"shard_set_id": shard_set_id, **content})
     for name, text in texts.items():
         blobs.put_bytes(f"{folder}/{name}", text.encode())
     n_samples = sum(file.n_samples for file in shards)
-    return [ShardSet(shard_set_id, folder, counted.plan.plan_id, len(shards), n_samples, manifest_sha256)]
+    return [ShardSet(shard_set_id, folder, plan.plan_id, len(shards), n_samples, digests[MANIFEST])]
 
 
-def gather(bundle: Bundle, shards: tuple[ShardFile, ...]) -> facts.Facts:
-    """Everything there is to count."""
-    episodes, episode_ns = facts.count_episodes(bundle.stream(Episode))
-    events = facts.count_events(bundle.stream(Event))
-    (plan,) = _all(bundle.stream(SamplingPlan))
-    return facts.Facts(
-        plan=plan,
-        shards=shards,
-        splits=facts.split_facts(bundle.stream(ShardEntry)),
-        episodes=episodes,
-        episode_ns=episode_ns,
-        levels=events.levels,
-        level_ns=events.ns,
-        captions=events.captions,
-        needs_vlm=events.needs_vlm,
-        reviews=events.reviews,
-        sync=facts.count_sync(bundle.stream(Alignment)),
-        findings=facts.count_findings(bundle.stream(Finding)),
-        copies=facts.count_copies(bundle.stream(Membership), bundle.stream(DuplicateEpisodes)),
-        clusterings=tuple(sorted(_all(bundle.stream(ClusterModel)), key=lambda model: str(model.space))),
-    )
+def _write_tables(
+    bundle: Bundle, spec: PublishSlice, plan: SamplingPlan, splits: dict[str, SplitFacts]
+) -> dict[str, str]:
+    """File of the set → where its bytes are for now."""
+    sources = {source.name: (str(source.kind), source.card) for source in spec.sources}
+    writers: dict[str, Callable[[BinaryIO], None]] = {
+        MANIFEST: lambda stream: write_manifest(bundle.stream(ShardEntry), plan, splits, stream),
+        **tables(bundle.stream, sources),
+    }
+    paths = {name: f"{MANIFESTS}/{bundle.work_key}/{name}" for name in writers}
+    for name, write in writers.items():
+        bundle.sink().put(paths[name], write)
+    return paths
 
 
 def write_manifest(
-    batches: Iterable[list[ShardEntry]], plan: SamplingPlan, splits: dict[str, facts.SplitFacts], stream: BinaryIO
+    batches: Iterable[list[ShardEntry]], plan: SamplingPlan, splits: dict[str, SplitFacts], stream: BinaryIO
 ) -> None:
     """Parquet of all entries in order of shard and position, with each cell's realised share filled in."""
-    with pq.ParquetWriter(stream, schema_of(ShardEntry), compression="zstd") as writer:
-        for group in _regrouped(_realised(batches, plan, splits), ROW_GROUP):
-            writer.write_table(to_table(ShardEntry, group), row_group_size=ROW_GROUP)
+    write_table(ShardEntry, _realised(batches, plan, splits), stream)
 
 
 def _realised(
-    batches: Iterable[list[ShardEntry]], plan: SamplingPlan, splits: dict[str, facts.SplitFacts]
+    batches: Iterable[list[ShardEntry]], plan: SamplingPlan, splits: dict[str, SplitFacts]
 ) -> Iterator[ShardEntry]:
-    share_of = {name: facts.realised_shares(plan, split) for name, split in splits.items()}
+    share_of = {name: realised_shares(plan, split) for name, split in splits.items()}
     for batch in batches:
         for entry in batch:
             yield replace(entry, realised_share=share_of[entry.split](entry))
-
-
-def _regrouped(records: Iterable[R], size: int) -> Iterator[list[R]]:
-    group: list[R] = []
-    for record in records:
-        group.append(record)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
 
 
 def set_id(content: dict[str, Any]) -> str:
@@ -139,12 +143,14 @@ def set_id(content: dict[str, Any]) -> str:
     return make_id("ss", canonical_json(content))
 
 
-def _content(counted: facts.Facts, files: dict[str, str]) -> dict[str, Any]:
+def _content(
+    plan: SamplingPlan, splits: dict[str, SplitFacts], shards: tuple[ShardFile, ...], files: dict[str, str]
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "plan_id": counted.plan.plan_id,
-        "level": counted.plan.level,
-        "splits": {name: split.n_samples for name, split in counted.splits.items()},
+        "plan_id": plan.plan_id,
+        "level": plan.level,
+        "splits": {name: split.n_samples for name, split in splits.items()},
         "files": files,
         "shards": [
             {
@@ -154,17 +160,33 @@ def _content(counted: facts.Facts, files: dict[str, str]) -> dict[str, Any]:
                 "n_bytes": file.n_bytes,
                 "sha256": file.sha256,
             }
-            for file in counted.shards
+            for file in shards
         ],
     }
 
 
-def _plan(counted: facts.Facts, segments: list[DrawSegment]) -> dict[str, Any]:
-    rows, cells = facts.deviations(counted.plan, counted.splits.get("train"))
+def _plan(
+    plan: SamplingPlan, splits: dict[str, SplitFacts], segments: list[DrawSegment], models: list[ClusterModel]
+) -> dict[str, Any]:
+    rows, cells = deviations(plan, splits["train"].cells if "train" in splits else {})
     return {
-        "plan": to_row(counted.plan),
+        "plan": to_row(plan),
         "segments": [_segment(segment) for segment in segments],
         "realised": {"max_row_deviation": rows, "max_cell_deviation": cells},
+        "clusterings": [_clustering(model) for model in sorted(models, key=lambda model: str(model.space))],
+    }
+
+
+def _clustering(model: ClusterModel) -> dict[str, Any]:
+    """What cells come from; the centroids themselves are the workspace's."""
+    return {
+        "space": str(model.space),
+        "model_id": model.model_id,
+        "embedding_model": model.embedding_model,
+        "n_clusters": model.n_clusters,
+        "seed_ari": model.seed_ari if model.seed_ari >= 0 else None,
+        "smallest_cluster": model.smallest_cluster,
+        "n_fitted": model.n_fitted,
     }
 
 
@@ -175,35 +197,21 @@ def _segment(segment: DrawSegment) -> dict[str, Any]:
     return {**said, "n_draws": segment.n_draws}
 
 
-def digest_of(text: str) -> str:
-    """SHA-256 hex of a text file's bytes."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sha256(blobs: Blobs, path: str) -> str:
-    with blobs.open(path) as stream:
-        hasher = hashlib.sha256()
-        while chunk := stream.read(1 << 20):
-            hasher.update(chunk)
-    return hasher.hexdigest()
-
-
 def _all(batches: Iterable[list[R]]) -> list[R]:
     return [record for batch in batches for record in batch]
 
 
 def _slice(recipe: Recipe) -> PublishSlice:
     return PublishSlice(
-        title=recipe.shard.card_title,
-        contact=recipe.shard.contact,
-        short_side=recipe.clip.short_side,
+        card=recipe.shard.card,
+        sources=tuple(SourceOfSet(name=of.name, kind=of.kind, card=of.card) for of in recipe.sources),
         recipe=portable_recipe(recipe),
     )
 
 
 STAGE = Stage(
     name="publish",
-    version=3,
+    version=4,
     scope=Scope.CORPUS,
     reads=(
         Read(ShardFile, "shard"),
@@ -224,6 +232,6 @@ STAGE = Stage(
     writes=(ShardSet,),
     recipe_slice=_slice,
     run=publish,
-    revision=lambda _spec: digest(data_card.template()),
+    revision=lambda _spec: str(CARD_VERSION),
     writes_blobs=True,
 )

@@ -124,6 +124,7 @@ def _entry(sample: Sample, offset: int, data: bytes) -> ShardEntry:
         repeat=draw.repeat,
         repeat_cap=draw.repeat_cap,
         verb=str(event.verb),
+        licence=recording.episode.licence,
     )
 
 
@@ -174,7 +175,7 @@ def run(bundle: Bundle, _spec: ShardSlice) -> list[object]:
 
 STAGE = Stage(
     name="shard",
-    version=5,
+    version=6,
     scope=Scope.SHARD,
     reads=(
         Read(Draw, "schedule", Match.SHARD),

@@ -17,9 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.blobs import Blobs
+from pipeline.cards.check import card_problems
+from pipeline.cards.folder import PLAN
 from pipeline.loader.reader import MANIFEST, SET
 from pipeline.shards.prefix import prefix_problems
-from pipeline.shards.publish import PLAN, set_id
+from pipeline.shards.publish import set_id
 from pipeline.shards.verify_tar import Tally, tar_problems
 from pipeline.shards.verify_tree import overlap_problems
 from schemas.arrow import from_table
@@ -91,6 +93,7 @@ def _problems(blobs: Blobs, folder: str, stated: str, content: dict[str, Any], t
     yield from _split_problems(table)
     yield from overlap_problems(table)
     yield from _plan_problems(blobs, folder, table)
+    yield from card_problems(blobs, folder, tally.episodes, tally.trees.said)
 
 
 def _file_problems(blobs: Blobs, folder: str, content: Mapping[str, Any]) -> Iterator[str]:

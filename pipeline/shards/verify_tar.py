@@ -17,6 +17,7 @@ import numpy as np
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from pipeline.blobs import Blobs
+from pipeline.cards.check import episode_of
 from pipeline.loader.sample import VIDEO_SUFFIX, EventSample, sample_from_members
 from pipeline.shards.ranges import member_ranges
 from pipeline.shards.tar import end_of_archive, members
@@ -40,6 +41,8 @@ class Tally:
     frames: int = 0
     n_bytes: int = 0
     trees: TreeCheck = field(default_factory=TreeCheck)
+    episodes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What samples have told of every episode so far."""
 
 
 def tar_problems(
@@ -93,6 +96,9 @@ def _sample_problems(name: str, entry: ShardEntry, data: bytes, tally: Tally) ->
     yield from json_problems(where, parts)
     yield from tally.trees.problems(where, sample.record)
     yield from _record_problems(where, entry, sample)
+    said = episode_of(sample.record)
+    if tally.episodes.setdefault(sample.episode_id, said) != said:
+        yield f"{where}: it tells of {sample.episode_id} {said}, a sample before {tally.episodes[sample.episode_id]}"
     yield from _range_problems(where, entry, data, sample.record["views"])
     yield from _action_problems(where, sample)
     for camera, mp4 in sample.views.items():
@@ -117,6 +123,8 @@ def _record_problems(where: str, entry: ShardEntry, sample: EventSample) -> Iter
         "end_ns": sample.span.end_ns,
         "vision_language": sample.vision_language,
         "action": sample.action,
+        "verb": sample.record["event"]["verb"],
+        "licence": sample.record["licence"],
         "tail": bool(sample.record["cell"]["tail"]),
         "recovery": sample.record["lineage"]["kind"] == SourceKind.RECOVERY
         or sample.record["event"]["recovery"] != RecoveryKind.NONE,

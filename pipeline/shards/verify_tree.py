@@ -50,6 +50,11 @@ class TreeCheck:
     def __init__(self) -> None:
         self._said: dict[str, Chain] = {}
 
+    @property
+    def said(self) -> Mapping[str, Chain]:
+        """What samples have told of every event and ancestor so far."""
+        return self._said
+
     def problems(self, where: str, record: Mapping[str, Any]) -> Iterator[str]:
         """What is wrong with one ``event.json``."""
         try:

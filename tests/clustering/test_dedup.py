@@ -15,11 +15,14 @@ from pipeline.stage import Bundle
 from schemas.arrow import from_table, to_table
 from schemas.cluster import Assignment, ClusterModel, Embedding, FitCause, Membership, Space
 from schemas.duplicate import DuplicateEpisodes
+from schemas.episode import Episode
 from schemas.finding import Finding, Verdict
 from schemas.outline import Outline
 from schemas.recipe_dedup import DedupSpec, SplitSpec
+from schemas.source_card import Redistribution
 from tests.clustering.made import assignment
 from tests.clustering.test_copies import outline
+from tests.pipeline.shards.corpus import episode as recorded
 
 SPEC = DedupSlice(dedup=DedupSpec(), split=SplitSpec(validation_fraction=0.4, test_fraction=0.2))
 V, A = "joinery-words-v1:0", "joinery-poses-v2:32x6"
@@ -52,6 +55,7 @@ def run(
     outlines: Sequence[Outline] = (),
     spec: DedupSlice = SPEC,
     batch: int = 7,
+    episodes: Sequence[Episode] = (),
 ) -> tuple[list[Membership], list[DuplicateEpisodes], list[Finding]]:
     def stream(records: Sequence[Any]) -> Any:
         return lambda: iter([list(records[i : i + batch]) for i in range(0, len(records), batch)])
@@ -60,7 +64,9 @@ def run(
         Assignment: stream(items), Embedding: stream(embeddings), ClusterModel: stream(MODELS),
         Outline: stream(outlines),
     }  # fmt: skip
-    assert set(streams) == {read.record for read in STAGE.reads}
+    if spec.allow is not None:
+        streams[Episode] = stream(episodes)
+    assert set(streams) == {read.record for read in STAGE.reads if read.wanted(spec)}
     found = list(STAGE.run(Bundle("corpus", streams=streams), spec))
     for kind in (Membership, DuplicateEpisodes):
         records = [item for item in found if isinstance(item, kind)]
@@ -212,3 +218,41 @@ def test_episodes_may_be_bound_by_many_events_only() -> None:
 def test_an_event_assigned_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="ev-1: assigned twice"):
         run([assignment("ev-1"), assignment("ev-1", 1)], [])
+
+
+# -- licences ----------------------------------------------------------------------------------------------------------
+
+
+def two_licences(allow: tuple[str, ...] | None) -> tuple[list[Membership], list[DuplicateEpisodes], list[Finding]]:
+    """One recording twice: the better copy is the one whose licence not everybody allows."""
+    better, worse = recorded(2, actions=False), recorded(3)
+    items = [
+        replace(assignment(f"ev-{of.episode_id[-1]}", of=of.episode_id), duration_s=seconds)
+        for of, seconds in ((better, 2.0), (worse, 1.0))
+    ]
+    embeddings = [one for item in items for one in vectors(item, [1.0, 0, 0, 0], [1.0, 0, 0, 0])]
+    modes = {"web": Redistribution.NON_COMMERCIAL, "bench": Redistribution.ALLOWED}
+    spec = SPEC.model_copy(update={"allow": allow, "redistribution": modes})
+    return run(items, embeddings, spec=spec, episodes=[better, worse])
+
+
+def test_what_is_not_allowed_is_kept_by_nobody_and_keeps_nobody_out() -> None:
+    members, pairs, _ = two_licences(None)
+    (out,) = (item for item in members if not item.kept)
+    assert (len(pairs), out.withheld) == (1, "")
+    keeper = next(item for item in members if item.kept)
+    refused = {"ev-2": "CC-BY-4.0", "ev-3": "CC-BY-NC-4.0"}[keeper.event_id]  # so that the keeper is not let through
+    members, pairs, findings = two_licences((refused,))
+    by_id = {item.event_id: item for item in members}
+    assert not by_id[keeper.event_id].kept
+    assert by_id[keeper.event_id].withheld != ""
+    assert by_id[out.event_id].kept
+    assert by_id[out.event_id].duplicate_group == ""
+    assert pairs == []
+    assert [(finding.check, finding.verdict) for finding in findings if finding.check == "licence_not_allowed"] == [
+        ("licence_not_allowed", Verdict.DROP)
+    ]
+
+
+def test_a_list_that_lets_everything_through_changes_nothing() -> None:
+    assert two_licences(("allowed", "non_commercial")) == two_licences(None)

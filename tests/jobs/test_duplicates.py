@@ -61,9 +61,10 @@ def test_why_and_the_data_card_tell_of_them(planted: tuple[Path, Score]) -> None
     findings = [finding for finding in told(planted[0], "why")["findings"] if finding["check"] == "cross_source"]
     assert len(findings) == planted[1].n_planted
     assert all("is the same recording as" in finding["message"] for finding in findings)
-    (card,) = planted[0].parent.glob("workspace/shards/ss-*/card.md")
-    said = f"{planted[1].n_left_out} events were left out for better copies; {planted[1].n_planted} recordings came"
-    assert said in card.read_text(encoding="utf-8")
+    (card,) = planted[0].parent.glob("workspace/shards/ss-*/facts.json")
+    left = json.loads(card.read_text(encoding="utf-8"))["left_out"]
+    assert sum(group["n_events"] for group in left["groups"] if group["reason"] == "copy") == planted[1].n_left_out
+    assert left["n_recordings_twice"] == planted[1].n_planted
 
 
 # -- real copies -------------------------------------------------------------------------------------------------------

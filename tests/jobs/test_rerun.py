@@ -107,7 +107,7 @@ def _published(workspace: Path) -> tuple[dict[str, list[tuple[str, str]]], dict[
 def test_a_recipe_changed_back_points_readers_at_its_own_set(load: Load, reference_bytes: dict[str, str]) -> None:
     workspace = Path(load().recipe.workspace.url)
     assert run_recipe(load(), Silent()).succeeded
-    assert run_recipe(load("shard.contact=somebody else"), Silent()).succeeded
+    assert run_recipe(load("shard.card.contact=somebody else"), Silent()).succeeded
     assert shard_bytes(workspace)["latest.json"] != reference_bytes["latest.json"]
     assert set(done(run_recipe(load(), Silent())).values()) == {0}
     assert shard_bytes(workspace)["latest.json"] == reference_bytes["latest.json"]

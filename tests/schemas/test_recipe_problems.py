@@ -102,8 +102,7 @@ LINES = [
     ),
     pytest.param(
         ("balance:\n  alpha: 1", "shard: 3"),
-        "demo.yaml:13: shard: found 3, expected a section with the keys samples_per_shard, on_append, card_title,"
-        " contact",
+        "demo.yaml:13: shard: found 3, expected a section with the keys samples_per_shard, on_append, allow, card",
         id="value for section",
     ),
     pytest.param(

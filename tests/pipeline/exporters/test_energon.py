@@ -29,7 +29,7 @@ def test_the_tars_are_the_sets_own(out: Path, opened: ShardSet) -> None:
     assert json.loads((out / ".nv-meta" / ".info.json").read_text())["shard_counts"] == {
         f"{shard['shard']}.tar": shard["n_samples"] for shard in opened.description["shards"]
     }
-    for name in ("card.md", "recipe.yaml", "plan.json"):
+    for name in ("README.md", "recipe.yaml", "plan.json"):
         assert found[name] == opened.description["files"][name]
 
 

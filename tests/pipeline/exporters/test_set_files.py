@@ -24,6 +24,6 @@ def test_elsewhere_it_is_copied(
 
 
 def test_papers_are_what_the_set_has(opened: ShardSet, folder: Path, tmp_path: Path) -> None:
-    place_papers(opened, tmp_path, ("card.md", "nothing.md"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.md", "set.json"]
-    assert card_of(opened) == (folder / "card.md").read_text(encoding="utf-8")
+    place_papers(opened, tmp_path, ("README.md", "nothing.md"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "set.json"]
+    assert card_of(opened) == (folder / "README.md").read_text(encoding="utf-8")

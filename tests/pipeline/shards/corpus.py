@@ -6,6 +6,7 @@ Every frame's brightness says its number, so that a wrong picture can be told fr
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
@@ -27,6 +28,7 @@ from pipeline.shards.latest import point_at
 from pipeline.stage import Bundle
 from schemas.calibration import Calibration, OpeningScale, calibration_group
 from schemas.cluster import NULL_CLUSTER, Assignment, ClusterModel, FitCause, Membership, Space, Split
+from schemas.data_card import DataCard
 from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import (
     ActionKind,
@@ -60,6 +62,7 @@ from schemas.recipe import ClipSpec
 from schemas.recipe_balance import BalanceSpec
 from schemas.shard import Clip, ShardEntry, ShardFile, ShardStatistics
 from schemas.source import SourceKind
+from schemas.source_card import Redistribution, SourceCard
 from schemas.time import FrameClock
 
 MS = 1_000_000
@@ -325,7 +328,24 @@ def write_shards(of: Corpus, blobs: Blobs, key: str = "key") -> list[Any]:
 TWICE = DuplicateEpisodes(
     "ep-0", "bench", "0", "ep-1", "lab", "1", same_recording=True, film=0.99, path_m=None, n_shared=0, n_events=4
 )
-SPEC = publish.PublishSlice(title="Bench | cups", contact="someone", short_side=32, recipe="joinery: 1\n")
+CARD = DataCard(title="Bench | cups", contact="someone", released=date(2026, 3, 31))
+RECIPE = "joinery: 1\nclip: {short_side: 32, gop: 8, crf: 22}\n"
+SPEC = publish.PublishSlice(
+    card=CARD,
+    sources=(
+        publish.SourceOfSet(
+            name="bench",
+            kind=SourceKind.OPEN_ROBOT,
+            card=SourceCard(licence="CC-BY-4.0", redistribution=Redistribution.ALLOWED, consent="stated"),
+        ),
+        publish.SourceOfSet(
+            name="web",
+            kind=SourceKind.INTERNET,
+            card=SourceCard(licence="CC-BY-NC-4.0", redistribution=Redistribution.NON_COMMERCIAL, consent="stated"),
+        ),
+    ),
+    recipe=RECIPE,
+)
 
 
 def card_streams(of: Corpus, written: Sequence[Any] = (), batch: int = 7) -> dict[type, Any]:
@@ -381,10 +401,17 @@ def segment(of: Corpus) -> DrawSegment:
     return DrawSegment(of.plan.plan_id, "settings", 0, tuple(cell.name for cell in of.plan.cells), steps_of(of.plan))
 
 
-def publish_set(of: Corpus, blobs: Blobs, written: Sequence[Any], key: str = "key", batch: int = 7) -> list[Any]:
+def publish_set(
+    of: Corpus,
+    blobs: Blobs,
+    written: Sequence[Any],
+    key: str = "key",
+    batch: int = 7,
+    spec: publish.PublishSlice = SPEC,
+) -> list[Any]:
     """Publish what `write_shards` wrote and point readers there, as a run does; the publish stage's records."""
     bundle = Bundle(item="corpus", work_key=f"{key}-publish", blobs=blobs, streams=card_streams(of, written, batch))
-    records: list[Any] = list(publish.STAGE.run(bundle, SPEC))
+    records: list[Any] = list(publish.STAGE.run(bundle, spec))
     for shard_set in records:
         point_at(blobs, shard_set.shard_set_id)
     return records

@@ -14,7 +14,7 @@ from pipeline.shards.facts import split_facts
 from pipeline.shards.publish import set_id, write_manifest
 from schemas.arrow import from_table
 from schemas.shard import ShardEntry, ShardSet
-from tests.pipeline.shards.corpus import Corpus, publish_set, write_shards
+from tests.pipeline.shards.corpus import RECIPE, Corpus, publish_set, write_shards
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -23,11 +23,21 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_folder_holds_what_it_says(folder: Path, published: ShardSet) -> None:
     assert sorted(contents(folder)) == [
-        "card.md",
+        "README.md",
+        "card.html",
+        "card.yaml",
+        "copies.parquet",
+        "croissant.json",
+        "episodes.parquet",
+        "events.parquet",
+        "facts.json",
+        "findings.parquet",
+        "left_out.parquet",
         "manifest.parquet",
         "plan.json",
         "recipe.yaml",
         "set.json",
+        "sources.parquet",
         "stats.json",
         "train-000000.tar",
         "train-000001.tar",
@@ -40,7 +50,7 @@ def test_the_folder_holds_what_it_says(folder: Path, published: ShardSet) -> Non
 def test_the_id_is_the_digest_of_what_is_inside(folder: Path, published: ShardSet) -> None:
     said = json.loads((folder / "set.json").read_text())
     assert said.pop("shard_set_id") == published.shard_set_id == set_id(said)
-    assert set(said["files"]) == {"card.md", "manifest.parquet", "plan.json", "recipe.yaml", "stats.json"}
+    assert set(said["files"]) == {path.name for path in folder.iterdir() if path.suffix != ".tar"} - {"set.json"}
 
 
 def test_the_same_corpus_gives_the_same_bytes_elsewhere(filmed: Corpus, folder: Path, tmp_path: Path) -> None:
@@ -89,8 +99,8 @@ def test_statistics_and_plan_are_there_to_be_read(folder: Path, filmed: Corpus) 
 
 
 def test_the_card_and_recipe_are_written(folder: Path) -> None:
-    assert "| train | 12 | 12 |" in (folder / "card.md").read_text()
-    assert (folder / "recipe.yaml").read_text() == "joinery: 1\n"
+    assert "| train | 12 | 12 |" in (folder / "README.md").read_text()
+    assert (folder / "recipe.yaml").read_text() == RECIPE
 
 
 def test_publishing_twice_changes_nothing(filmed: Corpus, tmp_path: Path) -> None:
@@ -112,7 +122,7 @@ def test_nothing_to_publish_publishes_nothing(filmed: Corpus, tmp_path: Path) ->
 def test_the_manifest_does_not_follow_the_executors_batches(
     filmed: Corpus, blobs: Blobs, written: list[Any], monkeypatch: pytest.MonkeyPatch, row_group: int
 ) -> None:
-    monkeypatch.setattr("pipeline.shards.publish.ROW_GROUP", row_group)
+    monkeypatch.setattr("pipeline.cards.tables.ROW_GROUP", row_group)
     found = set()
     for batch in (1, 3, 100):
         stream = io.BytesIO()

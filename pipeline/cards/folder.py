@@ -1,0 +1,94 @@
+"""A shard set's own files, as its card is counted from: tables to query, and the JSON files beside them."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow.dataset as pads
+import yaml
+
+from pipeline.blobs import Blobs, filesystem_of
+from pipeline.cards.tables import RECORDS
+from pipeline.loader.reader import SET, STATS
+
+PLAN, RECIPE, CARD_SOURCE = "plan.json", "recipe.yaml", "card.yaml"
+FACTS, README, CROISSANT, PAGE = "facts.json", "README.md", "croissant.json", "card.html"
+PAPERS = (FACTS, README, CROISSANT, PAGE)
+"""What is made of all the others, and so counts in no number of theirs."""
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of the set that is no card."""
+
+    name: str
+    sha256: str
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A tar, as ``set.json`` lists it."""
+
+    shard: str
+    split: str
+    n_samples: int
+    n_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SetFiles:
+    """Everything a card may be counted from."""
+
+    query: duckdb.DuckDBPyConnection
+    """Every table under its file's name without the ending."""
+    plan: Mapping[str, Any]
+    statistics: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    shards: tuple[Shard, ...]
+    files: tuple[DataFile, ...]
+    """All but tars and papers, by name."""
+
+
+def tables_at(blobs: Blobs, paths: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
+    """A connection that sees each parquet file as a table. One thread, so that the same rows come in the same order."""
+    connection = duckdb.connect(":memory:", config={"threads": 1})
+    filesystem, root = filesystem_of(blobs.url, blobs.storage)
+    for name, path in paths.items():
+        connection.register(name.removesuffix(".parquet"), pads.dataset(f"{root}/{path}", filesystem=filesystem))
+    return connection
+
+
+def set_files(blobs: Blobs, folder: str) -> SetFiles:
+    """A published set's. Raises OSError, KeyError or ValueError where a file is not there or cannot be read."""
+    described = json.loads(blobs.read(f"{folder}/{SET}"))
+    names = [name for name in sorted(described["files"]) if name not in PAPERS]
+    return SetFiles(
+        query=tables_at(blobs, {name: f"{folder}/{name}" for name in RECORDS}),
+        plan=json.loads(blobs.read(f"{folder}/{PLAN}")),
+        statistics=json.loads(blobs.read(f"{folder}/{STATS}")),
+        recipe=yaml.safe_load(blobs.read(f"{folder}/{RECIPE}")),
+        shards=tuple(Shard(**shard) for shard in described["shards"]),
+        files=tuple(data_file(blobs, name, f"{folder}/{name}") for name in names),
+    )
+
+
+def data_file(blobs: Blobs, name: str, path: str) -> DataFile:
+    """A file's digest and size, from its bytes."""
+    hasher, n_bytes = hashlib.sha256(), 0
+    with blobs.open(path) as stream:
+        while chunk := stream.read(_CHUNK):
+            hasher.update(chunk)
+            n_bytes += len(chunk)
+    return DataFile(name, hasher.hexdigest(), n_bytes)
+
+
+def text_file(name: str, text: str) -> DataFile:
+    """The same for a text that is not written yet."""
+    data = text.encode()
+    return DataFile(name, hashlib.sha256(data).hexdigest(), len(data))
