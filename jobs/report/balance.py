@@ -89,7 +89,7 @@ def balance(tables: Tables) -> Balance | None:
     if plan is None or not plan.cells:
         return None
     train = _train(tables)
-    rows, cells = deviations(plan, train) if train else (None, None)
+    rows, cells = deviations(plan, train.cells) if train else (None, None)
     published = next(tables.ledger.present(ShardSet, "publish"), None)
     return Balance(
         plan_id=plan.plan_id,

@@ -60,7 +60,7 @@ def gather(tables: Tables, options: Options) -> Report:
     """Count everything. The funnel comes first: the others ask what it has found out about each recording."""
     return Report(
         format=FORMAT,
-        title=tables.recipe.shard.card_title,
+        title=tables.recipe.shard.card.title,
         recipe=options.recipe,
         review_url=options.review_url.rstrip("/"),
         funnel=funnel(tables),
