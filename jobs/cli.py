@@ -6,7 +6,7 @@ machine-readable document instead of tables. The verbs themselves are in `jobs/c
 
 import typer
 
-from jobs.commands import judging, looking, recovering, running, shard_sets
+from jobs.commands import judging, looking, recovering, reviewing, running, shard_sets
 
 app = typer.Typer(
     add_completion=False,
@@ -17,6 +17,7 @@ app = typer.Typer(
 for group in (running, looking, judging):
     app.add_typer(group.commands)
 app.add_typer(recovering.commands, name="recover")
+app.add_typer(reviewing.commands, name="review")
 app.add_typer(shard_sets.commands)
 
 

@@ -40,6 +40,7 @@ WITHOUT_OWN_TEST = {
     "jobs/commands/judging.py": "driven as a user does: tests/jobs/test_{cli,score,view}.py",
     "jobs/commands/looking.py": "driven as a user does: tests/jobs/test_{cli,search,duplicates}.py",
     "jobs/commands/recovering.py": "driven as a user does: tests/jobs/test_recover.py",
+    "jobs/commands/reviewing.py": "driven as a user does: tests/jobs/test_review_*.py",
     "jobs/commands/running.py": "driven as a user does: tests/jobs/test_cli.py",
     "jobs/commands/shard_sets.py": "driven as a user does: tests/jobs/test_{cli,compile,export}.py",
     "jobs/commands/terminal.py": "tests/jobs/test_cli.py has every kind of error and its exit status",
@@ -49,6 +50,7 @@ WITHOUT_OWN_TEST = {
     "jobs/plan.py": "tests/jobs/test_cli.py drives it as a user does",
     "jobs/show.py": "tests/jobs/test_cli.py drives it as a user does",
     "jobs/show_duplicates.py": "tests/jobs/test_duplicates.py drives it as a user does",
+    "jobs/show_review.py": "tests/jobs/test_review_*.py drive it as a user does",
     "jobs/trace.py": "tests/jobs/test_cli.py drives it as a user does",
 }
 """Modules with logic and no test file of their own, and why."""
