@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import RLock
 from typing import Any, Literal
 
+from annotators.review.database import Database
 from annotators.review.document import Document, problems
 from annotators.review.log import (
     LogEntry,
@@ -40,9 +40,7 @@ from annotators.review.operation import (
     reversed_change,
     value_of,
 )
-from pipeline.errors import StoreError
 
-SCHEMA = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS episode (
     episode_id TEXT PRIMARY KEY, rev INTEGER NOT NULL, media_sha256 TEXT NOT NULL,
@@ -90,23 +88,20 @@ class Receipt:
 
 
 class ReviewStore:
-    """An open review file. One per process; safe to call from several threads."""
+    """The documents of a review file and their log; safe to call from several threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make. Raises StoreError for a damaged file or one a newer version wrote."""
-        self._lock = RLock()
-        self._sql = _opened(path)
-        self._sql.row_factory = sqlite3.Row
+    def __init__(self, where: Path | Database) -> None:
+        """Open or make; a `Database` is shared with whoever opened it. Raises StoreError like it."""
+        self.database = where if isinstance(where, Database) else Database(where)
+        self._lock, self._sql = self.database.lock, self.database.sql
         self._documents: dict[str, Document] = {}
         """Present documents: composing one of thousands of boundaries for every save would be felt."""
         self._data_version = -1
         self._sql.executescript(_TABLES)
-        self._sql.execute(f"PRAGMA user_version={SCHEMA}")
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._sql.close()
+        self.database.close()
 
     def add(self, document: Document, media_sha256: str) -> None:
         """Take an episode in; one that is there already stays as it is. Raises ValueError for a broken document."""
@@ -270,31 +265,12 @@ class ReviewStore:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock:
-            self._sql.execute("BEGIN IMMEDIATE")
             try:
-                yield
-            except BaseException:  # an interrupt too must leave no open transaction; raised again
+                with self.database.transaction():
+                    yield
+            except BaseException:  # an interrupt too may have left documents that were not committed; raised again
                 self._documents = {}
-                self._sql.execute("ROLLBACK")
                 raise
-            self._sql.execute("COMMIT")
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        version = int(sql.execute("PRAGMA user_version").fetchone()[0])
-        state = str(sql.execute("PRAGMA integrity_check").fetchone()[0])
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path}: found no review file ({error}); restore a backup or name another file") from error
-    if state != "ok":
-        raise StoreError(f"{path}: damaged ({state}); restore the last snapshot")
-    if version > SCHEMA:
-        raise StoreError(f"{path}: found schema {version}, expected at most {SCHEMA}; install a newer Joinery")
-    # FULL: a power cut must not take what was acknowledged; killing the process loses nothing either way.
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
-        sql.execute(f"PRAGMA {setting}")
-    return sql
 
 
 def _taken_back(history: list[LogEntry], actor: str, direction: Literal["undo", "redo"]) -> LogEntry:
