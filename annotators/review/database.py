@@ -63,8 +63,7 @@ class Database:
                 yield
                 self.sql.execute("COMMIT")
             except BaseException:  # an interrupt too must leave no open transaction; raised again
-                if self.sql.in_transaction:  # a full disk has rolled back by itself
-                    self.sql.execute("ROLLBACK")
+                self.sql.rollback()  # does nothing where a full disk has rolled back by itself
                 raise
 
 

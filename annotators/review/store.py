@@ -20,6 +20,7 @@ from annotators.review.database import Database
 from annotators.review.document import Document, problems
 from annotators.review.log import (
     LogEntry,
+    MarkMode,
     Status,
     chain_problems,
     dump_change,
@@ -54,7 +55,8 @@ CREATE TABLE IF NOT EXISTS op (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, op_id TEXT NOT NULL UNIQUE, episode_id TEXT NOT NULL REFERENCES episode,
     rev INTEGER NOT NULL, base_rev INTEGER NOT NULL, actor TEXT NOT NULL, at_ns INTEGER NOT NULL, kind TEXT NOT NULL,
     refers_to TEXT NOT NULL, payload TEXT NOT NULL, change TEXT NOT NULL, status TEXT NOT NULL,
-    media_sha256 TEXT NOT NULL, frame_verified INTEGER NOT NULL, previous_sha256 TEXT NOT NULL, sha256 TEXT NOT NULL
+    media_sha256 TEXT NOT NULL, frame_verified INTEGER NOT NULL, mark_mode TEXT NOT NULL,
+    previous_sha256 TEXT NOT NULL, sha256 TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS op_by_episode ON op (episode_id, seq);
 CREATE TRIGGER IF NOT EXISTS op_stays BEFORE DELETE ON op BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
@@ -73,6 +75,7 @@ class Submission:
     operation: Operation | Literal["undo", "redo"]
     media_sha256: str
     frame_verified: bool = True
+    mark_mode: MarkMode = MarkMode.PAUSED
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Receipt:
     status: Status
     rev: int
     change: Change
-    """What it changed; for a conflict, what it would have changed from what is there now."""
+    """What it changed; for a conflict, what it would have changed."""
     by: str = ""
     """For a conflict: who changed one of the entities last."""
 
@@ -111,6 +114,18 @@ class ReviewStore:
         values = document.episode_id, media_sha256, json.dumps(dump_document(document))
         with self._transaction():
             self._sql.execute("INSERT OR IGNORE INTO episode VALUES (?, 0, ?, ?)", values)
+
+    def set_media(self, episode_id: str, media_sha256: str) -> None:
+        """Which pictures people see from now on; edits made on others are refused. Raises KeyError."""
+        if not self.database.write(
+            "UPDATE episode SET media_sha256 = ? WHERE episode_id = ?", media_sha256, episode_id
+        ):
+            raise KeyError(f"{episode_id}: not under review")
+
+    def media(self, episode_id: str) -> str:
+        """SHA-256 of the pictures people see; empty while there are none. Raises KeyError."""
+        with self._lock:
+            return str(self._episode(episode_id)["media_sha256"])
 
     def episodes(self) -> list[str]:
         """Ids of all episodes, sorted."""
@@ -194,6 +209,7 @@ class ReviewStore:
             status=status,
             media_sha256=submission.media_sha256,
             frame_verified=submission.frame_verified,
+            mark_mode=submission.mark_mode,
             previous_sha256=self._last_sha256(submission.episode_id),
         )
 
@@ -217,9 +233,9 @@ class ReviewStore:
         values = (
             entry.op_id, entry.episode_id, entry.rev, entry.base_rev, entry.actor, entry.at_ns, entry.kind,
             entry.refers_to, json.dumps(entry.payload), json.dumps(dump_change(entry.change)), entry.status,
-            entry.media_sha256, int(entry.frame_verified), entry.previous_sha256, entry.sha256,
+            entry.media_sha256, int(entry.frame_verified), entry.mark_mode, entry.previous_sha256, entry.sha256,
         )  # fmt: skip
-        self._sql.execute("INSERT INTO op VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        self._sql.execute("INSERT INTO op VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         if not entry.status.took_effect:
             return
         document = applied(self.document(entry.episode_id)[1], entry.change)
@@ -304,4 +320,5 @@ def _entry(row: sqlite3.Row) -> LogEntry:
         change=load_change(json.loads(row["change"])),
         status=Status(row["status"]),
         frame_verified=bool(row["frame_verified"]),
+        mark_mode=MarkMode(row["mark_mode"]),
     )

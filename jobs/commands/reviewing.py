@@ -15,6 +15,32 @@ Folder = Annotated[
     Path | None, typer.Option(file_okay=False, help="Where the reviews are; default: review/ in a local workspace.")
 ]
 
+Episodes = Annotated[
+    list[str] | None, typer.Option("--episodes", help="Beginnings of episode ids, or parts of locators; default: all.")
+]
+
+
+@commands.command()
+def serve(  # noqa: PLR0917 - typer reads options from parameters
+    recipe: RecipePath,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Keep it: pages keep unsent edits under it.")] = 8675,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any but this machine's needs accounts.")
+    ] = "127.0.0.1",
+    actor: Annotated[str, typer.Option("--as", help="Who you are, in the log; default: the system's user.")] = "",
+    episodes: Episodes = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    folder: Folder = None,
+    override: Override = None,
+) -> None:
+    """Take the episodes of a run under review, and serve the app in which people look at them."""
+    from jobs.review_serve import Serving, serve_reviews
+
+    with teaching_errors():
+        loaded = load(recipe, override)
+        serving = Serving(host, port, actor, tuple(episodes or ()), folder, open_page)
+        serve_reviews(loaded.recipe, serving, OUT)
+
 
 @commands.command()
 def verify(recipe: RecipePath, folder: Folder = None, override: Override = None, as_json: AsJson = False) -> None:
