@@ -67,7 +67,7 @@ def slots_of(camera: Camera, samples: Sequence[Event]) -> list[Slot]:
 def _cut_view(
     episode: Episode, camera: Camera, slots: Sequence[Slot], spec: ClipSpec, frames: Frames
 ) -> Iterator[Clip]:
-    pictures = _numbered(episode, camera, frames)
+    pictures = numbered(episode, camera, frames)
     for slot in slots:
         encoder = ClipEncoder(spec)
         for number, frame in pictures:
@@ -95,7 +95,7 @@ def _cut_view(
         )
 
 
-def _numbered(episode: Episode, camera: Camera, frames: Frames) -> Iterator[tuple[int, av.VideoFrame]]:
+def numbered(episode: Episode, camera: Camera, frames: Frames) -> Iterator[tuple[int, av.VideoFrame]]:
     """(frame number, frame); every PTS must be where ingest found it, or labels would sit on other pictures."""
     origin_ns = camera.video.start_ns - int(camera.times_ns[0])
     for number, (pts_ns, frame) in enumerate(frames):
