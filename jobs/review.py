@@ -85,7 +85,7 @@ def sources(workspace: Workspace, ledger: Ledger, recipe: Recipe) -> SourceOf:
         refs = workspace.rows(EpisodeRef, one_of("episode_id", [episode_id]))
         ref = min(refs, key=lambda ref: (ref.source, ref.locator))
         files = SourceFiles(ref.root, dict(recipe.workspace.storage), common_part(ref).follow_links)
-        return EpisodeSource(ref, files, episode.cameras)
+        return EpisodeSource(ref, files, episode)
 
     return source_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import ipaddress
-import re
+import socket
 import webbrowser
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,20 +12,22 @@ from pathlib import Path
 
 from rich.console import Console
 
+from annotators.review.accounts import NAME
+from annotators.review.agenda import AgendaSpec
 from annotators.review.folder import ReviewFolder
 from annotators.review.review import Access, Mode, Review
 from annotators.review.server import create_app
 from annotators.review.serving import bound, serve
 from annotators.review.token import kept_token
 from jobs.review import Wanted, imported, sources
+from jobs.review_accounts import listed
 from jobs.review_folder import review_folder
+from jobs.review_search import search_of
 from jobs.river import RIVER
 from pipeline.errors import JoineryError
 from pipeline.ledger import Ledger
 from pipeline.store import Workspace
 from schemas.recipe import Recipe
-
-_ACTOR = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -39,38 +41,69 @@ class Serving:
     episodes: tuple[str, ...]
     folder: Path | None
     open_page: bool
+    names: tuple[str, ...] = ()
+    """Host names by which people reach a server with accounts."""
+    agenda: AgendaSpec | None = None
 
 
 def serve_reviews(recipe: Recipe, serving: Serving, out: Console) -> None:
     """Import what is new, then answer until interrupted. Raises JoineryError for what cannot be served."""
+    folder = ReviewFolder(review_folder(recipe, serving.folder))
+    workspace = Workspace.existing(recipe.workspace.url, recipe.workspace.storage)
+    ledger = Ledger(workspace, recipe, RIVER)
+    ledger.refresh_all()
+    with folder.held(), closing(bound(serving.host, serving.port)) as where:
+        access = _access(folder, serving)
+        review = Review(
+            folder, access, source_of=sources(workspace, ledger, recipe), search=search_of(workspace, ledger)
+        )
+        with closing(review):
+            new = review.take_in(imported(workspace, ledger, recipe, Wanted(serving.episodes)), serving.agenda)
+            out.print(f"{len(review.items())} episodes under review, {new} of them new, in {folder.root}")
+            review.start()
+            url = f"http://{_called(serving.host)}:{where.getsockname()[1]}/"
+            if access.token:
+                url += f"?token={access.token}"
+
+            def started() -> None:
+                out.print(f"open {url}", soft_wrap=True, markup=False, highlight=False)
+                if serving.open_page:
+                    webbrowser.open(url)
+
+            serve(create_app(review), where, started)
+
+
+def import_reviews(recipe: Recipe, folder: Path | None, episodes: tuple[str, ...], spec: AgendaSpec | None) -> int:
+    """Take the episodes of a run under review without serving them. How many are new."""
+    parts = ReviewFolder(review_folder(recipe, folder))
+    workspace = Workspace.existing(recipe.workspace.url, recipe.workspace.storage)
+    ledger = Ledger(workspace, recipe, RIVER)
+    ledger.refresh_all()
+    with parts.held(), closing(Review(parts, Access(Mode.SINGLE))) as review:
+        return review.take_in(imported(workspace, ledger, recipe, Wanted(episodes)), spec)
+
+
+def _access(folder: ReviewFolder, serving: Serving) -> Access:
+    """Accounts where there are any, else one person on this machine."""
+    if folder.database.is_file() and listed(folder.root):
+        if serving.actor:
+            raise JoineryError("--as: found accounts in this folder, so people log in; leave it out")
+        names = {"127.0.0.1", "localhost", "[::1]", socket.gethostname().lower(), serving.host.lower(), *serving.names}
+        return Access(Mode.ACCOUNTS, hosts=frozenset(names), any_address=True)
     actor = serving.actor or getpass.getuser()
-    if not _ACTOR.fullmatch(actor):
+    if not NAME.fullmatch(actor):
         raise JoineryError(f"--as {actor!r}: expected letters, digits, dots, dashes and underscores, at most 64")
     if not is_local_host(serving.host):
         raise JoineryError(
             f"--host {serving.host}: found an address that others reach, and no accounts; make some with "
             "`joinery review users add`"
         )
-    folder = ReviewFolder(review_folder(recipe, serving.folder))
-    workspace = Workspace.existing(recipe.workspace.url, recipe.workspace.storage)
-    ledger = Ledger(workspace, recipe, RIVER)
-    ledger.refresh_all()
-    with folder.held(), closing(bound(serving.host, serving.port)) as where:
-        access = Access(Mode.SINGLE, actor, kept_token(folder))
-        review = Review(folder, access, source_of=sources(workspace, ledger, recipe))
-        with closing(review):
-            new = review.take_in(imported(workspace, ledger, recipe, Wanted(serving.episodes)))
-            items = review.agenda.items()
-            out.print(f"{len(items)} episodes under review, {new} of them new, in {folder.root}")
-            url = f"http://{serving.host}:{where.getsockname()[1]}/?token={access.token}"
-            review.preparer.start(item.episode_id for item in items)
+    return Access(Mode.SINGLE, actor, kept_token(folder))
 
-            def started() -> None:
-                out.print(f"open {url}", soft_wrap=True)
-                if serving.open_page:
-                    webbrowser.open(url)
 
-            serve(create_app(review), where, started)
+def _called(host: str) -> str:
+    """As an address wants it."""
+    return f"[{host}]" if ":" in host else host
 
 
 def is_local_host(host: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from annotators.review.agenda import AgendaItem, AgendaSpec, Stratum, agenda
 from annotators.review.database import Database
+from annotators.review.store import UnknownEpisodeError
 from pipeline.errors import StoreError
 
 _TABLES = """
@@ -69,7 +70,7 @@ class AgendaTable:
         """Raises KeyError for an episode that is not on the agenda."""
         row = self._database.row("SELECT * FROM agenda WHERE episode_id = ?", episode_id)
         if row is None:
-            raise KeyError(f"{episode_id}: not under review")
+            raise UnknownEpisodeError(episode_id)
         return AgendaItem(row[0], Stratum(row[1]), row[2], bool(row[3]), row[4])
 
     def _ordered(self, items: list[AgendaItem]) -> list[AgendaItem]:

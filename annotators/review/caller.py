@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from annotators.review.refusal import RefusalError
 from annotators.review.review import Review
-
-
-class Role(StrEnum):
-    """What somebody may do; each may do all that those before may."""
-
-    ANNOTATOR = "annotator"
-    REVIEWER = "reviewer"
-    ADJUDICATOR = "adjudicator"
-    ADMIN = "admin"
-
-    def covers(self, other: Role) -> bool:
-        """Whether this role may do what the other one may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
+from annotators.review.role import Role
 
 
 @dataclass(frozen=True)

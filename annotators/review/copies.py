@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from annotators.review.agenda import AgendaItem
-from annotators.review.caller import Caller, Role
+from annotators.review.caller import Caller
 from annotators.review.document import Document, Origin
 from annotators.review.refusal import RefusalError
 from annotators.review.review import Mode, Review
+from annotators.review.role import Role
+from annotators.review.store import UnknownEpisodeError
 from schemas.event import BoundaryKind, ReviewState
 
 
@@ -48,11 +50,12 @@ def open_for(review: Review, review_id: str, caller: Caller) -> AgendaItem:
     """
     episode_id, owner = parted(review_id)
     item = review.agenda.item(episode_id)
+    must_be_in_sight(review, episode_id)
     if owner:
         if owner != caller.actor and not sees_all(review, item, caller):
             raise RefusalError(403, review_id, found=caller.actor, expected=owner, do="open your own copy")
         if item.raters == 1:
-            raise KeyError(f"{review_id}: not under review; one person looks at this episode")
+            raise UnknownEpisodeError(review_id, "not under review; one person looks at this episode")
         if owner == caller.actor:
             _make(review, item, review_id)
     elif item.raters > 1 and not sees_all(review, item, caller):
@@ -61,6 +64,12 @@ def open_for(review: Review, review_id: str, caller: Caller) -> AgendaItem:
             do=f"open {review_id_of(item, caller.actor)}",
         )  # fmt: skip
     return item
+
+
+def must_be_in_sight(review: Review, episode_id: str) -> None:
+    """Raises RefusalError for an episode in quarantine."""
+    if review.quarantine.holds(episode_id):
+        raise RefusalError(410, episode_id, found="in quarantine", do="ask an admin, who may lift it")
 
 
 def sees_all(review: Review, item: AgendaItem, caller: Caller) -> bool:
@@ -78,3 +87,4 @@ def _make(review: Review, item: AgendaItem, review_id: str) -> None:
     document = review.store.at(item.episode_id, 0)
     document = replace(blind_document(document) if item.blind else document, episode_id=review_id)
     review.store.add(document, review.store.media(item.episode_id))
+    review.mirror.catch_up()

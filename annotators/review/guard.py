@@ -37,7 +37,7 @@ class Guard:
         self,
         app: ASGIApp,
         *,
-        hosts: frozenset[str],
+        hosts: Callable[[str], bool],
         page: str,
         session_of: Callable[[Request], Caller | None],
         refused: Callable[[Request, RefusalError], None],
@@ -61,9 +61,13 @@ class Guard:
 
     def _check(self, request: Request) -> None:
         host = request.headers.get("host", "")
-        if _name_of(host) not in self._hosts:
+        if not self._hosts(_name_of(host)):
             raise RefusalError(
-                421, "host", found=host, expected=sorted(self._hosts), do="use the address that the server printed"
+                421,
+                "host",
+                found=host,
+                expected="a name this server goes by",
+                do="use the address that the server printed",
             )
         origin = request.headers.get("origin")
         own = {f"http://{host}", f"https://{host}"}

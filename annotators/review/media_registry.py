@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from annotators.review.database import Database
 from annotators.review.proxy import Proxy
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS media (
     episode_id TEXT NOT NULL, view TEXT NOT NULL, sha256 TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
-    n_frames INTEGER NOT NULL, edges BLOB NOT NULL, PRIMARY KEY (episode_id, view)
+    n_frames INTEGER NOT NULL, start_ns INTEGER NOT NULL, PRIMARY KEY (episode_id, view)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS media_by_sha256 ON media (sha256);
 CREATE TABLE IF NOT EXISTS media_state (
@@ -49,8 +47,7 @@ class MediaRegistry:
 
     def register(self, episode_id: str, view: str, proxy: Proxy) -> None:
         """From now on it is served."""
-        edges = proxy.edges_ns.astype("<i8").tobytes()
-        values = episode_id, view, proxy.sha256, proxy.width, proxy.height, proxy.n_frames, edges
+        values = episode_id, view, proxy.sha256, proxy.width, proxy.height, proxy.n_frames, proxy.start_ns
         self._database.write("INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
 
     def of_episode(self, episode_id: str) -> dict[str, RegisteredMedia]:
@@ -77,13 +74,6 @@ class MediaRegistry:
 
     def _found(self, where: str, value: str) -> list[RegisteredMedia]:
         rows = self._database.rows(f"SELECT * FROM media WHERE {where} ORDER BY episode_id, view", value)  # noqa: S608
-        return [
-            RegisteredMedia(
-                row["episode_id"],
-                row["view"],
-                Proxy(
-                    row["sha256"], row["width"], row["height"], row["n_frames"], np.frombuffer(row["edges"], np.int64)
-                ),
-            )
-            for row in rows
-        ]
+        names = ("sha256", "n_frames", "width", "height", "start_ns")
+        proxies = [Proxy(**{name: row[name] for name in names}) for row in rows]
+        return [RegisteredMedia(row[0], row[1], proxy) for row, proxy in zip(rows, proxies, strict=True)]

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 from annotators.review.folder import ReviewFolder
 from annotators.review.media_registry import MediaRegistry, MediaState
-from annotators.review.proxy import proxy_of
+from annotators.review.proxy import make_proxy
 from annotators.review.store import ReviewStore
+from pipeline.cut import view_frames
 from pipeline.errors import JoineryError
 from pipeline.files import SourceFiles
-from schemas.episode import Camera
+from schemas.episode import Episode
 from schemas.source import EpisodeRef
+
+_PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,7 @@ class EpisodeSource:
 
     ref: EpisodeRef
     files: SourceFiles
-    cameras: tuple[Camera, ...]
-    """The master view first."""
+    episode: Episode
 
 
 SourceOf = Callable[[str], EpisodeSource]
@@ -58,12 +60,12 @@ class Preparer:
             self._changed.notify()
 
     def stop(self) -> None:
-        """End after the picture that is being made."""
+        """End; a long recording that is being encoded is given up, and begun again next time."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_PATIENCE_S)
 
     def prepare(self, episode_id: str) -> None:
         """Make an episode's pictures now, unless they are there."""
@@ -72,10 +74,13 @@ class Preparer:
         self._media.set_state(episode_id, MediaState.PREPARING)
         try:
             source = self._source_of(episode_id)
-            for camera in source.cameras:
-                proxy = proxy_of(source.ref, source.files, camera, self._folder.media)
+            for camera in source.episode.cameras:
+                frames = view_frames(source.ref, source.files, camera)
+                proxy = make_proxy(source.episode, camera, frames, self._folder.media)
+                if self._stopping:
+                    return
                 self._media.register(episode_id, camera.name, proxy)
-                if camera is source.cameras[0]:
+                if camera is source.episode.master:
                     self._show(episode_id, proxy.sha256)
         except (JoineryError, OSError, ValueError) as error:  # one bad recording must not keep the others waiting
             self._media.set_state(episode_id, MediaState.FAILED, f"{type(error).__name__}: {error}")
@@ -83,9 +88,8 @@ class Preparer:
             self._media.set_state(episode_id, MediaState.READY)
 
     def _show(self, episode_id: str, sha256: str) -> None:
-        for review_id in self._store.episodes():
-            if review_id == episode_id or review_id.startswith(f"{episode_id}@"):
-                self._store.set_media(review_id, sha256)
+        for review_id in (episode_id, *self._store.copies(episode_id)):
+            self._store.set_media(review_id, sha256)
 
     def _ready(self, episode_id: str) -> bool:
         if self._media.state(episode_id)[0] is not MediaState.READY:

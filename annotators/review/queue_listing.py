@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from annotators.review.agenda import AgendaItem
@@ -12,10 +12,11 @@ from annotators.review.review import Review
 
 def queue_items(review: Review, items: Sequence[AgendaItem], actor: str, now_ns: int) -> list[dict[str, Any]]:
     """What `/api/queue` shows of these."""
-    return [_line(review, item, actor, now_ns) for item in items]
+    flagged = {flag.review_id for flag in review.comments.flags()}
+    return [_line(review, item, actor, now_ns, flagged) for item in items]
 
 
-def _line(review: Review, item: AgendaItem, actor: str, now_ns: int) -> dict[str, Any]:
+def _line(review: Review, item: AgendaItem, actor: str, now_ns: int, flagged: Set[str]) -> dict[str, Any]:
     row = review.database.row(
         "SELECT source, instruction, n_frames, duration_s FROM sheet WHERE episode_id = ?", item.episode_id
     )
@@ -35,11 +36,18 @@ def _line(review: Review, item: AgendaItem, actor: str, now_ns: int) -> dict[str
         "state": _state(item, actor, at_work, finished),
         "at_work": at_work,
         "rev": 0 if revised is None else revised["rev"],
-        "n_comments": 0,
-        "flagged": False,
+        "n_comments": review.comments.count(review_id),
+        "flagged": review_id in flagged,
+        "thumbnail": picture_of(review, item.episode_id, 0, row["n_frames"]),
         "media": state,
         "media_said": said,
     }
+
+
+def picture_of(review: Review, episode_id: str, first: int, last: int) -> str | None:
+    """Address of the master view's picture in the middle of a span; None while there are no pictures."""
+    sha256 = review.store.media(episode_id)
+    return f"/media/{sha256}/frames/{(first + max(first, last - 1)) // 2}.jpg?h=90" if sha256 else None
 
 
 def _state(item: AgendaItem, actor: str, at_work: Sequence[str], finished: Sequence[str]) -> str:

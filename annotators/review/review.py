@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from annotators.review.agenda import AgendaSpec
+from annotators.review.accounts import Accounts, LoginLimit
+from annotators.review.activity import Activity
+from annotators.review.agenda import AgendaItem, AgendaSpec
 from annotators.review.agenda_table import AgendaTable
+from annotators.review.audit import Audit
+from annotators.review.comments import Comments
+from annotators.review.conflicts import Conflicts
 from annotators.review.database import Database
 from annotators.review.folder import ReviewFolder
 from annotators.review.leases import Leases
+from annotators.review.media import Media
 from annotators.review.media_registry import MediaRegistry
+from annotators.review.mirror import Mirror
 from annotators.review.preparing import Preparer, SourceOf
+from annotators.review.quarantine import Quarantine
 from annotators.review.sheet import Imported, Sheets
+from annotators.review.snapshots import Snapshooter
 from annotators.review.store import ReviewStore
 
-Search = Callable[[Mapping[str, str]], list[dict[str, Any]]]
-"""Query parameters → hits; `jobs.review_search` has one over a workspace."""
+
+@dataclass(frozen=True)
+class Question:
+    """A search as the page asks it; empty fields do not ask."""
+
+    words: str = ""
+    like: str = ""
+    level: str = ""
+    verb: str = ""
+    source: str = ""
+    limit: int = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One event that was found."""
+
+    event_id: str
+    episode_id: str
+    level: str
+    frame_start: int
+    frame_end: int
+    caption: str
+    verb: str
+    objects: tuple[str, ...]
+    score: float
+
+
+Search = Callable[[Question], list[Answer]]
+"""`jobs.review_search` has one over a workspace; raises JoineryError for what cannot be asked."""
 
 
 class Mode(StrEnum):
@@ -40,6 +76,8 @@ class Access:
     """Single mode: what the address holds."""
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})
     """Names the server answers to; a page of another name that was made to lead here is refused."""
+    any_address: bool = False
+    """Whether it also answers to IP addresses, which no stranger's page can have as its name."""
 
 
 class Review:
@@ -59,10 +97,29 @@ class Review:
         self.database = Database(folder.database)
         self.store = ReviewStore(self.database)
         self.sheets = Sheets(self.database)
-        self.media = MediaRegistry(self.database)
+        self.media, self.pictures = MediaRegistry(self.database), Media(folder.media)
         self.agenda = AgendaTable(self.database)
         self.leases = Leases(self.database)
+        self.audit = Audit(self.database)
+        self.quarantine = Quarantine(self.database, self.audit)
+        self.conflicts = Conflicts(self.database)
+        self.comments = Comments(self.database)
+        self.activity = Activity(self.database)
+        self.accounts, self.login_limit = Accounts(self.database), LoginLimit()
+        self.mirror = Mirror(self.database, folder.log)
+        self.mirror.catch_up()
+        self.snapshots = Snapshooter(folder.database, folder.snapshots)
         self.preparer = Preparer(self.store, self.media, folder, source_of)
+
+    def start(self) -> None:
+        """Begin with what runs beside: pictures in the order of the agenda, and snapshots."""
+        self.preparer.start(item.episode_id for item in self.items())
+        self.snapshots.start()
+
+    def items(self) -> list[AgendaItem]:
+        """The agenda without what is in quarantine."""
+        hidden = self.quarantine.episodes()
+        return [item for item in self.agenda.items() if item.episode_id not in hidden]
 
     def take_in(self, episodes: Iterable[Imported], spec: AgendaSpec | None = None) -> int:
         """Put episodes under review; those that are there keep what people said. How many are new."""
@@ -75,9 +132,11 @@ class Review:
                 self.sheets.put(episode)
                 self.agenda.add([(episode.document.episode_id, episode.risk)])
             new += episode.document.episode_id not in there
+        self.mirror.catch_up()
         return new
 
     def close(self) -> None:
         """Stop what runs beside, then let go of the file."""
         self.preparer.stop()
+        self.snapshots.stop()
         self.database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -41,6 +42,7 @@ def episode(review_id: str, review: ReviewOf, caller: CallerOf) -> dict[str, Any
     item = open_for(review, review_id, caller)
     if review.media.state(item.episode_id)[0] is not MediaState.READY:
         review.preparer.first(item.episode_id)
+    review.activity.seen(review_id, caller.actor, time.time_ns())
     rev, document = review.store.document(review_id)
     state, said = review.media.state(item.episode_id)
     return {
@@ -68,6 +70,7 @@ def submit(review_id: str, deed: Deed, review: ReviewOf, caller: CallerOf) -> JS
         deed.mark_mode,
     )  # fmt: skip
     receipt = review.store.submit(submission)
+    review.mirror.catch_up()
     if receipt.status.took_effect:
         return JSONResponse({"status": receipt.status, "rev": receipt.rev, "change": dump_change(receipt.change)})
     return JSONResponse(_conflict(review, review_id, deed.op_id, receipt), 409)
@@ -84,14 +87,6 @@ def log(
 
 
 def _conflict(review: Review, review_id: str, op_id: str, receipt: Receipt) -> dict[str, Any]:
-    last = next(
-        (
-            entry
-            for entry in reversed(review.store.log(review_id))
-            if entry.status.took_effect and set(entry.change) & set(receipt.change)
-        ),
-        None,
-    )
     _, document = review.store.document(review_id)
     return {
         "status": receipt.status,
@@ -99,7 +94,7 @@ def _conflict(review: Review, review_id: str, op_id: str, receipt: Receipt) -> d
         "yours": {key: dump_entity(after) for key, (_, after) in receipt.change.items()},
         "current": {key: dump_entity(value_of(document, key)) for key in receipt.change},
         "by": receipt.by,
-        "at_ns": 0 if last is None else last.at_ns,
+        "at_ns": receipt.at_ns,
         "op_id": op_id,
     }
 
@@ -123,6 +118,11 @@ def _sheet(review: Review, review_id: str, *, as_blind: bool) -> dict[str, Any]:
     dumped = dump_sheet(blind(sheet) if as_blind else sheet)
     media = review.media.of_episode(episode_id)
     views = [
-        {**vars(view), "sha256": media[view.name].proxy.sha256 if view.name in media else ""} for view in sheet.views
+        {
+            **vars(view),
+            "sha256": media[view.name].proxy.sha256 if view.name in media else "",
+            "start_ns": media[view.name].proxy.start_ns if view.name in media else 0,
+        }
+        for view in sheet.views
     ]
     return {**dumped, "views": views, "suggestions": {}}

@@ -24,7 +24,7 @@ def queue(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> dict[str, Any]:
     """Episodes in the order to look at them."""
-    items = review.agenda.items()
+    items = review.items()
     shown = queue_items(review, items[offset : offset + limit], caller.actor, time.time_ns())
     return {"items": shown, "total": len(items)}
 
@@ -32,7 +32,7 @@ def queue(
 @router.post("/api/queue/next")
 def take_next(review: ReviewOf, caller: CallerOf) -> dict[str, Any]:
     """The first episode that wants this person; it is theirs as long as they keep it open."""
-    lease = review.leases.take(review.agenda.items(), caller.actor, time.time_ns())
+    lease = review.leases.take(review.items(), caller.actor, time.time_ns())
     if lease is None:
         return {"review_id": None}
     review_id = review_id_of(lease.item, caller.actor)
@@ -47,6 +47,7 @@ def lease(review_id: str, review: ReviewOf, caller: CallerOf) -> dict[str, Any]:
     now_ns = time.time_ns()
     key = _lease_key(review_id, open_for(review, review_id, caller))
     review.leases.renew(key, caller.actor, now_ns)
+    review.activity.seen(review_id, caller.actor, now_ns)
     rev, _ = review.store.document(review_id)
     return {"at_work": review.leases.at_work(key, now_ns), "rev": rev, "until_ns": now_ns + LEASE_NS}
 
@@ -57,6 +58,7 @@ def finish(review_id: str, review: ReviewOf, caller: CallerOf) -> dict[str, Any]
     key = _lease_key(review_id, open_for(review, review_id, caller))
     review.leases.renew(key, caller.actor, time.time_ns())
     review.leases.finish(key, caller.actor)
+    review.activity.seen(review_id, caller.actor, time.time_ns(), finished=True)
     return {"finished": review_id}
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hmac
+import time
 from hashlib import sha256
+from ipaddress import ip_address
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from annotators.review.caller import Caller, Role
+from annotators.review.caller import Caller
 from annotators.review.review import Access, Mode, Review
+from annotators.review.role import Role
 
 
 def cookie_name(request: Request) -> str:
@@ -29,7 +32,21 @@ def session_of(review: Review, request: Request) -> Caller | None:
     access = review.access
     if access.mode is Mode.SINGLE and value and hmac.compare_digest(value.encode(), cookie_of(access).encode()):
         return Caller(access.actor, Role.ADMIN, derived(access, "csrf"))
+    if access.mode is Mode.ACCOUNTS and value:
+        found = review.accounts.session(value, time.time_ns())
+        return None if found is None else Caller(found.name, found.role, found.csrf)
     return None
+
+
+def answers_to(access: Access, name: str) -> bool:
+    """Whether the server goes by this host name."""
+    if name.lower() in access.hosts:
+        return True
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return access.any_address
 
 
 def cookie_of(access: Access) -> str:

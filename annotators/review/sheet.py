@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from annotators.review.database import Database
 from annotators.review.document import Document
+from annotators.review.store import UnknownEpisodeError
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS sheet (
@@ -148,7 +149,7 @@ class Sheets:
         """Raises KeyError for an episode that is not under review."""
         row = self._database.row("SELECT packed FROM sheet WHERE episode_id = ?", episode_id)
         if row is None:
-            raise KeyError(f"{episode_id}: not under review")
+            raise UnknownEpisodeError(episode_id)
         return _SHEET.validate_json(zlib.decompress(row["packed"]))
 
     def run_of(self, episode_id: str) -> str:

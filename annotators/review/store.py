@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,18 +42,20 @@ from annotators.review.operation import (
     reversed_change,
     value_of,
 )
+from pipeline.errors import StoreError
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS episode (
-    episode_id TEXT PRIMARY KEY, rev INTEGER NOT NULL, media_sha256 TEXT NOT NULL,
-    imported TEXT NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, episode_id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL,
+    media_sha256 TEXT NOT NULL, imported TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS entity (
-    episode_id TEXT NOT NULL REFERENCES episode, key TEXT NOT NULL, rev INTEGER NOT NULL, value TEXT,
+    episode_id TEXT NOT NULL REFERENCES episode (episode_id), key TEXT NOT NULL, rev INTEGER NOT NULL, value TEXT,
     PRIMARY KEY (episode_id, key)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS op (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, op_id TEXT NOT NULL UNIQUE, episode_id TEXT NOT NULL REFERENCES episode,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, op_id TEXT NOT NULL UNIQUE,
+    episode_id TEXT NOT NULL REFERENCES episode (episode_id),
     rev INTEGER NOT NULL, base_rev INTEGER NOT NULL, actor TEXT NOT NULL, at_ns INTEGER NOT NULL, kind TEXT NOT NULL,
     refers_to TEXT NOT NULL, payload TEXT NOT NULL, change TEXT NOT NULL, status TEXT NOT NULL,
     media_sha256 TEXT NOT NULL, frame_verified INTEGER NOT NULL, mark_mode TEXT NOT NULL,
@@ -88,6 +91,15 @@ class Receipt:
     """What it changed; for a conflict, what it would have changed."""
     by: str = ""
     """For a conflict: who changed one of the entities last."""
+    at_ns: int = 0
+    """And when."""
+
+
+class UnknownEpisodeError(KeyError):
+    """An episode that is not under review."""
+
+    def __init__(self, name: str, said: str = "not under review") -> None:
+        super().__init__(f"{name}: {said}")
 
 
 class ReviewStore:
@@ -113,14 +125,14 @@ class ReviewStore:
             raise ValueError(f"{document.episode_id}: {'; '.join(broken)}")
         values = document.episode_id, media_sha256, json.dumps(dump_document(document))
         with self._transaction():
-            self._sql.execute("INSERT OR IGNORE INTO episode VALUES (?, 0, ?, ?)", values)
+            self._sql.execute("INSERT OR IGNORE INTO episode VALUES (NULL, ?, 0, ?, ?)", values)
 
     def set_media(self, episode_id: str, media_sha256: str) -> None:
         """Which pictures people see from now on; edits made on others are refused. Raises KeyError."""
         if not self.database.write(
             "UPDATE episode SET media_sha256 = ? WHERE episode_id = ?", media_sha256, episode_id
         ):
-            raise KeyError(f"{episode_id}: not under review")
+            raise UnknownEpisodeError(episode_id)
 
     def media(self, episode_id: str) -> str:
         """SHA-256 of the pictures people see; empty while there are none. Raises KeyError."""
@@ -131,6 +143,11 @@ class ReviewStore:
         """Ids of all episodes, sorted."""
         with self._lock:
             return [row[0] for row in self._sql.execute("SELECT episode_id FROM episode ORDER BY episode_id")]
+
+    def copies(self, episode_id: str) -> list[str]:
+        """Ids of the raters' copies of an episode (`annotators.review.copies`), sorted."""
+        query = "SELECT episode_id FROM episode WHERE episode_id > ? AND episode_id < ? ORDER BY episode_id"
+        return [row[0] for row in self.database.rows(query, f"{episode_id}@", f"{episode_id}A")]  # A comes after @
 
     def document(self, episode_id: str) -> tuple[int, Document]:
         """Revision and document. Raises KeyError for an episode that is not under review."""
@@ -180,10 +197,26 @@ class ReviewStore:
         with self._transaction():
             known = self._sql.execute("SELECT * FROM op WHERE op_id = ?", (submission.op_id,)).fetchone()
             if known is not None:
+                if (known["episode_id"], known["actor"]) != (submission.episode_id, submission.actor):
+                    raise OperationError(
+                        f"operation {submission.op_id}: it is somebody else's; a new one needs a new id"
+                    )
                 return self._receipt(_entry(known))
             entry = self._decided(submission)
             self._write(entry)
             return self._receipt(entry)
+
+    def append(self, logged: Mapping[str, Any]) -> None:
+        """Take in an operation that was saved before, as its row in the log says (`annotators.review.replay`).
+
+        Raises StoreError when it does not follow the last one of its episode.
+        """
+        entry = _entry(logged)
+        with self._transaction():
+            previous, (rev, _) = self._last_sha256(entry.episode_id), self.document(entry.episode_id)
+            if entry.previous_sha256 != previous or entry.rev != rev + entry.status.took_effect:
+                raise StoreError(f"operation {entry.op_id}: it does not follow revision {rev} of {entry.episode_id}")
+            self._write(entry)
 
     def _decided(self, submission: Submission) -> LogEntry:
         row = self._episode(submission.episode_id)
@@ -251,14 +284,18 @@ class ReviewStore:
         self._documents[entry.episode_id] = document
 
     def _receipt(self, entry: LogEntry) -> Receipt:
-        by = ""
-        if not entry.status.took_effect:
-            touched = [
-                past for past in self.log(entry.episode_id) if past.status.took_effect and past.rev > entry.base_rev
-            ]
-            by = next((past.actor for past in reversed(touched) if set(past.change) & set(entry.change)), "")
-            by = by or next((past.actor for past in reversed(touched)), "")
-        return Receipt(entry.status, entry.rev, entry.change, by)
+        met = None if entry.status.took_effect else self.met(entry)
+        by, at_ns = ("", 0) if met is None else (met.actor, met.at_ns)
+        return Receipt(entry.status, entry.rev, entry.change, by, at_ns)
+
+    def met(self, entry: LogEntry) -> LogEntry | None:
+        """What a conflict ran into: the last change of the same entities, else of the episode, since its base."""
+        history = self.log(entry.episode_id)
+        since = next((past.rev for past in history if past.op_id == entry.refers_to), entry.base_rev)
+        before = takewhile(lambda past: past.op_id != entry.op_id, history)
+        touched = [past for past in before if past.status.took_effect and past.rev > since]
+        same = [past for past in touched if set(past.change) & set(entry.change)]
+        return next(reversed(same or touched), None)
 
     def _revs(self, episode_id: str) -> Mapping[str, int]:
         """In which revision each entity changed last; those that never did are left out."""
@@ -275,7 +312,7 @@ class ReviewStore:
             "SELECT * FROM episode WHERE episode_id = ?", (episode_id,)
         ).fetchone()
         if row is None:
-            raise KeyError(f"{episode_id}: not under review")
+            raise UnknownEpisodeError(episode_id)
         return row
 
     @contextmanager
@@ -312,7 +349,7 @@ def _taken_back(history: list[LogEntry], actor: str, direction: Literal["undo", 
     return stack[-1]
 
 
-def _entry(row: sqlite3.Row) -> LogEntry:
+def _entry(row: sqlite3.Row | Mapping[str, Any]) -> LogEntry:
     values: dict[str, Any] = {name: row[name] for name in row.keys() if name not in ("seq", "sha256")}  # noqa: SIM118
     return replace(
         LogEntry(**values),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from annotators.review.role import Role
 from jobs.commands.terminal import OUT, AsJson, Override, RecipePath, load, teaching_errors
+
+if TYPE_CHECKING:
+    from annotators.review.agenda import AgendaSpec
 
 commands = typer.Typer(no_args_is_help=True, help="What people say about events, and its way back into a run.")
 
@@ -20,15 +25,20 @@ Episodes = Annotated[
 ]
 
 
+Seed = Annotated[int | None, typer.Option(min=0, help="Of the audit's sample; with a folder's first import only.")]
+Share = Annotated[float | None, typer.Option(min=0, max=1, help="Of the episodes: the random audit; default 0.1.")]
+
+
 @commands.command()
 def serve(  # noqa: PLR0917 - typer reads options from parameters
     recipe: RecipePath,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Keep it: pages keep unsent edits under it.")] = 8675,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; any but this machine's needs accounts.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Where to listen; others than this machine need accounts.")] = "127.0.0.1",
+    name: Annotated[list[str] | None, typer.Option(help="A host name by which people reach it.")] = None,
     actor: Annotated[str, typer.Option("--as", help="Who you are, in the log; default: the system's user.")] = "",
     episodes: Episodes = None,
+    seed: Seed = None,
+    audit_share: Share = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     folder: Folder = None,
     override: Override = None,
@@ -38,8 +48,133 @@ def serve(  # noqa: PLR0917 - typer reads options from parameters
 
     with teaching_errors():
         loaded = load(recipe, override)
-        serving = Serving(host, port, actor, tuple(episodes or ()), folder, open_page)
+        named, spec = tuple(each.lower() for each in name or ()), _agenda(seed, audit_share)
+        serving = Serving(host, port, actor, tuple(episodes or ()), folder, open_page, named, spec)
         serve_reviews(loaded.recipe, serving, OUT)
+
+
+@commands.command("import")
+def import_(  # noqa: PLR0917 - typer reads options from parameters
+    recipe: RecipePath,
+    episodes: Episodes = None,
+    seed: Seed = None,
+    audit_share: Share = None,
+    folder: Folder = None,
+    override: Override = None,
+) -> None:
+    """Take the episodes of a run under review, without serving them."""
+    from jobs.review_serve import import_reviews
+
+    with teaching_errors():
+        recipe_ = load(recipe, override).recipe
+        new = import_reviews(recipe_, folder, tuple(episodes or ()), _agenda(seed, audit_share))
+        OUT.print(f"{new} episodes are new under review")
+
+
+def _agenda(seed: int | None, audit_share: float | None) -> AgendaSpec | None:
+    given = {"seed": seed, "audit_share": audit_share}
+    from annotators.review.agenda import AgendaSpec
+
+    chosen = {key: value for key, value in given.items() if value is not None}
+    return AgendaSpec.model_validate(chosen) if chosen else None
+
+
+@commands.command()
+def backup(
+    recipe: RecipePath,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="File to write; default: a new snapshot.")] = None,
+    folder: Folder = None,
+    override: Override = None,
+) -> None:
+    """Copy all that people said into one file, also while it is served."""
+    from jobs.review_backup import back_up
+    from jobs.review_folder import review_folder
+
+    with teaching_errors():
+        OUT.print(f"wrote {back_up(review_folder(load(recipe, override).recipe, folder), out)}", soft_wrap=True)
+
+
+@commands.command()
+def restore(  # noqa: PLR0917 - typer reads options from parameters
+    recipe: RecipePath,
+    snapshot: Annotated[Path | None, typer.Argument(help="A backup or snapshot; default: the latest snapshot.")] = None,
+    only_snapshot: Annotated[bool, typer.Option(help="Leave out what was saved after it (it is set aside).")] = False,
+    folder: Folder = None,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a snapshot back, and on top of it what the mirror has of later."""
+    from jobs import show_review
+    from jobs.review_backup import put_back
+    from jobs.review_folder import review_folder
+
+    with teaching_errors():
+        where = review_folder(load(recipe, override).recipe, folder)
+        show_review.restored(OUT, put_back(where, snapshot, replay=not only_snapshot), as_json)
+
+
+@commands.command("verify-media")
+def verify_media(recipe: RecipePath, folder: Folder = None, override: Override = None, as_json: AsJson = False) -> None:
+    """Check that the pictures people look at are there and are what their names say."""
+    from jobs import show_review
+    from jobs.review_backup import verify_media as check
+    from jobs.review_folder import review_folder
+
+    with teaching_errors():
+        report = check(review_folder(load(recipe, override).recipe, folder))
+        show_review.media(OUT, report, as_json)
+    if report.problems:
+        raise typer.Exit(1)
+
+
+users = typer.Typer(no_args_is_help=True, help="Who may log in; without any, one person works on this machine.")
+commands.add_typer(users, name="users")
+PersonName = Annotated[str, typer.Argument(help="Letters, digits, dots, dashes, underscores.")]
+
+
+@users.command()
+def add(  # noqa: PLR0917 - typer reads options from parameters
+    recipe: RecipePath,
+    name: PersonName,
+    role: Annotated[Role, typer.Option(help="What they may do (docs/review.md).")] = Role.ANNOTATOR,
+    password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input.")] = False,
+    folder: Folder = None,
+    override: Override = None,
+) -> None:
+    """Make an account; asks for its password."""
+    from jobs.review_accounts import add as make
+    from jobs.review_folder import review_folder
+
+    with teaching_errors():
+        where = review_folder(load(recipe, override).recipe, folder)
+        if password_stdin:
+            password = sys.stdin.readline().rstrip("\n")
+        else:
+            password = typer.prompt("password", hide_input=True, confirmation_prompt=True)
+        make(where, name, role, password)
+        OUT.print(f"{name} may log in as {role}")
+
+
+@users.command("list")
+def list_(recipe: RecipePath, folder: Folder = None, override: Override = None, as_json: AsJson = False) -> None:
+    """Show all accounts."""
+    from jobs import show_review
+    from jobs.review_accounts import listed
+    from jobs.review_folder import review_folder
+
+    with teaching_errors():
+        show_review.accounts(OUT, listed(review_folder(load(recipe, override).recipe, folder)), as_json)
+
+
+@users.command()
+def remove(recipe: RecipePath, name: PersonName, folder: Folder = None, override: Override = None) -> None:
+    """Close an account and its sessions; what the person said stays."""
+    from jobs.review_accounts import remove as close
+    from jobs.review_folder import review_folder
+
+    with teaching_errors():
+        close(review_folder(load(recipe, override).recipe, folder), name)
+        OUT.print(f"{name} is out")
 
 
 @commands.command()

@@ -17,7 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from annotators.review.document import Document
 from annotators.review.folder import ReviewFolder
 from annotators.review.preparing import EpisodeSource
 from annotators.review.review import Access, Mode, Review
+from annotators.review.role import Role
 from annotators.review.server import create_app
 from annotators.review.serving import bound, serve
 from annotators.review.sheet import Alternative, Evidence, Imported, Sheet, SheetView, Signal
@@ -38,7 +39,7 @@ from pipeline.sources.reference import metadata_of
 from pipeline.synthetic.mp4 import Mp4Writer
 from pipeline.synthetic.scene import Picture
 from pipeline.synthetic.view import PictureSize
-from schemas.episode import Camera, CameraRole, VideoWindow
+from schemas.episode import ActionKind, Camera, CameraRole, Episode, Protocol, VideoWindow
 from schemas.recipe_formats.video_folder import VideoFolderSource
 from schemas.source import SourceFile, SourceKind, make_ref
 from schemas.time import NS_PER_S
@@ -79,21 +80,25 @@ def recording(
     *,
     cuts: dict[int, int] | None = None,
     views: Sequence[str] = ("main",),
-    picture: Callable[[int], Picture] = barcode,
+    picture: Callable[[int], Picture] | None = barcode,
     personal: bool = False,
     risk: float = 0.5,
     **encoding: int,
 ) -> Recording:
-    """A made episode with as many pictures as its last cut; every view shows the same numbers. ids are ``b<frame>``."""
+    """A made episode with as many pictures as its last cut; every view shows the same numbers. ids are ``b<frame>``.
+
+    Without a ``picture`` there is no video, for tests that look at none.
+    """
     document = made(cuts or CUTS, episode_id)
     times_ns = np.round(np.arange(document.n_frames) * (NS_PER_S / FPS)).astype(np.int64)
     end_ns = round(document.n_frames * NS_PER_S / FPS)
     cameras, files = [], []
     for name in views:
         path = f"{episode_id}/{name}.mp4"
-        writer = Mp4Writer(folder / "recordings" / path, SIZE, FPS, **encoding)
-        writer.add(picture(number) for number in range(document.n_frames))
-        writer.close()
+        if picture is not None:
+            writer = Mp4Writer(folder / "recordings" / path, SIZE, FPS, **encoding)
+            writer.add(picture(number) for number in range(document.n_frames))
+            writer.close()
         files.append(SourceFile(f"video/{name}", path, episode_id.ljust(64, "0")[:64], 1))
         window = VideoWindow(f"video/{name}", 0, 0, end_ns)
         cameras.append(Camera(name, CameraRole.EGO, window, SIZE.width, SIZE.height, times_ns, end_ns))
@@ -105,7 +110,11 @@ def recording(
         files=tuple(files), metadata=metadata_of(spec, {}),
     )  # fmt: skip
     imported = Imported(document, _sheet(document, views, personal), risk, "run-1")
-    return Recording(imported, EpisodeSource(ref, SourceFiles(root), tuple(cameras)))
+    episode = Episode(
+        episode_id, "made", SourceKind.INTERNET, "made", episode_id, "none", "put the cup on the shelf",
+        Protocol.STRUCTURED, ActionKind.NONE, tuple(cameras), (), "CC0-1.0", "not needed",
+    )  # fmt: skip
+    return Recording(imported, EpisodeSource(ref, SourceFiles(root), episode))
 
 
 def _sheet(document: Document, views: Sequence[str], personal: bool) -> Sheet:
@@ -175,35 +184,58 @@ class Server:
         self.stop(signal.SIGKILL)
 
     @contextmanager
-    def client(self, *, timeout: float = 20) -> Iterator[httpx2.Client]:
-        """A client like the page: with a session, and with the token for writes."""
+    def client(self, name: str = "", *, timeout: float = 20) -> Iterator[httpx2.Client]:
+        """A client like the page: with a session, and with the token for writes. ``name``: whose account."""
         with httpx2.Client(base_url=self.url, timeout=timeout) as client:
-            assert client.get("/", params={"token": TOKEN}).status_code == 303
+            if name:
+                given = {"name": name, "password": password_of(name)}
+                assert client.post("/api/login", json=given, headers={"Origin": self.url}).status_code == 200
+            else:
+                assert client.get("/", params={"token": TOKEN}).status_code == 303
             client.headers["X-Joinery-CSRF"] = client.get("/api/session").json()["csrf"]
             yield client
 
 
-def fill(folder: Path, recordings: Sequence[Recording], spec: AgendaSpec = ALONE, *, pictures: bool = True) -> None:
-    """Put recordings under review, with their proxies."""
+def password_of(name: str) -> str:
+    """Every account's own."""
+    return f"password of {name}"
+
+
+def fill(
+    folder: Path,
+    recordings: Sequence[Recording],
+    spec: AgendaSpec = ALONE,
+    accounts: Mapping[str, Role] | None = None,
+) -> None:
+    """Put recordings under review, with their proxies, and make accounts."""
     by_id = {each.imported.document.episode_id: each for each in recordings}
     access = Access(Mode.SINGLE, "filler", TOKEN)
     review = Review(ReviewFolder(folder), access, source_of=lambda episode: by_id[episode].source)
     review.take_in([each.imported for each in recordings], spec)
-    if pictures:
-        for episode in by_id:
+    for episode, each in by_id.items():
+        if Path(each.source.ref.root).is_dir():
             review.preparer.prepare(episode)
             assert review.media.state(episode)[0] == "ready", review.media.state(episode)
+    for name, role in (accounts or {}).items():
+        review.accounts.add(name, role, password_of(name), 0)
     review.close()
 
 
 @contextmanager
 def served(
-    tmp_path: Path, *recordings: Recording, spec: AgendaSpec = ALONE, actor: str = "ann", arguments: Sequence[str] = ()
+    tmp_path: Path,
+    *recordings: Recording,
+    spec: AgendaSpec = ALONE,
+    actor: str = "ann",
+    accounts: Mapping[str, Role] | None = None,
 ) -> Iterator[Server]:
-    """A running server over these recordings (default: one of 300 pictures); gone afterwards."""
+    """A running server over these recordings (default: one of 300 pictures); gone afterwards.
+
+    With ``accounts`` (name → role) people log in (`Server.client`), else it is ``actor`` who opens the address.
+    """
     folder = tmp_path / "review"
-    fill(folder, recordings or [recording(tmp_path)], spec)
-    server = Server(folder, free_port(), ["--actor", actor, *arguments])
+    fill(folder, recordings or [recording(tmp_path)], spec, accounts)
+    server = Server(folder, free_port(), ["--accounts"] if accounts else ["--actor", actor])
     server.start()
     try:
         yield server
