@@ -1,5 +1,6 @@
 """The app over real HTTP: a session, the queue, a document, pictures in ranges, and edits that stay."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,16 @@ def test_the_page_allows_no_script_from_elsewhere(server: Server) -> None:
         assert page.status_code == 200
         assert "default-src 'self'" in page.headers["content-security-policy"]
         assert stranger.get("/app/vendor/preact.mjs").headers["content-type"].startswith("text/javascript")
+
+
+def test_it_ends_when_told_to_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    with served(tmp_path, recording(tmp_path, picture=None)) as server:
+        for how in (signal.SIGINT, signal.SIGTERM):
+            assert server.stop(how) == 0
+            assert (server.folder / "lock").read_text() == ""
+            server.start()
+            with server.client() as client:
+                assert client.get("/api/queue").json()["total"] == 1
 
 
 def test_a_second_server_on_the_folder_is_refused(server: Server, tmp_path: Path) -> None:
