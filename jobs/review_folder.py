@@ -32,3 +32,8 @@ def existing_reviews(folder: Path) -> ReviewStore:
     if not path.is_file():
         raise StoreError(f"{path}: found no reviews there; `joinery review import RECIPE` makes them")
     return ReviewStore(path)
+
+
+def is_copy(review_id: str) -> bool:
+    """Whether a document is one rater's copy of an episode, ``<episode>@<rater>``, and not the episode's own."""
+    return "@" in review_id

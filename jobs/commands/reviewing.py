@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.commands.terminal import OUT, AsJson, Override, RecipePath, load, teaching_errors
+from jobs.commands.terminal import OUT, AsJson, Override, RecipePath, load, opened, teaching_errors
 
 commands = typer.Typer(no_args_is_help=True, help="What people say about events, and its way back into a run.")
 
@@ -54,3 +54,41 @@ def verify(recipe: RecipePath, folder: Folder = None, override: Override = None,
         show_review.logs(OUT, report, as_json)
     if report.problems:
         raise typer.Exit(1)
+
+
+@commands.command()
+def export(  # noqa: PLR0917 - typer reads options from parameters
+    recipe: RecipePath,
+    folder: Folder = None,
+    at_rev: Annotated[
+        int | None, typer.Option(min=0, help="As it was after so many entries of the log; default: all of them.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and done again.")] = False,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hand what people said back to the pipeline; the next run does the episodes they touched again."""
+    from jobs import show_review
+    from jobs.review_export import export_revision
+    from jobs.review_folder import review_folder
+    from pipeline.store import Workspace
+
+    with teaching_errors():
+        loaded = load(recipe, override).recipe
+        workspace = Workspace.existing(loaded.workspace.url, loaded.workspace.storage)
+        done = export_revision(workspace, review_folder(loaded, folder), at_rev=at_rev, dry_run=dry_run)
+        show_review.exported(OUT, done, as_json)
+
+
+@commands.command()
+def follow(recipe: RecipePath, folder: Folder = None, override: Override = None, as_json: AsJson = False) -> None:
+    """Take the machine's present trees into the episodes under review; what people touched stays."""
+    from jobs import show_review
+    from jobs.review_folder import review_folder
+    from jobs.review_follow import follow as take_in
+
+    with teaching_errors():
+        loaded = load(recipe, override)
+        workspace, ledger = opened(loaded)
+        done = take_in(workspace, ledger, review_folder(loaded.recipe, folder))
+        show_review.followed(OUT, done, as_json)
