@@ -14,9 +14,8 @@ from pipeline.store import Workspace, one_of
 from schemas.event import Event, Level, Verb
 
 
-def search_of(workspace: Workspace, ledger: Ledger) -> Search:
-    """A search over what the workspace holds now. One question at a time: the ledger is one connection."""
-    lock = Lock()
+def search_of(workspace: Workspace, ledger: Ledger, lock: Lock) -> Search:
+    """A search over what the workspace holds now. ``lock``: the ledger answers one question at a time."""
 
     def ask(question: Question) -> list[Answer]:
         filters = _filters(question)

@@ -9,18 +9,21 @@ import webbrowser
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from rich.console import Console
 
 from annotators.review.accounts import NAME
 from annotators.review.agenda import AgendaSpec
 from annotators.review.folder import ReviewFolder
-from annotators.review.review import Access, Mode, Review
+from annotators.review.review import Access, Mode, Review, TakenIn
 from annotators.review.server import create_app
 from annotators.review.serving import bound, serve
 from annotators.review.token import kept_token
 from jobs.review import Wanted, imported, sources
 from jobs.review_accounts import listed
+from jobs.review_agreement import agreement_report
 from jobs.review_folder import review_folder
 from jobs.review_search import search_of
 from jobs.river import RIVER
@@ -54,12 +57,25 @@ def serve_reviews(recipe: Recipe, serving: Serving, out: Console) -> None:
     ledger.refresh_all()
     with folder.held(), closing(bound(serving.host, serving.port)) as where:
         access = _access(folder, serving)
+        lock = Lock()
+
+        def agreement() -> dict[str, Any]:
+            with lock:
+                return agreement_report(workspace, ledger, folder.root).dumped()
+
         review = Review(
-            folder, access, source_of=sources(workspace, ledger, recipe), search=search_of(workspace, ledger)
+            folder,
+            access,
+            source_of=sources(workspace, ledger, recipe),
+            search=search_of(workspace, ledger, lock),
+            agreement=agreement,
         )
         with closing(review):
-            new = review.take_in(imported(workspace, ledger, recipe, Wanted(serving.episodes)), serving.agenda)
-            out.print(f"{len(review.items())} episodes under review, {new} of them new, in {folder.root}")
+            taken = review.take_in(imported(workspace, ledger, recipe, Wanted(serving.episodes)), serving.agenda)
+            for reason in taken.refused:
+                out.print(reason, style="yellow", markup=False, highlight=False, soft_wrap=True)
+            told = f"{taken.new} of them new, {taken.followed} follow a newer run"
+            out.print(f"{len(review.items())} episodes under review, {told}, in {folder.root}", soft_wrap=True)
             review.start()
             url = f"http://{_called(serving.host)}:{where.getsockname()[1]}/"
             if access.token:
@@ -73,8 +89,8 @@ def serve_reviews(recipe: Recipe, serving: Serving, out: Console) -> None:
             serve(create_app(review), where, started)
 
 
-def import_reviews(recipe: Recipe, folder: Path | None, episodes: tuple[str, ...], spec: AgendaSpec | None) -> int:
-    """Take the episodes of a run under review without serving them. How many are new."""
+def import_reviews(recipe: Recipe, folder: Path | None, episodes: tuple[str, ...], spec: AgendaSpec | None) -> TakenIn:
+    """Take the episodes of a run under review without serving them."""
     parts = ReviewFolder(review_folder(recipe, folder))
     workspace = Workspace.existing(recipe.workspace.url, recipe.workspace.storage)
     ledger = Ledger(workspace, recipe, RIVER)

@@ -22,6 +22,7 @@ from schemas.recipe import ClipSpec, Recipe
 from schemas.recipe_section import Section
 from schemas.shard import Clip
 from schemas.source import EpisodeRef
+from schemas.tree import samples
 
 Frames = Iterable[tuple[int, av.VideoFrame]]
 """(PTS in ns on the file's clock, frame), in presentation order, of one camera's window."""
@@ -51,9 +52,9 @@ def cut(episode: Episode, events: Sequence[Event], spec: CutSlice, frames_of: Fr
 
     Raises SourceError when a view's frames are not those ingest saw.
     """
-    samples = sorted((event for event in events if event.level is spec.level), key=lambda event: event.span)
+    wanted = samples(events, spec.level)
     for camera in episode.cameras:
-        slots = slots_of(camera, samples)
+        slots = slots_of(camera, wanted)
         if slots:
             yield from _cut_view(episode, camera, slots, spec.clip, frames_of(camera))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
+from annotators.review.accepted import is_person
 from annotators.review.database import Database
 
 GAP_NS = 180 * 1_000_000_000
@@ -71,7 +72,8 @@ class Activity:
                 done[key].add(row["review_id"])
         edits: dict[tuple[str, str], int] = defaultdict(int)
         for row in self._database.rows("SELECT actor, at_ns FROM op WHERE status != 'conflict'"):
-            edits[row["actor"], _day(row["at_ns"])] += 1
+            if is_person(row["actor"]):
+                edits[row["actor"], _day(row["at_ns"])] += 1
         keys = sorted({*worked, *edits}, key=lambda key: (key[1], key[0]))
         return [
             _line(key, worked[key], [spent[key[0], item] for item in sorted(done[key])], edits[key]) for key in keys

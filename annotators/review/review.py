@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from annotators.review.accepted import PIPELINE
 from annotators.review.accounts import Accounts, LoginLimit
 from annotators.review.activity import Activity
 from annotators.review.agenda import AgendaItem, AgendaSpec
@@ -24,6 +26,7 @@ from annotators.review.quarantine import Quarantine
 from annotators.review.sheet import Imported, Sheets
 from annotators.review.snapshots import Snapshooter
 from annotators.review.store import ReviewStore
+from annotators.review.suggest import CannotFollowError
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,21 @@ class Access:
     """Whether it also answers to IP addresses, which no stranger's page can have as its name."""
 
 
+Agreement = Callable[[], dict[str, Any]]
+"""How well people agree, as `jobs.review_agreement` computes it."""
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What became of the episodes of a run."""
+
+    new: int
+    followed: int
+    """Were there, and follow another tree of the machine now."""
+    refused: tuple[str, ...]
+    """Why some do not."""
+
+
 class Review:
     """An open review. Close it when done."""
 
@@ -90,10 +108,11 @@ class Review:
         *,
         source_of: SourceOf | None = None,
         search: Search | None = None,
+        agreement: Agreement | None = None,
     ) -> None:
         """The caller holds the folder (`ReviewFolder.held`). Raises StoreError for a damaged or newer review file."""
         folder.root.mkdir(parents=True, exist_ok=True)
-        self.folder, self.access, self.search = folder, access, search
+        self.folder, self.access, self.search, self.agreement = folder, access, search, agreement
         self.database = Database(folder.database)
         self.store = ReviewStore(self.database)
         self.sheets = Sheets(self.database)
@@ -121,19 +140,30 @@ class Review:
         hidden = self.quarantine.episodes()
         return [item for item in self.agenda.items() if item.episode_id not in hidden]
 
-    def take_in(self, episodes: Iterable[Imported], spec: AgendaSpec | None = None) -> int:
-        """Put episodes under review; those that are there keep what people said. How many are new."""
+    def take_in(self, episodes: Iterable[Imported], spec: AgendaSpec | None = None) -> TakenIn:
+        """Put episodes under review. Those that are there follow a newer tree where nobody touched them (`suggest`)."""
         self.agenda.settle(spec)
         there = set(self.store.episodes())
-        new = 0
+        new = followed = 0
+        refused: list[str] = []
         for episode in episodes:
-            with self.database.transaction():
-                self.store.add(episode.document, "")
+            episode_id = episode.document.episode_id
+            if episode_id not in there:
+                with self.database.transaction():
+                    self.store.add(episode.document, "")
+                    self.sheets.put(episode)
+                    self.agenda.add([(episode_id, episode.risk)])
+                new += 1
+            elif self.sheets.run_of(episode_id) != episode.run:
+                try:
+                    self.store.follow(episode.document, f"{PIPELINE}{episode.run}")
+                except CannotFollowError as error:
+                    refused.append(str(error))
+                    continue
                 self.sheets.put(episode)
-                self.agenda.add([(episode.document.episode_id, episode.risk)])
-            new += episode.document.episode_id not in there
+                followed += 1
         self.mirror.catch_up()
-        return new
+        return TakenIn(new, followed, tuple(refused))
 
     def close(self) -> None:
         """Stop what runs beside, then let go of the file."""

@@ -125,4 +125,5 @@ def _sheet(review: Review, review_id: str, *, as_blind: bool) -> dict[str, Any]:
         }
         for view in sheet.views
     ]
-    return {**dumped, "views": views, "suggestions": {}}
+    newer = {} if as_blind else {each.beside: dump_entity(each.value) for each in review.store.suggestions(review_id)}
+    return {**dumped, "views": views, "suggestions": newer}

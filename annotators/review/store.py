@@ -17,6 +17,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
+from annotators.review.accepted import PIPELINE, is_person
 from annotators.review.database import Database
 from annotators.review.document import Document, problems
 from annotators.review.log import (
@@ -42,7 +43,9 @@ from annotators.review.operation import (
     reversed_change,
     value_of,
 )
+from annotators.review.suggest import Suggestion, followed, suggestions
 from pipeline.errors import StoreError
+from schemas.identity import make_id
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS episode (
@@ -60,6 +63,9 @@ CREATE TABLE IF NOT EXISTS op (
     refers_to TEXT NOT NULL, payload TEXT NOT NULL, change TEXT NOT NULL, status TEXT NOT NULL,
     media_sha256 TEXT NOT NULL, frame_verified INTEGER NOT NULL, mark_mode TEXT NOT NULL,
     previous_sha256 TEXT NOT NULL, sha256 TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS newest (
+    episode_id TEXT PRIMARY KEY REFERENCES episode (episode_id), actor TEXT NOT NULL, document TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS op_by_episode ON op (episode_id, seq);
 CREATE TRIGGER IF NOT EXISTS op_stays BEFORE DELETE ON op BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
@@ -167,17 +173,27 @@ class ReviewStore:
         change: Change = {key: (None, load_entity(key, value)) for key, value in values}
         return applied(load_document(json.loads(row["imported"])), change)
 
-    def log(self, episode_id: str) -> list[LogEntry]:
-        """Every submission to an episode, oldest first."""
+    def log(self, episode_id: str, up_to: int | None = None) -> list[LogEntry]:
+        """Every submission to an episode, oldest first; with ``up_to`` those among the first so many of all."""
         with self._lock:
-            rows = self._sql.execute("SELECT * FROM op WHERE episode_id = ? ORDER BY seq", (episode_id,))
-            return [_entry(row) for row in rows]
+            last = self.n_entries() if up_to is None else up_to
+            query = "SELECT * FROM op WHERE episode_id = ? AND seq <= ? ORDER BY seq"
+            return [_entry(row) for row in self._sql.execute(query, (episode_id, last))]
+
+    def n_entries(self) -> int:
+        """How many submissions there were to all episodes together."""
+        with self._lock:
+            return int(self._sql.execute("SELECT coalesce(max(seq), 0) FROM op").fetchone()[0])
+
+    def imported(self, episode_id: str) -> Document:
+        """The document as it was taken in. Raises KeyError."""
+        with self._lock:
+            return load_document(json.loads(self._episode(episode_id)["imported"]))
 
     def at(self, episode_id: str, rev: int) -> Document:
         """The document as it was at a revision, from the log alone."""
         with self._lock:
-            imported = load_document(json.loads(self._episode(episode_id)["imported"]))
-            return replayed(imported, [entry for entry in self.log(episode_id) if entry.rev <= rev])
+            return replayed(self.imported(episode_id), [entry for entry in self.log(episode_id) if entry.rev <= rev])
 
     def verify(self, episode_id: str) -> list[str]:
         """What is wrong with an episode's log; empty when the chain is whole and its replay is the document."""
@@ -217,6 +233,56 @@ class ReviewStore:
             if entry.previous_sha256 != previous or entry.rev != rev + entry.status.took_effect:
                 raise StoreError(f"operation {entry.op_id}: it does not follow revision {rev} of {entry.episode_id}")
             self._write(entry)
+
+    def follow(self, newer: Document, actor: str) -> Change:
+        """Take a newer tree of the machine in, as one entry of the log; what people touched stays (`suggest`).
+
+        ``actor`` is ``pipeline:`` and the run. Returns what changed; nothing for a tree that brings nothing new. Raises
+        KeyError for an episode that is not under review, `CannotFollowError` where people's frames would mean
+        something else.
+        """
+        if is_person(actor):
+            raise ValueError(f"{actor}: found a person, expected {PIPELINE} and a run")
+        with self._transaction():
+            rev, document = self.document(newer.episode_id)
+            change = followed(document, self.log(newer.episode_id), newer)
+            if change:
+                self._write(self._by_machine(newer, rev, actor, change))
+            self._sql.execute(
+                "INSERT INTO newest VALUES (?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET actor = excluded.actor, document = excluded.document",
+                (newer.episode_id, actor, json.dumps(dump_document(newer))),
+            )
+            return change
+
+    def suggestions(self, episode_id: str) -> list[Suggestion]:
+        """What the machine's newest tree has otherwise than people; none before one was followed."""
+        with self._lock:
+            row = self._sql.execute("SELECT document FROM newest WHERE episode_id = ?", (episode_id,)).fetchone()
+            if row is None:
+                return []
+            document = self.document(episode_id)[1]
+            return suggestions(document, self.log(episode_id), load_document(json.loads(row["document"])))
+
+    def _by_machine(self, newer: Document, rev: int, actor: str, change: Change) -> LogEntry:
+        episode_id = newer.episode_id
+        return LogEntry(
+            op_id=make_id("op", episode_id, actor, newer.sha256, str(rev)),
+            episode_id=episode_id,
+            rev=rev + 1,
+            base_rev=rev,
+            actor=actor,
+            at_ns=time.time_ns(),
+            kind="follow",
+            refers_to="",
+            payload={"tree": newer.sha256},
+            change=change,
+            status=Status.APPLIED,
+            media_sha256=self._episode(episode_id)["media_sha256"],
+            frame_verified=True,
+            mark_mode=MarkMode.PAUSED,
+            previous_sha256=self._last_sha256(episode_id),
+        )
 
     def _decided(self, submission: Submission) -> LogEntry:
         row = self._episode(submission.episode_id)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from annotators.review.role import Role
-from jobs.commands.terminal import OUT, AsJson, Override, RecipePath, load, teaching_errors
+from jobs.commands.terminal import OUT, AsJson, Override, RecipePath, load, opened, teaching_errors
 
 if TYPE_CHECKING:
     from annotators.review.agenda import AgendaSpec
 
 commands = typer.Typer(no_args_is_help=True, help="What people say about events, and its way back into a run.")
 
+Format = Literal["csv", "cvat", "elan", "fiftyone", "label_studio", "lerobot"]
 Folder = Annotated[
     Path | None, typer.Option(file_okay=False, help="Where the reviews are; default: review/ in a local workspace.")
 ]
@@ -67,8 +68,10 @@ def import_(  # noqa: PLR0917 - typer reads options from parameters
 
     with teaching_errors():
         recipe_ = load(recipe, override).recipe
-        new = import_reviews(recipe_, folder, tuple(episodes or ()), _agenda(seed, audit_share))
-        OUT.print(f"{new} episodes are new under review")
+        taken = import_reviews(recipe_, folder, tuple(episodes or ()), _agenda(seed, audit_share))
+        for reason in taken.refused:
+            OUT.print(reason, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        OUT.print(f"{taken.new} episodes are new under review, {taken.followed} follow a newer run")
 
 
 def _agenda(seed: int | None, audit_share: float | None) -> AgendaSpec | None:
@@ -189,3 +192,92 @@ def verify(recipe: RecipePath, folder: Folder = None, override: Override = None,
         show_review.logs(OUT, report, as_json)
     if report.problems:
         raise typer.Exit(1)
+
+
+@commands.command()
+def export(  # noqa: PLR0917 - typer reads options from parameters
+    recipe: RecipePath,
+    folder: Folder = None,
+    at_rev: Annotated[
+        int | None, typer.Option(min=0, help="As it was after so many entries of the log; default: all of them.")
+    ] = None,
+    to: Annotated[Format | None, typer.Option(help="Write files of this tool instead, into --out.")] = None,
+    out: Annotated[Path | None, typer.Option(file_okay=False, help="With --to: a new or empty folder.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and done again.")] = False,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hand what people said back to the pipeline; the next run does the episodes they touched again."""
+    from jobs import show_review
+    from jobs.review_export import export_revision
+    from jobs.review_folder import review_folder
+    from jobs.review_formats import write_files
+    from pipeline.errors import JoineryError
+    from pipeline.store import Workspace
+
+    with teaching_errors():
+        loaded = load(recipe, override)
+        where = review_folder(loaded.recipe, folder)
+        if (to is None) != (out is None):
+            raise JoineryError("--to, --out: expected both, or neither for the workspace's own revision")
+        if to is not None and out is not None:
+            workspace, ledger = opened(loaded)
+            show_review.written(OUT, write_files(workspace, ledger, where, to, out), as_json)
+            return
+        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
+        done = export_revision(workspace, where, at_rev=at_rev, dry_run=dry_run)
+        show_review.exported(OUT, done, as_json)
+
+
+@commands.command("import-file")
+def import_file(  # noqa: PLR0917 - typer reads options from parameters
+    recipe: RecipePath,
+    file: Annotated[Path, typer.Argument(help="A file that another tool wrote.")],
+    named: Annotated[Format, typer.Option("--from", help="Which tool's.")],
+    actor: Annotated[str, typer.Option(help="Whose work it is.")],
+    episode: Annotated[
+        str | None, typer.Option(help="Which episode, by the beginning of its id; default: the file's name.")
+    ] = None,
+    folder: Folder = None,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in what somebody did in another tool, as operations of theirs; conflicts stay conflicts."""
+    from jobs import show_review
+    from jobs.review_folder import review_folder
+    from jobs.review_formats import take_in_file
+
+    with teaching_errors():
+        loaded = load(recipe, override)
+        workspace, ledger = opened(loaded)
+        where = review_folder(loaded.recipe, folder)
+        done = take_in_file(workspace, ledger, where, file, named=named, actor=actor, episode=episode)
+        show_review.taken_in(OUT, done, as_json)
+
+
+@commands.command()
+def follow(recipe: RecipePath, folder: Folder = None, override: Override = None, as_json: AsJson = False) -> None:
+    """Take the machine's present trees into the episodes under review; what people touched stays."""
+    from jobs import show_review
+    from jobs.review_folder import review_folder
+    from jobs.review_follow import follow as take_in
+
+    with teaching_errors():
+        loaded = load(recipe, override)
+        workspace, ledger = opened(loaded)
+        done = take_in(workspace, ledger, review_folder(loaded.recipe, folder))
+        show_review.followed(OUT, done, as_json)
+
+
+@commands.command()
+def agreement(recipe: RecipePath, folder: Folder = None, override: Override = None, as_json: AsJson = False) -> None:
+    """How well people agree, blind or with the machine's boundaries before them, and how often the machine is wrong."""
+    from jobs import show_review
+    from jobs.review_agreement import agreement_report
+    from jobs.review_folder import review_folder
+
+    with teaching_errors():
+        loaded = load(recipe, override)
+        workspace, ledger = opened(loaded)
+        report = agreement_report(workspace, ledger, review_folder(loaded.recipe, folder))
+        show_review.agreement(OUT, report, as_json)
