@@ -11,9 +11,11 @@ from annotators.kinematic.driving import with_driving
 from annotators.kinematic.evidence import kinematic_evidence
 from annotators.tracks.choose import Choice, choices
 from annotators.tracks.told import told
-from annotators.tracks.track import HUMAN, tracks_of
+from annotators.tracks.track import tracks_of
 from annotators.tree.build import TreeBuilder
 from annotators.tree.evidence import Evidence
+from annotators.tree.people import with_people
+from annotators.tree.people_findings import told_of_people, usable, withheld
 from annotators.tree.ranges import fits_event, left_out, usable_ranges
 from annotators.tree.rests import moving_ranges, static_findings
 from annotators.visual.evidence import VisualEvidence
@@ -24,11 +26,12 @@ from pipeline.errors import SourceError
 from pipeline.pseudo.scale import calibration_for
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.calibration import Calibration
-from schemas.episode import ActionKind, ActionTrack, Alignment, Episode, SourceSpan
+from schemas.episode import ActionKind, ActionTrack, Alignment, Episode
 from schemas.event import Event, Level
 from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict
 from schemas.recipe import SegmentSpec
+from schemas.review import Review
 from schemas.tree import violations
 
 
@@ -40,11 +43,12 @@ def segment(
     calibration: Calibration | None,
     *,
     spec: SegmentSpec,
-    people: Sequence[SourceSpan] = (),
+    people: Review | None = None,
 ) -> list[Event]:
     """The episode's event tree over its usable kept ranges, sorted by level and time; empty if nothing is kept.
 
-    ``people`` are spans that persons have made; they outrank the episode's own annotations, and those the detectors.
+    What ``people`` said outranks the episode's own annotations, and those the detectors; it must be about a recording
+    of as many pictures.
     ``actions`` are as ingest wrote them; the alignment is applied here. Raises SourceError when the episode claims
     actions and has none, ValueError if a tree ever broke an invariant of `schemas.tree`.
     """
@@ -68,19 +72,20 @@ def segment(
     evidence = evidence or pictures()
     times_ns = None if actions is None else actions.times_ns
     fits = fits_event(clock, times_ns)
-    tracks = tracks_used(episode, spec, people)
     ranges = moving_ranges(ranges, evidence, clock, fits, spec)
-    events = TreeBuilder(episode, clock, times_ns, evidence, fits, spec, tracks).tree(ranges)
+    builder = TreeBuilder(episode, clock, times_ns, evidence, fits, spec, tracks_used(episode, spec))
+    events = builder.tree(ranges)
+    if people is not None and ranges:
+        events = with_people(events, people, builder, ranges)
     broken = violations(events, clock, ranges, episode.action_kind)
     if broken:
         raise ValueError(f"{episode.locator}: the event tree breaks {len(broken)} invariants, first: {broken[0]}")
     return events
 
 
-def tracks_used(episode: Episode, spec: SegmentSpec, people: Sequence[SourceSpan] = ()) -> list[Choice]:
+def tracks_used(episode: Episode, spec: SegmentSpec) -> list[Choice]:
     """What becomes of each track of annotations."""
-    tracks = [*tracks_of(people, HUMAN), *tracks_of(episode.annotations)]
-    return choices(tracks, episode.master.end_ns, spec)
+    return choices(tracks_of(episode.annotations), episode.master.end_ns, spec)
 
 
 def _actions_of(episode: Episode, actions: ActionTrack | None, alignment: Alignment) -> ActionTrack | None:
@@ -101,9 +106,12 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
     actions = bundle.optional(ActionTrack)
     strips = bundle.all(Filmstrip)
     calibration = bundle.optional(Calibration)
-    events = segment(episode, actions, strips, alignment, calibration, spec=spec)
     if not episode.cameras:
         return []
+    if bundle.review is not None and bundle.review.left_out:
+        return [withheld(episode, bundle.review)]
+    people = usable(bundle.review, episode)
+    events = segment(episode, actions, strips, alignment, calibration, spec=spec, people=people)
     failed_reset = list(check_reset(episode, actions, calibration, Verdict(spec.on_failed_reset)))
     if any(finding.verdict is Verdict.DROP for finding in failed_reset):
         return list(failed_reset)
@@ -111,7 +119,7 @@ def run(bundle: Bundle, spec: SegmentSpec) -> list[object]:
     findings = left_out(episode, alignment, clock, on_clock)
     covered = [(event.span.frame_start, event.span.frame_end) for event in events if event.level is Level.TASK]
     findings += static_findings(episode, usable_ranges(alignment, clock, on_clock), covered, spec)
-    said = told(episode, tracks_used(episode, spec), events)
+    said = [*told(episode, tracks_used(episode, spec), events), *told_of_people(episode, bundle.review, events)]
     return [*events, *findings, *said, *failed_reset]
 
 
@@ -129,4 +137,5 @@ STAGE = Stage(
     writes=(Event, Finding),
     recipe_slice=lambda recipe: recipe.segment,
     run=run,
+    reviewed=lambda recipe: recipe.review.use,
 )

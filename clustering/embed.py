@@ -28,6 +28,7 @@ from schemas.filmstrip import Thumbnail
 from schemas.recipe import DefaultEncoder, EmbedSpec, OpenClipEncoder, Recipe
 from schemas.recipe_section import Section
 from schemas.time import Span
+from schemas.tree import samples
 
 Vector = NDArray[np.float64]
 
@@ -65,7 +66,7 @@ def embed(
     asked = question(
         encoder,
         episode,
-        sorted((event for event in events if event.level is level), key=lambda event: event.span),
+        samples(events, level),
         actions=aligned_actions(actions, alignment),
         calibration=calibration,
         thumbnails=thumbnails,
@@ -164,11 +165,10 @@ class EmbedModel:
         self.n_at_once = encoder.n_at_once
 
     def question(self, bundle: Bundle, spec: EmbedSlice) -> Question[Embedding]:
-        events = (event for event in bundle.all(Event) if event.level is spec.level)
         return question(
             self._encoder,
             bundle.one(Episode),
-            sorted(events, key=lambda event: event.span),
+            samples(bundle.all(Event), spec.level),
             actions=aligned_actions(bundle.optional(ActionTrack), bundle.one(Alignment)),
             calibration=bundle.optional(Calibration),
             thumbnails=bundle.all(Thumbnail),

@@ -6,7 +6,7 @@ machine-readable document instead of tables. The verbs themselves are in `jobs/c
 
 import typer
 
-from jobs.commands import cards, judging, looking, recovering, reporting, running, shard_sets
+from jobs.commands import cards, judging, looking, recovering, reporting, reviewing, running, shard_sets
 
 app = typer.Typer(
     add_completion=False,
@@ -18,6 +18,7 @@ for group in (running, looking, judging, reporting):
     app.add_typer(group.commands)
 app.add_typer(recovering.commands, name="recover")
 app.add_typer(cards.commands, name="card")
+app.add_typer(reviewing.commands, name="review")
 app.add_typer(shard_sets.commands)
 
 

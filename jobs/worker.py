@@ -266,7 +266,15 @@ def _streaming_bundle(batch: Batch, stage: Stage, item: WorkItem) -> Bundle:
 def _bundle(batch: Batch, stage: Stage, item: WorkItem, **inputs: Any) -> Bundle:
     blobs = batch.workspace.blobs if stage.writes_blobs else None
     storage = batch.workspace.storage if stage.reads_source else {}
-    return Bundle(item=item.item, work_key=item.work_key, ref=item.ref, blobs=blobs, storage=storage, **inputs)
+    return Bundle(
+        item=item.item,
+        work_key=item.work_key,
+        ref=item.ref,
+        review=item.review,
+        blobs=blobs,
+        storage=storage,
+        **inputs,
+    )
 
 
 def _rows(batch: Batch, record: type, attempts: Sequence[str], where: str | None) -> list[Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+from av.container import OutputContainer
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
@@ -76,13 +77,10 @@ class ClipEncoder:
             raise ValueError(f"frame at {t_ns} ns after one at {self._times_ns[-1]} ns: times must increase")
         if self._stream is None:
             self._size = clip_size(frame.width, frame.height, self._spec.short_side)
-        picture = _scaled(frame, *self._size)
-        if self._stream is None:
-            self._stream = self._open(picture)
-        picture.pict_type = PictureType.NONE  # else the encoder repeats the source's key frames
-        picture.time_base = TIME_BASE
         self._times_ns.append(t_ns)
-        picture.pts = t_ns - self._times_ns[0]
+        picture = picture_for(frame, self._size, t_ns - self._times_ns[0])
+        if self._stream is None:
+            self._stream = add_clip_stream(self._container, self._spec, picture)
         self._packets += self._stream.encode(picture)
 
     def finish(self, end_ns: int) -> EncodedClip:
@@ -92,8 +90,8 @@ class ClipEncoder:
         self._packets += self._stream.encode(None)
         edges = [*self._times_ns[1:], end_ns]
         shown_ns = [max(1, end - start) for start, end in zip(self._times_ns, edges, strict=True)]
-        per_s = NS_PER_S if max(shown_ns) <= _LONGEST_TICKS else _COARSE_PER_S
-        self._container.container_options["video_track_timescale"] = str(per_s)  # read when the first packet comes
+        # read when the first packet comes
+        self._container.container_options["video_track_timescale"] = str(ticks_per_s(max(shown_ns)))
         for packet, duration in zip(self._packets, shown_ns, strict=True):
             packet.duration = duration  # the last one cannot be known from a next frame
             self._container.mux_one(packet)
@@ -101,21 +99,36 @@ class ClipEncoder:
         mp4 = self._buffer.getvalue()
         return EncodedClip(mp4, len(self._times_ns), *self._size, hashlib.sha256(mp4).hexdigest())
 
-    def _open(self, picture: av.VideoFrame) -> av.VideoStream:
-        spec = self._spec
-        options = {"preset": spec.preset, "crf": str(spec.crf)}
-        params = f"{_X264}:keyint={spec.gop}:min-keyint={spec.gop}"
-        stream = add_x264_stream(self._container, _NOMINAL_RATE, options, params)
-        stream.width, stream.height = self._size
-        context = stream.codec_context
-        context.time_base = TIME_BASE
-        context.gop_size = spec.gop
-        context.max_b_frames = 0
-        context.color_range = ColorRange.MPEG
-        context.colorspace = picture.colorspace
-        context.color_primaries = picture.color_primaries
-        context.color_trc = picture.color_trc
-        return stream
+
+def ticks_per_s(longest_ns: int) -> int:
+    """What an mp4 counts in when its longest frame shows for that long."""
+    return NS_PER_S if longest_ns <= _LONGEST_TICKS else _COARSE_PER_S
+
+
+def add_clip_stream(container: OutputContainer, spec: ClipSpec, picture: av.VideoFrame) -> av.VideoStream:
+    """An encoder for pictures like this one, which comes from `picture_for`."""
+    options = {"preset": spec.preset, "crf": str(spec.crf)}
+    params = f"{_X264}:keyint={spec.gop}:min-keyint={spec.gop}"
+    stream = add_x264_stream(container, _NOMINAL_RATE, options, params)
+    stream.width, stream.height = picture.width, picture.height
+    context = stream.codec_context
+    context.time_base = TIME_BASE
+    context.gop_size = spec.gop
+    context.max_b_frames = 0
+    context.color_range = ColorRange.MPEG
+    context.colorspace = picture.colorspace
+    context.color_primaries = picture.color_primaries
+    context.color_trc = picture.color_trc
+    return stream
+
+
+def picture_for(frame: av.VideoFrame, size: tuple[int, int], pts_ns: int) -> av.VideoFrame:
+    """A copy of the frame as the encoder takes it: of that (width, height), at that time of the clip."""
+    picture = _scaled(frame, *size)
+    picture.pict_type = PictureType.NONE  # else the encoder repeats the source's key frames
+    picture.time_base = TIME_BASE
+    picture.pts = pts_ns
+    return picture
 
 
 def _scaled(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:

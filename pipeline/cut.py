@@ -22,6 +22,7 @@ from schemas.recipe import ClipSpec, Recipe
 from schemas.recipe_section import Section
 from schemas.shard import Clip
 from schemas.source import EpisodeRef
+from schemas.tree import samples
 
 Frames = Iterable[tuple[int, av.VideoFrame]]
 """(PTS in ns on the file's clock, frame), in presentation order, of one camera's window."""
@@ -51,9 +52,9 @@ def cut(episode: Episode, events: Sequence[Event], spec: CutSlice, frames_of: Fr
 
     Raises SourceError when a view's frames are not those ingest saw.
     """
-    samples = sorted((event for event in events if event.level is spec.level), key=lambda event: event.span)
+    wanted = samples(events, spec.level)
     for camera in episode.cameras:
-        slots = slots_of(camera, samples)
+        slots = slots_of(camera, wanted)
         if slots:
             yield from _cut_view(episode, camera, slots, spec.clip, frames_of(camera))
 
@@ -67,7 +68,7 @@ def slots_of(camera: Camera, samples: Sequence[Event]) -> list[Slot]:
 def _cut_view(
     episode: Episode, camera: Camera, slots: Sequence[Slot], spec: ClipSpec, frames: Frames
 ) -> Iterator[Clip]:
-    pictures = _numbered(episode, camera, frames)
+    pictures = numbered(episode, camera, frames)
     for slot in slots:
         encoder = ClipEncoder(spec)
         for number, frame in pictures:
@@ -95,7 +96,7 @@ def _cut_view(
         )
 
 
-def _numbered(episode: Episode, camera: Camera, frames: Frames) -> Iterator[tuple[int, av.VideoFrame]]:
+def numbered(episode: Episode, camera: Camera, frames: Frames) -> Iterator[tuple[int, av.VideoFrame]]:
     """(frame number, frame); every PTS must be where ingest found it, or labels would sit on other pictures."""
     origin_ns = camera.video.start_ns - int(camera.times_ns[0])
     for number, (pts_ns, frame) in enumerate(frames):

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, BinaryIO, TypeVar
 
 import duckdb
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
 from pipeline.history import History, chain_end, history_of
+from pipeline.revision import dump_review, load_review, reviews_in
 from pipeline.stage import Match, Scope, Stage
 from pipeline.store import Workspace, one_of, stream_rows
 from schemas.calibration import calibration_group
@@ -26,6 +28,7 @@ from schemas.finding import Failure
 from schemas.plan import Draw
 from schemas.recipe import Recipe
 from schemas.recipe_section import section_digest
+from schemas.review import Review
 from schemas.run import WorkDone
 from schemas.source import EpisodeRef
 
@@ -61,6 +64,8 @@ class WorkItem:
     listing: str
     """Group and corpus scope: the folder of blobs that list the attempts instead, since they may be very many."""
     ref: EpisodeRef | None
+    review: Review | None = None
+    """What people said about the episode, for a stage that asks for it."""
     continues: str = ""
     """Stages that keep: which result of their own this one goes on from (`schemas.identity.continued_key`)."""
     previous: str = ""
@@ -81,6 +86,7 @@ class Ledger:
         self._sql = duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
         self._history: dict[str, History] = {}
         self._load_refs()
+        self._load_reviews()
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
@@ -114,14 +120,15 @@ class Ledger:
                 history = self._history.get(name, History())
                 for item, key in rows:
                     listing = self._write_listing(stage, item, key)
-                    yield WorkItem(item, key, {}, listing, None, history.continues, history.previous)
+                    yield WorkItem(item, key, {}, listing, None, None, history.continues, history.previous)
                 continue
             attempts = self._attempts(stage, items)
             refs = self._refs(items) if stage.reads_source else {}
+            reviews = self._reviews(items) if stage.reviewed(self._recipe) else {}
             if stage.reads_source and len(refs) < len(items):
                 raise StoreError("another run has replaced the listing of this workspace meanwhile; run again")
             for item, key in rows:
-                yield WorkItem(item, key, attempts[item], "", refs.get(item))
+                yield WorkItem(item, key, attempts[item], "", refs.get(item), reviews.get(item))
 
     def done_attempts(self, name: str) -> list[tuple[str, str]]:
         """(item, attempt) of everything a stage has done under the present recipe, in order of item."""
@@ -206,6 +213,8 @@ class Ledger:
                 members, inputs = f"SELECT '{CORPUS_ITEM}' AS item, '' AS grp", self._aggregate_inputs(stage, "''")
             case Scope.SHARD:
                 return self._shard_keys_sql(stage, constant)
+        if stage.reviewed(self._recipe):  # NULL for an episode without a review, which concat_ws passes over
+            inputs = [*inputs, ("LEFT JOIN reviews ON reviews.item = m.item", "reviews.sha256")]
         joins = " ".join(
             [join for join, _ in inputs] + [f"JOIN done_{n} ON done_{n}.item = m.item" for n in stage.after]
         )
@@ -325,6 +334,13 @@ class Ledger:
         found.sort(key=lambda ref: (ref.source, ref.locator), reverse=True)
         return {ref.episode_id: ref for ref in found}
 
+    def _reviews(self, items: Sequence[str]) -> dict[str, Review]:
+        """What people said about each of these episodes."""
+        self._sql.register("wanted", pa.table({"item": list(items)}))
+        rows = self._rows("SELECT item, record FROM reviews JOIN wanted USING (item)")
+        self._sql.unregister("wanted")
+        return {item: load_review(record) for item, record in rows}
+
     # -- tables --------------------------------------------------------------------------------------------------------
 
     def _load_refs(self) -> None:
@@ -338,6 +354,14 @@ class Ledger:
             """SELECT episode_id AS item, source, locator, grp, fingerprint FROM listed
                QUALIFY row_number() OVER (PARTITION BY episode_id ORDER BY source, locator) = 1""",
         )
+
+    def _load_reviews(self) -> None:
+        """The revision as it is now; what somebody exports during a run is the next run's."""
+        self._sql.execute("CREATE OR REPLACE TABLE reviews (item VARCHAR, sha256 VARCHAR, record VARCHAR)")
+        reviews = reviews_in(self._workspace.blobs)
+        while chunk := list(islice(reviews, CHUNK_ITEMS)):
+            rows = [(review.episode_id, review.sha256, dump_review(review)) for review in chunk]
+            self._sql.executemany("INSERT INTO reviews VALUES (?, ?, ?)", rows)
 
     def _load_quarantine(self) -> None:
         self._sql.register("failures", self._workspace.scan(Failure, columns=["work_key"]))

@@ -27,6 +27,7 @@ from pipeline.files import SourceFiles
 from pipeline.sources.reference import common_part
 from schemas.recipe import Recipe
 from schemas.recipe_vlm import VlmSpec
+from schemas.review import Review
 from schemas.source import EpisodeRef
 
 R = TypeVar("R")
@@ -83,6 +84,8 @@ class Bundle:
     blobs: Blobs | None = None
     """Where sinks (shard, publish) write; None for stages that only make records."""
     ref: EpisodeRef | None = None
+    review: Review | None = None
+    """What people said about the episode, for a stage that asks for it."""
     storage: Mapping[str, str] = field(default_factory=dict)
     """Object-store options to open source files with; how to reach them is part of no key."""
     records: Mapping[type, Sequence[Any]] = field(default_factory=dict)
@@ -177,6 +180,9 @@ class Stage:
     """True: downstream keys follow the output's content, so recomputing to the same result re-runs nothing."""
     reads_source: bool = False
     """True: the stage opens source files; its items carry their `EpisodeRef`."""
+    reviewed: Callable[[Recipe], bool] = lambda _recipe: False
+    """Whether the stage takes what people said about its episode (`pipeline.revision`). The key of an episode covers
+    its own review alone, and that of an episode nobody reviewed is what it would be without any revision."""
     after: tuple[str, ...] = ()
     """Episode stages that must be done for an item although nothing of theirs is read: no part of the work key."""
     asks: Callable[[Any], VlmSpec | None] = lambda _spec: None

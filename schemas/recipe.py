@@ -19,6 +19,7 @@ from schemas.recipe_clean import CleanSpec
 from schemas.recipe_dedup import DedupSpec, SplitSpec
 from schemas.recipe_load import LoadSpec
 from schemas.recipe_recover import RecoverSpec
+from schemas.recipe_review import ReviewSpec
 from schemas.recipe_section import Count, Fraction, Positive, Section, Text, impossible
 from schemas.recipe_sources import SourceSpec
 from schemas.recipe_vlm import VlmServersSpec
@@ -297,6 +298,7 @@ class Recipe(Section):
     ingest: IngestSpec = Field(default_factory=IngestSpec)
     align: AlignSpec = Field(default_factory=AlignSpec)
     calibrate: CalibrateSpec = Field(default_factory=CalibrateSpec)
+    review: ReviewSpec = Field(default_factory=ReviewSpec)
     segment: SegmentSpec = Field(default_factory=SegmentSpec)
     caption: CaptionSpec = Field(default_factory=CaptionSpec)
     embed: EmbedSpec = Field(default_factory=EmbedSpec)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from schemas.episode import ActionKind
-from schemas.event import Event, Level
+from schemas.event import Event, Level, ReviewState
 from schemas.time import MIN_EVENT_FRAMES, FrameClock
 
 
@@ -127,3 +127,19 @@ def ancestors(event: Event, by_id: dict[str, Event]) -> list[Event]:
         event = by_id[event.parent_id]
         chain.append(event)
     return chain
+
+
+def samples(events: Sequence[Event], level: Level) -> list[Event]:
+    """The events of a level that may be trained on, in time order.
+
+    Not what a person has rejected, and nothing inside that: who rejects a task wants none of it seen.
+    """
+    by_id = {event.event_id: event for event in events}
+
+    def rejected(event: Event | None) -> bool:
+        return event is not None and (
+            event.review is ReviewState.REJECTED or rejected(by_id.get(event.parent_id) if event.parent_id else None)
+        )
+
+    at_level = (event for event in events if event.level is level and not rejected(event))
+    return sorted(at_level, key=lambda event: event.span)

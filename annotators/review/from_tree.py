@@ -1,29 +1,17 @@
-"""The machine's tree as a document to review, and what people made of it as spans for `segment`.
+"""The machine's tree as a document to review.
 
 Ids come from frames, so the same tree is the same document. A frame that several levels share is one boundary; its rank
-is the coarsest of them. What goes back are spans: `annotators.segment` takes people's spans before anything else, and
-fills in what only signals know.
+is the coarsest of them. What people make of it goes back as `annotators.review.accepted` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from annotators.review.document import LEVELS, Document, Label, Origin, ReviewBoundary, ReviewedSpan, label_key
-from schemas.episode import SourceSpan, SpanMeaning
-from schemas.event import Boundary, Event, Level, ReviewState
+from annotators.review.document import Document, Label, Origin, ReviewBoundary, label_key
+from schemas.event import Boundary, Event, ReviewState
 from schemas.identity import make_id
-from schemas.time import FrameClock
 from schemas.tree import own_violations
-
-TRACK = "review"
-"""Prefix of the tracks people's spans are on; one track per level."""
-_MEANING = {
-    Level.TASK: SpanMeaning.TASK,
-    Level.SUBTASK: SpanMeaning.SUBTASK,
-    Level.ACTION: SpanMeaning.ACTION,
-    Level.SEGMENT: SpanMeaning.SEGMENT,
-}
 
 
 def boundary_id(episode_id: str, frame: int) -> str:
@@ -59,29 +47,3 @@ def document_of(episode_id: str, n_frames: int, events: Sequence[Event]) -> Docu
 
 def _label(event: Event) -> Label:
     return Label(event.caption, event.verb, event.objects, event.arm, Origin.MACHINE, ReviewState(event.review))
-
-
-def people_spans(document: Document, clock: FrameClock) -> list[SourceSpan]:
-    """What people said, as spans on the episode's clock, level by level and in time order.
-
-    Those are the events of which a person touched an edge or the words, accepting included. The others are left to
-    the machine, which may see better next time.
-    """
-    return [
-        SourceSpan(
-            track=f"{TRACK}.{level}",
-            start_ns=clock.edge_ns(span.frame_start),
-            end_ns=clock.edge_ns(span.frame_end),
-            text=span.label.caption if span.label else "",
-            meaning=_MEANING[level],
-        )
-        for level in LEVELS
-        for span in document.lane(level)
-        if _touched(document, span)
-    ]
-
-
-def _touched(document: Document, span: ReviewedSpan) -> bool:
-    edges = (document.boundaries[name] for name in (span.start_id, span.end_id))
-    origins = {edge.origin for edge in edges} | ({span.label.origin} if span.label else set())
-    return Origin.HUMAN in origins

@@ -7,12 +7,11 @@ other.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from annotators.review.agenda import AgendaItem
+from annotators.review.database import Database
 
 LEASE_NS = 10 * 60 * 1_000_000_000
 _TABLES = """
@@ -35,55 +34,50 @@ class Lease:
 class Leases:
     """The leases of one review file, in a table of their own. Times are Unix nanoseconds, given by the caller."""
 
-    def __init__(self, path: Path) -> None:
-        self._sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._sql.execute("PRAGMA busy_timeout=5000")
-        self._sql.executescript(_TABLES)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._sql.close()
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.sql.executescript(_TABLES)
 
     def take(self, agenda: Sequence[AgendaItem], actor: str, now_ns: int) -> Lease | None:
         """The first episode that still wants this person; their own unfinished one before any other. None when done.
 
         An episode wants as many different people as its item says; those who finished it or are at it count.
         """
-        self._sql.execute("BEGIN IMMEDIATE")
-        try:
-            rows = self._sql.execute("SELECT episode_id, actor, until_ns, finished FROM lease").fetchall()
-            item = _next(agenda, actor, [row for row in rows if row[3] or row[2] > now_ns or row[1] == actor])
+        with self._database.transaction():
+            item = _next(agenda, actor, [row for row in self._held() if row[3] or row[2] > now_ns or row[1] == actor])
             if item is not None:
-                self._renew(item.episode_id, actor, now_ns)
-        finally:
-            self._sql.execute("COMMIT")
+                self.renew(item.episode_id, actor, now_ns)
         return None if item is None else Lease(item, actor, now_ns + LEASE_NS)
 
     def renew(self, episode_id: str, actor: str, now_ns: int) -> None:
         """The heartbeat of an open page; also takes back a lease that ran out, since nothing is locked."""
-        self._renew(episode_id, actor, now_ns)
+        self._database.write(
+            "INSERT INTO lease VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET until_ns = excluded.until_ns",
+            episode_id,
+            actor,
+            now_ns + LEASE_NS,
+        )
 
     def finish(self, episode_id: str, actor: str) -> None:
         """This person is done with the episode. Raises KeyError without a lease."""
-        changed = self._sql.execute(
-            "UPDATE lease SET finished = 1 WHERE episode_id = ? AND actor = ?", (episode_id, actor)
-        ).rowcount
+        statement = "UPDATE lease SET finished = 1 WHERE episode_id = ? AND actor = ?"
+        changed = self._database.write(statement, episode_id, actor)
         if not changed:
             raise KeyError(f"{episode_id}: {actor} has no lease on it")
 
     def at_work(self, episode_id: str, now_ns: int) -> list[str]:
         """Who has the episode open now, sorted."""
-        rows = self._sql.execute(
-            "SELECT actor FROM lease WHERE episode_id = ? AND until_ns > ? AND NOT finished ORDER BY actor",
-            (episode_id, now_ns),
-        )
-        return [row[0] for row in rows]
+        query = "SELECT actor FROM lease WHERE episode_id = ? AND until_ns > ? AND NOT finished ORDER BY actor"
+        return [row[0] for row in self._database.rows(query, episode_id, now_ns)]
 
-    def _renew(self, episode_id: str, actor: str, now_ns: int) -> None:
-        self._sql.execute(
-            "INSERT INTO lease VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET until_ns = excluded.until_ns",
-            (episode_id, actor, now_ns + LEASE_NS),
-        )
+    def finished_by(self, episode_id: str) -> list[str]:
+        """Who is done with the episode, sorted."""
+        query = "SELECT actor FROM lease WHERE episode_id = ? AND finished ORDER BY actor"
+        return [row[0] for row in self._database.rows(query, episode_id)]
+
+    def _held(self) -> list[tuple[str, str, int, int]]:
+        rows = self._database.rows("SELECT episode_id, actor, until_ns, finished FROM lease")
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 def _next(agenda: Sequence[AgendaItem], actor: str, held: Sequence[tuple[str, str, int, int]]) -> AgendaItem | None:

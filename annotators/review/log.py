@@ -36,6 +36,14 @@ class Status(StrEnum):
         return self is not Status.CONFLICT
 
 
+class MarkMode(StrEnum):
+    """How the frame of an operation was chosen."""
+
+    PAUSED = "paused"
+    LIVE = "live"
+    """While the pictures ran; to be confirmed on a still one."""
+
+
 @dataclass(frozen=True)
 class LogEntry:
     """One submission and what became of it."""
@@ -60,6 +68,7 @@ class LogEntry:
     """Of the pictures it was made on."""
     frame_verified: bool
     """Whether the player had proved which picture was on screen."""
+    mark_mode: MarkMode
     previous_sha256: str
 
     @property

@@ -13,13 +13,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
-from threading import RLock
 from typing import Any, Literal
 
+from annotators.review.accepted import PIPELINE, is_person
+from annotators.review.database import Database
 from annotators.review.document import Document, problems
 from annotators.review.log import (
     LogEntry,
+    MarkMode,
     Status,
     chain_problems,
     dump_change,
@@ -40,23 +43,29 @@ from annotators.review.operation import (
     reversed_change,
     value_of,
 )
+from annotators.review.suggest import Suggestion, followed, suggestions
 from pipeline.errors import StoreError
+from schemas.identity import make_id
 
-SCHEMA = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS episode (
-    episode_id TEXT PRIMARY KEY, rev INTEGER NOT NULL, media_sha256 TEXT NOT NULL,
-    imported TEXT NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, episode_id TEXT NOT NULL UNIQUE, rev INTEGER NOT NULL,
+    media_sha256 TEXT NOT NULL, imported TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS entity (
-    episode_id TEXT NOT NULL REFERENCES episode, key TEXT NOT NULL, rev INTEGER NOT NULL, value TEXT,
+    episode_id TEXT NOT NULL REFERENCES episode (episode_id), key TEXT NOT NULL, rev INTEGER NOT NULL, value TEXT,
     PRIMARY KEY (episode_id, key)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS op (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, op_id TEXT NOT NULL UNIQUE, episode_id TEXT NOT NULL REFERENCES episode,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, op_id TEXT NOT NULL UNIQUE,
+    episode_id TEXT NOT NULL REFERENCES episode (episode_id),
     rev INTEGER NOT NULL, base_rev INTEGER NOT NULL, actor TEXT NOT NULL, at_ns INTEGER NOT NULL, kind TEXT NOT NULL,
     refers_to TEXT NOT NULL, payload TEXT NOT NULL, change TEXT NOT NULL, status TEXT NOT NULL,
-    media_sha256 TEXT NOT NULL, frame_verified INTEGER NOT NULL, previous_sha256 TEXT NOT NULL, sha256 TEXT NOT NULL
+    media_sha256 TEXT NOT NULL, frame_verified INTEGER NOT NULL, mark_mode TEXT NOT NULL,
+    previous_sha256 TEXT NOT NULL, sha256 TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS newest (
+    episode_id TEXT PRIMARY KEY REFERENCES episode (episode_id), actor TEXT NOT NULL, document TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS op_by_episode ON op (episode_id, seq);
 CREATE TRIGGER IF NOT EXISTS op_stays BEFORE DELETE ON op BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
@@ -75,6 +84,7 @@ class Submission:
     operation: Operation | Literal["undo", "redo"]
     media_sha256: str
     frame_verified: bool = True
+    mark_mode: MarkMode = MarkMode.PAUSED
 
 
 @dataclass(frozen=True)
@@ -84,29 +94,35 @@ class Receipt:
     status: Status
     rev: int
     change: Change
-    """What it changed; for a conflict, what it would have changed from what is there now."""
+    """What it changed; for a conflict, what it would have changed."""
     by: str = ""
     """For a conflict: who changed one of the entities last."""
+    at_ns: int = 0
+    """And when."""
+
+
+class UnknownEpisodeError(KeyError):
+    """An episode that is not under review."""
+
+    def __init__(self, name: str, said: str = "not under review") -> None:
+        super().__init__(f"{name}: {said}")
 
 
 class ReviewStore:
-    """An open review file. One per process; safe to call from several threads."""
+    """The documents of a review file and their log; safe to call from several threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make. Raises StoreError for a damaged file or one a newer version wrote."""
-        self._lock = RLock()
-        self._sql = _opened(path)
-        self._sql.row_factory = sqlite3.Row
+    def __init__(self, where: Path | Database) -> None:
+        """Open or make; a `Database` is shared with whoever opened it. Raises StoreError like it."""
+        self.database = where if isinstance(where, Database) else Database(where)
+        self._lock, self._sql = self.database.lock, self.database.sql
         self._documents: dict[str, Document] = {}
         """Present documents: composing one of thousands of boundaries for every save would be felt."""
         self._data_version = -1
         self._sql.executescript(_TABLES)
-        self._sql.execute(f"PRAGMA user_version={SCHEMA}")
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._sql.close()
+        self.database.close()
 
     def add(self, document: Document, media_sha256: str) -> None:
         """Take an episode in; one that is there already stays as it is. Raises ValueError for a broken document."""
@@ -115,12 +131,29 @@ class ReviewStore:
             raise ValueError(f"{document.episode_id}: {'; '.join(broken)}")
         values = document.episode_id, media_sha256, json.dumps(dump_document(document))
         with self._transaction():
-            self._sql.execute("INSERT OR IGNORE INTO episode VALUES (?, 0, ?, ?)", values)
+            self._sql.execute("INSERT OR IGNORE INTO episode VALUES (NULL, ?, 0, ?, ?)", values)
+
+    def set_media(self, episode_id: str, media_sha256: str) -> None:
+        """Which pictures people see from now on; edits made on others are refused. Raises KeyError."""
+        if not self.database.write(
+            "UPDATE episode SET media_sha256 = ? WHERE episode_id = ?", media_sha256, episode_id
+        ):
+            raise UnknownEpisodeError(episode_id)
+
+    def media(self, episode_id: str) -> str:
+        """SHA-256 of the pictures people see; empty while there are none. Raises KeyError."""
+        with self._lock:
+            return str(self._episode(episode_id)["media_sha256"])
 
     def episodes(self) -> list[str]:
         """Ids of all episodes, sorted."""
         with self._lock:
             return [row[0] for row in self._sql.execute("SELECT episode_id FROM episode ORDER BY episode_id")]
+
+    def copies(self, episode_id: str) -> list[str]:
+        """Ids of the raters' copies of an episode (`annotators.review.copies`), sorted."""
+        query = "SELECT episode_id FROM episode WHERE episode_id > ? AND episode_id < ? ORDER BY episode_id"
+        return [row[0] for row in self.database.rows(query, f"{episode_id}@", f"{episode_id}A")]  # A comes after @
 
     def document(self, episode_id: str) -> tuple[int, Document]:
         """Revision and document. Raises KeyError for an episode that is not under review."""
@@ -140,17 +173,27 @@ class ReviewStore:
         change: Change = {key: (None, load_entity(key, value)) for key, value in values}
         return applied(load_document(json.loads(row["imported"])), change)
 
-    def log(self, episode_id: str) -> list[LogEntry]:
-        """Every submission to an episode, oldest first."""
+    def log(self, episode_id: str, up_to: int | None = None) -> list[LogEntry]:
+        """Every submission to an episode, oldest first; with ``up_to`` those among the first so many of all."""
         with self._lock:
-            rows = self._sql.execute("SELECT * FROM op WHERE episode_id = ? ORDER BY seq", (episode_id,))
-            return [_entry(row) for row in rows]
+            last = self.n_entries() if up_to is None else up_to
+            query = "SELECT * FROM op WHERE episode_id = ? AND seq <= ? ORDER BY seq"
+            return [_entry(row) for row in self._sql.execute(query, (episode_id, last))]
+
+    def n_entries(self) -> int:
+        """How many submissions there were to all episodes together."""
+        with self._lock:
+            return int(self._sql.execute("SELECT coalesce(max(seq), 0) FROM op").fetchone()[0])
+
+    def imported(self, episode_id: str) -> Document:
+        """The document as it was taken in. Raises KeyError."""
+        with self._lock:
+            return load_document(json.loads(self._episode(episode_id)["imported"]))
 
     def at(self, episode_id: str, rev: int) -> Document:
         """The document as it was at a revision, from the log alone."""
         with self._lock:
-            imported = load_document(json.loads(self._episode(episode_id)["imported"]))
-            return replayed(imported, [entry for entry in self.log(episode_id) if entry.rev <= rev])
+            return replayed(self.imported(episode_id), [entry for entry in self.log(episode_id) if entry.rev <= rev])
 
     def verify(self, episode_id: str) -> list[str]:
         """What is wrong with an episode's log; empty when the chain is whole and its replay is the document."""
@@ -170,10 +213,76 @@ class ReviewStore:
         with self._transaction():
             known = self._sql.execute("SELECT * FROM op WHERE op_id = ?", (submission.op_id,)).fetchone()
             if known is not None:
+                if (known["episode_id"], known["actor"]) != (submission.episode_id, submission.actor):
+                    raise OperationError(
+                        f"operation {submission.op_id}: it is somebody else's; a new one needs a new id"
+                    )
                 return self._receipt(_entry(known))
             entry = self._decided(submission)
             self._write(entry)
             return self._receipt(entry)
+
+    def append(self, logged: Mapping[str, Any]) -> None:
+        """Take in an operation that was saved before, as its row in the log says (`annotators.review.replay`).
+
+        Raises StoreError when it does not follow the last one of its episode.
+        """
+        entry = _entry(logged)
+        with self._transaction():
+            previous, (rev, _) = self._last_sha256(entry.episode_id), self.document(entry.episode_id)
+            if entry.previous_sha256 != previous or entry.rev != rev + entry.status.took_effect:
+                raise StoreError(f"operation {entry.op_id}: it does not follow revision {rev} of {entry.episode_id}")
+            self._write(entry)
+
+    def follow(self, newer: Document, actor: str) -> Change:
+        """Take a newer tree of the machine in, as one entry of the log; what people touched stays (`suggest`).
+
+        ``actor`` is ``pipeline:`` and the run. Returns what changed; nothing for a tree that brings nothing new. Raises
+        KeyError for an episode that is not under review, `CannotFollowError` where people's frames would mean
+        something else.
+        """
+        if is_person(actor):
+            raise ValueError(f"{actor}: found a person, expected {PIPELINE} and a run")
+        with self._transaction():
+            rev, document = self.document(newer.episode_id)
+            change = followed(document, self.log(newer.episode_id), newer)
+            if change:
+                self._write(self._by_machine(newer, rev, actor, change))
+            self._sql.execute(
+                "INSERT INTO newest VALUES (?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET actor = excluded.actor, document = excluded.document",
+                (newer.episode_id, actor, json.dumps(dump_document(newer))),
+            )
+            return change
+
+    def suggestions(self, episode_id: str) -> list[Suggestion]:
+        """What the machine's newest tree has otherwise than people; none before one was followed."""
+        with self._lock:
+            row = self._sql.execute("SELECT document FROM newest WHERE episode_id = ?", (episode_id,)).fetchone()
+            if row is None:
+                return []
+            document = self.document(episode_id)[1]
+            return suggestions(document, self.log(episode_id), load_document(json.loads(row["document"])))
+
+    def _by_machine(self, newer: Document, rev: int, actor: str, change: Change) -> LogEntry:
+        episode_id = newer.episode_id
+        return LogEntry(
+            op_id=make_id("op", episode_id, actor, newer.sha256, str(rev)),
+            episode_id=episode_id,
+            rev=rev + 1,
+            base_rev=rev,
+            actor=actor,
+            at_ns=time.time_ns(),
+            kind="follow",
+            refers_to="",
+            payload={"tree": newer.sha256},
+            change=change,
+            status=Status.APPLIED,
+            media_sha256=self._episode(episode_id)["media_sha256"],
+            frame_verified=True,
+            mark_mode=MarkMode.PAUSED,
+            previous_sha256=self._last_sha256(episode_id),
+        )
 
     def _decided(self, submission: Submission) -> LogEntry:
         row = self._episode(submission.episode_id)
@@ -199,6 +308,7 @@ class ReviewStore:
             status=status,
             media_sha256=submission.media_sha256,
             frame_verified=submission.frame_verified,
+            mark_mode=submission.mark_mode,
             previous_sha256=self._last_sha256(submission.episode_id),
         )
 
@@ -222,9 +332,9 @@ class ReviewStore:
         values = (
             entry.op_id, entry.episode_id, entry.rev, entry.base_rev, entry.actor, entry.at_ns, entry.kind,
             entry.refers_to, json.dumps(entry.payload), json.dumps(dump_change(entry.change)), entry.status,
-            entry.media_sha256, int(entry.frame_verified), entry.previous_sha256, entry.sha256,
+            entry.media_sha256, int(entry.frame_verified), entry.mark_mode, entry.previous_sha256, entry.sha256,
         )  # fmt: skip
-        self._sql.execute("INSERT INTO op VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        self._sql.execute("INSERT INTO op VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         if not entry.status.took_effect:
             return
         document = applied(self.document(entry.episode_id)[1], entry.change)
@@ -240,14 +350,18 @@ class ReviewStore:
         self._documents[entry.episode_id] = document
 
     def _receipt(self, entry: LogEntry) -> Receipt:
-        by = ""
-        if not entry.status.took_effect:
-            touched = [
-                past for past in self.log(entry.episode_id) if past.status.took_effect and past.rev > entry.base_rev
-            ]
-            by = next((past.actor for past in reversed(touched) if set(past.change) & set(entry.change)), "")
-            by = by or next((past.actor for past in reversed(touched)), "")
-        return Receipt(entry.status, entry.rev, entry.change, by)
+        met = None if entry.status.took_effect else self.met(entry)
+        by, at_ns = ("", 0) if met is None else (met.actor, met.at_ns)
+        return Receipt(entry.status, entry.rev, entry.change, by, at_ns)
+
+    def met(self, entry: LogEntry) -> LogEntry | None:
+        """What a conflict ran into: the last change of the same entities, else of the episode, since its base."""
+        history = self.log(entry.episode_id)
+        since = next((past.rev for past in history if past.op_id == entry.refers_to), entry.base_rev)
+        before = takewhile(lambda past: past.op_id != entry.op_id, history)
+        touched = [past for past in before if past.status.took_effect and past.rev > since]
+        same = [past for past in touched if set(past.change) & set(entry.change)]
+        return next(reversed(same or touched), None)
 
     def _revs(self, episode_id: str) -> Mapping[str, int]:
         """In which revision each entity changed last; those that never did are left out."""
@@ -264,37 +378,18 @@ class ReviewStore:
             "SELECT * FROM episode WHERE episode_id = ?", (episode_id,)
         ).fetchone()
         if row is None:
-            raise KeyError(f"{episode_id}: not under review")
+            raise UnknownEpisodeError(episode_id)
         return row
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock:
-            self._sql.execute("BEGIN IMMEDIATE")
             try:
-                yield
-            except BaseException:  # an interrupt too must leave no open transaction; raised again
+                with self.database.transaction():
+                    yield
+            except BaseException:  # an interrupt too may have left documents that were not committed; raised again
                 self._documents = {}
-                self._sql.execute("ROLLBACK")
                 raise
-            self._sql.execute("COMMIT")
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        version = int(sql.execute("PRAGMA user_version").fetchone()[0])
-        state = str(sql.execute("PRAGMA integrity_check").fetchone()[0])
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path}: found no review file ({error}); restore a backup or name another file") from error
-    if state != "ok":
-        raise StoreError(f"{path}: damaged ({state}); restore the last snapshot")
-    if version > SCHEMA:
-        raise StoreError(f"{path}: found schema {version}, expected at most {SCHEMA}; install a newer Joinery")
-    # FULL: a power cut must not take what was acknowledged; killing the process loses nothing either way.
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
-        sql.execute(f"PRAGMA {setting}")
-    return sql
 
 
 def _taken_back(history: list[LogEntry], actor: str, direction: Literal["undo", "redo"]) -> LogEntry:
@@ -320,7 +415,7 @@ def _taken_back(history: list[LogEntry], actor: str, direction: Literal["undo", 
     return stack[-1]
 
 
-def _entry(row: sqlite3.Row) -> LogEntry:
+def _entry(row: sqlite3.Row | Mapping[str, Any]) -> LogEntry:
     values: dict[str, Any] = {name: row[name] for name in row.keys() if name not in ("seq", "sha256")}  # noqa: SIM118
     return replace(
         LogEntry(**values),
@@ -328,4 +423,5 @@ def _entry(row: sqlite3.Row) -> LogEntry:
         change=load_change(json.loads(row["change"])),
         status=Status(row["status"]),
         frame_verified=bool(row["frame_verified"]),
+        mark_mode=MarkMode(row["mark_mode"]),
     )

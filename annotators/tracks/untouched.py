@@ -28,23 +28,30 @@ def touched(before: Sequence[Event], after: Sequence[Event]) -> list[str]:
 def settled_touched(before: Sequence[Event], after: Sequence[Event]) -> list[str]:
     """The same for a captioner that may group events anew: what people and sources have settled keeps place and words.
 
-    It may lie in another parent, since parents are what is grouped.
+    It may lie in another parent, since parents are what is grouped. What people only placed keeps its place.
     """
     new = {event.event_id: event for event in after}
     found = []
-    for was in filter(is_settled, before):
+    for was in filter(is_placed, before):
         now = new.get(was.event_id)
         if now is None:
             found.append(f"{was.event_id}: settled and lost by the captioner")
-        elif _words(now) != _words(was):
-            found.append(f"{was.event_id}: settled as {was.caption!r}, found {now.caption!r} or another place")
+        elif (now.level, now.span, now.review) != (was.level, was.span, was.review):
+            found.append(f"{was.event_id}: settled, found in another place or review state")
+        elif is_settled(was) and _words(now) != _words(was):
+            found.append(f"{was.event_id}: settled as {was.caption!r}, found {now.caption!r}")
     return sorted(found)
 
 
 def is_settled(event: Event) -> bool:
-    """Whether a person or the source has worded or reviewed it."""
+    """Whether a person or the source has worded it, or a person has reviewed its words."""
     said = event.caption_by is not None and event.caption_by.proposer in RANK
-    return said or event.review is not ReviewState.PROPOSED
+    return said or (event.review is not ReviewState.PROPOSED and bool(event.caption))
+
+
+def is_placed(event: Event) -> bool:
+    """Whether a person or the source has said where it lies, in words of theirs or without."""
+    return is_settled(event) or event.boundaries_by.proposer in RANK
 
 
 def _place(event: Event) -> tuple[object, ...]:
@@ -52,4 +59,4 @@ def _place(event: Event) -> tuple[object, ...]:
 
 
 def _words(event: Event) -> tuple[object, ...]:
-    return event.level, event.span, event.verb, event.caption, event.objects, event.caption_by, event.review
+    return event.verb, event.caption, event.objects, event.caption_by

@@ -99,28 +99,41 @@ class TreeBuilder:
         return sorted(events, key=lambda event: (event.level.depth, event.span.frame_start))
 
     def event(self, level: Level, node: _Node, parent_id: str) -> Event:
-        span = self.clock.span(node.start.frame, node.end.frame, self.action_times_ns)
-        doubtful = min(node.start.confidence, node.end.confidence) < DOUBTFUL
-        unclear = doubtful or node.label.goal in _GUESSED
-        given = node.given
+        """A piece as an event, in the words it was given with."""
+        event, given = self.stretch(level, node.start, node.end, node.label, parent_id), node.given
+        if given is None:
+            return event
+        return replace(
+            event,
+            caption=given.text,
+            objects=tuple(goal.noun for goal in named_goals(given.text)),
+            needs_vlm=False,
+            boundaries_by=given.by,
+            caption_by=given.by,
+        )
+
+    def stretch(self, level: Level, start: Boundary, end: Boundary, label: Label, parent_id: str) -> Event:
+        """A stretch as an event that nobody has worded, measured from the signals."""
+        span = self.clock.span(start.frame, end.frame, self.action_times_ns)
+        doubtful = min(start.confidence, end.confidence) < DOUBTFUL
         return Event(
             event_id=make_event_id(self.episode.episode_id, level, span, 0),
             episode_id=self.episode.episode_id,
             level=level,
             parent_id=parent_id,
             span=span,
-            start=node.start,
-            end=node.end,
-            verb=node.label.verb,
-            caption="" if given is None else given.text,
-            objects=() if given is None else tuple(goal.noun for goal in named_goals(given.text)),
-            arm=node.label.arm,
-            recovery=node.label.recovery,
-            static_fraction=self.evidence.static_fraction(node.start, node.end),
-            motion=self.evidence.motion(node.label.arm, node.start, node.end),
-            needs_vlm=unclear and given is None,
-            boundaries_by=Provenance(proposer=self.evidence.proposer) if given is None else given.by,
-            caption_by=None if given is None else given.by,
+            start=start,
+            end=end,
+            verb=label.verb,
+            caption="",
+            objects=(),
+            arm=label.arm,
+            recovery=label.recovery,
+            static_fraction=self.evidence.static_fraction(start, end),
+            motion=self.evidence.motion(label.arm, start, end),
+            needs_vlm=doubtful or label.goal in _GUESSED,
+            boundaries_by=Provenance(proposer=self.evidence.proposer),
+            caption_by=None,
             review=ReviewState.PROPOSED,
             revision=0,
         )
@@ -145,7 +158,7 @@ class _Range:
                 for piece in self._pieces(Level.SUBTASK, task_piece.start, task_piece.end)
                 for subtask in self._subtasks(piece)
             ]
-            label = _whole([action.node for _, actions in subtasks for action in actions])
+            label = task_label([action.node.label for _, actions in subtasks for action in actions])
             task = event(Level.TASK, _Node(task_piece.start, task_piece.end, label, task_piece.given), "")
             yield task
             for node, actions in subtasks:
@@ -253,10 +266,10 @@ def _as_said(label: Label, group: Sequence[_Node], given: Given) -> Label:
     return replace(label, verb=said or (seen if one_goal else Verb.OTHER))
 
 
-def _whole(actions: Sequence[_Node]) -> Label:
-    """A task is named by its instruction, not by a verb of ours."""
-    arms = {action.label.arm for action in actions if action.label.phase is not Phase.DRIVE} or {None}
-    goals = {action.label.goal for action in actions}
+def task_label(labels: Sequence[Label]) -> Label:
+    """Of a task's actions; the task is named by its instruction, not by a verb of ours."""
+    arms = {label.arm for label in labels if label.phase is not Phase.DRIVE} or {None}
+    goals = {label.goal for label in labels}
     goal = next(iter(goals)) if len(goals) == 1 else Goal.PLACE
     return Label(Verb.OTHER, arms.pop() if len(arms) == 1 else None, Phase.UNSEEN, goal, RecoveryKind.NONE)
 

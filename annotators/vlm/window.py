@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 
-from annotators.tracks.untouched import is_settled
+from annotators.tracks.untouched import is_placed
 from annotators.tree.ranges import Fits, fits_event
 from schemas.array import Ints
 from schemas.episode import ActionKind, Arm, Episode
@@ -160,7 +160,7 @@ def windows_of(
     anchors: set[str] = set()
     for segment in segments:
         action, subtask, task = ancestors(segment, by_id)
-        settled = [is_settled(event) for event in (subtask, action, segment)]
+        settled = [is_placed(event) for event in (subtask, action, segment)]
         pieces.append(Piece("", segment, action, subtask, task, obligatory=False))
         for depth, event in enumerate((subtask, action, segment)):
             if any(settled[depth:]):

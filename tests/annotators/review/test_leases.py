@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from annotators.review.agenda import AgendaItem, Stratum
+from annotators.review.database import Database
 from annotators.review.leases import LEASE_NS, Leases
 
 ALONE = [AgendaItem(f"ep-{number}", Stratum.RISK, 1, blind=False, risk=1.0 - number / 10) for number in range(3)]
@@ -14,9 +15,9 @@ SHARED = [AgendaItem("ep-shared", Stratum.AUDIT, 2, blind=True, risk=0.0), *ALON
 
 @pytest.fixture
 def leases(tmp_path: Path) -> Iterator[Leases]:
-    opened = Leases(tmp_path / "review.sqlite")
-    yield opened
-    opened.close()
+    database = Database(tmp_path / "review.sqlite")
+    yield Leases(database)
+    database.close()
 
 
 def taken(leases: Leases, agenda: list[AgendaItem], actor: str, now_ns: int = 0) -> str | None:

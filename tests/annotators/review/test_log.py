@@ -5,6 +5,7 @@ from dataclasses import replace
 from annotators.review.document import Document
 from annotators.review.log import (
     LogEntry,
+    MarkMode,
     Status,
     chain_problems,
     dump_change,
@@ -28,7 +29,7 @@ def entries(statuses: list[Status]) -> tuple[list[LogEntry], Document]:
         entry = LogEntry(
             op_id=f"op-{number}", episode_id="ep-1", rev=rev, base_rev=0, actor="ann", at_ns=number,
             kind=operation.kind, refers_to="", payload=operation.model_dump(mode="json"), change=change, status=status,
-            media_sha256="m", frame_verified=True, previous_sha256=previous,
+            media_sha256="m", frame_verified=True, mark_mode=MarkMode.PAUSED, previous_sha256=previous,
         )  # fmt: skip
         found.append(entry)
         previous = entry.sha256

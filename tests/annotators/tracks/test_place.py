@@ -43,7 +43,7 @@ def said(track: str, meaning: SpanMeaning, *spans: tuple[float, float, str]) -> 
     return tuple(SourceSpan(track, round(a * NS_PER_S), round(b * NS_PER_S), text, meaning) for a, b, text in spans)
 
 
-def tree(made: Recording, *annotations: SourceSpan, people: Sequence[SourceSpan] = (), **spec: str) -> list[Event]:
+def tree(made: Recording, *annotations: SourceSpan, **spec: str) -> list[Event]:
     episode = replace(made.episode, annotations=annotations)
     return segment(
         episode,
@@ -52,7 +52,6 @@ def tree(made: Recording, *annotations: SourceSpan, people: Sequence[SourceSpan]
         all_kept(episode),
         made.calibration,
         spec=SPEC.model_copy(update=spec),
-        people=people,
     )
 
 
@@ -107,13 +106,6 @@ def test_a_physical_cut_beside_a_given_edge_keeps_both_facts() -> None:
     assert (edge.kind, edge.frame, edge.confidence, edge.arm) == (BoundaryKind.GRASP, grasp.frame + 3, 1.0, grasp.arm)
     assert edge.detectors == ("gripper_plateau", "source:steps")
     assert all(abs(event.start.frame - grasp.frame) in (0, 3) or event.start.frame != grasp.frame for event in events)
-
-
-def test_people_outrank_sources_and_sources_fill_what_people_left() -> None:
-    people = said("cuts", SpanMeaning.SUBTASK, (3, 5, "Wipe the cup"))
-    steps = said("steps", SpanMeaning.SUBTASK, (0, 2, "one"), (2, 4, "two"), (5, 7, "three"))
-    captions = [event.caption for event in at(tree(recording(), *steps, people=people), Level.SUBTASK)]
-    assert [caption for caption in captions if caption] == ["one", "Wipe the cup", "three"]
 
 
 def test_off_means_as_if_nobody_had_said_anything() -> None:
@@ -209,7 +201,6 @@ kept_ranges = st.lists(st.floats(0, 10), min_size=2, max_size=6, unique=True).ma
 @settings(max_examples=120, deadline=None)
 @given(
     spans=spans_of_anyone,
-    people=spans_of_anyone,
     edges=kept_ranges,
     seed=st.integers(0, 2**16),
     fps=st.sampled_from([4.0, 15.0, 30.0, 60.0]),
@@ -217,7 +208,6 @@ kept_ranges = st.lists(st.floats(0, 10), min_size=2, max_size=6, unique=True).ma
 )
 def test_any_spans_over_any_signal_and_any_kept_ranges_give_a_valid_tree(
     spans: list[tuple[str, SpanMeaning, float, float, str]],
-    people: list[tuple[str, SpanMeaning, float, float, str]],
     edges: list[float],
     seed: int,
     fps: float,
@@ -237,7 +227,7 @@ def test_any_spans_over_any_signal_and_any_kept_ranges_give_a_valid_tree(
     track = make_track(times, make_arm(walk, opening)) if armed else None
     ranges = [(round(a * NS_PER_S), round(b * NS_PER_S)) for a, b in zip(edges[::2], edges[1::2], strict=False)]
     alignment = all_kept(episode, *ranges)
-    events = segment(episode, track, (), alignment, calibration_of(), spec=SPEC, people=as_spans(people))
+    events = segment(episode, track, (), alignment, calibration_of(), spec=SPEC)
     clock = episode.master.clock
     expected = usable_ranges(alignment, clock, track)
     assert violations(events, clock, expected, kind) == []
