@@ -6,7 +6,9 @@ import json
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.table import Table
 
+from jobs.review_agreement import PATH, AgreementReport
 from jobs.review_export import Exported
 from jobs.review_follow import Followed
 from jobs.review_verify import LogsReport
@@ -47,3 +49,28 @@ def followed(out: Console, done: Followed, as_json: bool) -> None:
     out.print(f"{done.suggestions} suggestions beside what people said")
     if done.without_tree:
         out.print(f"{len(done.without_tree)} have no events under this recipe: {', '.join(done.without_tree)}")
+
+
+def agreement(out: Console, report: AgreementReport, as_json: bool) -> None:
+    """Boundaries and stretches of blind raters and of those who saw the machine's, and the machine's errors."""
+    if as_json:
+        out.print(json.dumps(report.dumped()), highlight=False, soft_wrap=True)
+        return
+    table = Table(title=f"{report.shared} episodes that several people finished: F1 of one against another")
+    for heading in ("level", "raters", "episodes", "1 picture", "0.1 s", "0.25 s", "0.5 s", "1 s", "tIoU .5", "verbs"):
+        table.add_column(heading, justify="left" if heading in ("level", "raters") else "right")
+    for level, found in report.by_level["levels"].items():
+        for name, group in found["raters"].items():
+            if group["episodes"]:
+                means = [group["boundary_f1"][key]["mean"] for key in ("1 picture", "0.1 s", "0.25 s", "0.5 s", "1 s")]
+                means += [group["segment_f1"]["0.5"]["mean"], group["slots"]["verb"]["share"]]
+                row = ("–" if value is None else f"{value:.3f}" for value in means)
+                table.add_row(level, name, str(group["episodes"]), *row)
+    out.print(table)
+    for level, found in report.by_level["levels"].items():
+        share = found["machine"]["events"]
+        if share["share"] is not None:
+            low, high = share["interval_95"]
+            said = f"{share['n']} of {share['of']} events wrong: {share['share']:.1%} ({low:.1%} … {high:.1%})"
+            out.print(f"audit, {level}: {said}")
+    out.print(f"audit: {report.audited} episodes finished; all numbers are in {PATH} of the workspace")

@@ -92,3 +92,17 @@ def follow(recipe: RecipePath, folder: Folder = None, override: Override = None,
         workspace, ledger = opened(loaded)
         done = take_in(workspace, ledger, review_folder(loaded.recipe, folder))
         show_review.followed(OUT, done, as_json)
+
+
+@commands.command()
+def agreement(recipe: RecipePath, folder: Folder = None, override: Override = None, as_json: AsJson = False) -> None:
+    """How well people agree, blind or with the machine's boundaries before them, and how often the machine is wrong."""
+    from jobs import show_review
+    from jobs.review_agreement import agreement_report
+    from jobs.review_folder import review_folder
+
+    with teaching_errors():
+        loaded = load(recipe, override)
+        workspace, ledger = opened(loaded)
+        report = agreement_report(workspace, ledger, review_folder(loaded.recipe, folder))
+        show_review.agreement(OUT, report, as_json)
