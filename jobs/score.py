@@ -21,6 +21,7 @@ from annotators.scores.recoveries import true_recoveries
 from annotators.scores.report import GroupScore, group_score
 from annotators.tree.ranges import usable_ranges
 from annotators.tree.rests import covered_ranges
+from jobs.human_truth import HUMAN, human_truth
 from jobs.river import RIVER
 from jobs.track_truth import TRACK, refuse_own_cuts, track_truth
 from pipeline.aligned import aligned_actions
@@ -69,6 +70,15 @@ class ScoreReport:
     unscored: tuple[Unscored, ...]
 
 
+@dataclass(frozen=True)
+class Reviews:
+    """Where people's truth is."""
+
+    folder: Path
+    everything: bool
+    """Whether all that is finished counts, or the audit alone."""
+
+
 def score(
     workspace: Workspace,
     ledger: Ledger,
@@ -78,14 +88,19 @@ def score(
     level: Level | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    reviews: Reviews | None = None,
 ) -> ScoreReport:
-    """Score the present events of a recipe against a truth file, or ``track:NAME`` of the source's own annotations.
+    """Score the present events of a recipe against a truth file, ``track:NAME`` of the source's own annotations, or
+    ``human``: what people have said in ``reviews``.
 
     Without a ``level`` it is that of the track, and the action for files. Raises JoineryError when truth is unreadable
     or nothing can be scored.
     """
     track = named.removeprefix(TRACK) if named.startswith(TRACK) else ""
-    if track:
+    if named == HUMAN and reviews is not None:
+        meant = Level.ACTION
+        truth = human_truth(workspace, ledger, reviews.folder, level or meant, everything=reviews.everything)
+    elif track:
         truth, meant = track_truth(ledger, track)
     else:
         truth, meant = read_truth(Path(named)), Level.ACTION

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,23 +20,35 @@ def score(  # noqa: PLR0917 - typer reads options from parameters
     recipe: RecipePath,
     truth: Annotated[
         str,
-        typer.Option(metavar="FILE|track:NAME", help="What really happens (docs/score.md)."),
+        typer.Option(metavar="FILE|track:NAME|human", help="What really happens (docs/score.md)."),
     ],
     level: Annotated[
         Level | None, typer.Option(help="Which level of the event tree to score; default action, or the track's own.")
+    ] = None,
+    stratum: Annotated[
+        Literal["audit", "all"], typer.Option(help="With --truth human: the random sample, or all that is finished.")
+    ] = "audit",
+    folder: Annotated[
+        Path | None, typer.Option(file_okay=False, help="With --truth human: where the reviews are.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
     """Score the events of a run against the truth, with baselines beside and intervals for both."""
+    from jobs.human_truth import HUMAN, WITHOUT_PEOPLE
+    from jobs.review_folder import review_folder
+    from jobs.score import Reviews
     from jobs.score import score as score_run
     from jobs.show_scores import scores
 
     with teaching_errors():
-        loaded = load(recipe, override)
+        by_people = truth == HUMAN
+        loaded = load(recipe, [*(override or []), *([WITHOUT_PEOPLE] if by_people else [])])
         workspace, ledger = opened(loaded)
-        scores(OUT, score_run(workspace, ledger, loaded.recipe, truth, level=level, seed=seed), as_json)
+        reviews = Reviews(review_folder(loaded.recipe, folder), stratum == "all") if by_people else None
+        report = score_run(workspace, ledger, loaded.recipe, truth, level=level, seed=seed, reviews=reviews)
+        scores(OUT, report, as_json)
 
 
 @commands.command()
