@@ -11,6 +11,7 @@ from rich.table import Table
 from jobs.review_agreement import PATH, AgreementReport
 from jobs.review_export import Exported
 from jobs.review_follow import Followed
+from jobs.review_formats import TakenIn, Written
 from jobs.review_verify import LogsReport
 
 
@@ -74,3 +75,23 @@ def agreement(out: Console, report: AgreementReport, as_json: bool) -> None:
             said = f"{share['n']} of {share['of']} events wrong: {share['share']:.1%} ({low:.1%} … {high:.1%})"
             out.print(f"audit, {level}: {said}")
     out.print(f"audit: {report.audited} episodes finished; all numbers are in {PATH} of the workspace")
+
+
+def written(out: Console, done: Written, as_json: bool) -> None:
+    """Files of another tool's."""
+    if as_json:
+        out.print(json.dumps(asdict(done)), highlight=False, soft_wrap=True)
+        return
+    out.print(f"wrote {done.events} events of {done.files} episodes as {done.format} to {done.out}")
+
+
+def taken_in(out: Console, done: TakenIn, as_json: bool) -> None:
+    """What became of a file."""
+    if as_json:
+        out.print(json.dumps(asdict(done)), highlight=False, soft_wrap=True)
+        return
+    for reason in done.refused:
+        out.print(f"refused: {reason}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    rows = f"{done.changed_rows} of {done.rows} rows say something new"
+    out.print(f"{done.episode_id} at revision {done.base_rev}: {rows}")
+    out.print(f"{done.applied} operations applied, {done.conflicts} in conflict, {len(done.refused)} refused")

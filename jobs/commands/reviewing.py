@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from jobs.commands.terminal import OUT, AsJson, Override, RecipePath, load, open
 
 commands = typer.Typer(no_args_is_help=True, help="What people say about events, and its way back into a run.")
 
+Format = Literal["csv", "cvat", "elan", "fiftyone", "label_studio", "lerobot"]
 Folder = Annotated[
     Path | None, typer.Option(file_okay=False, help="Where the reviews are; default: review/ in a local workspace.")
 ]
@@ -63,6 +64,8 @@ def export(  # noqa: PLR0917 - typer reads options from parameters
     at_rev: Annotated[
         int | None, typer.Option(min=0, help="As it was after so many entries of the log; default: all of them.")
     ] = None,
+    to: Annotated[Format | None, typer.Option(help="Write files of this tool instead, into --out.")] = None,
+    out: Annotated[Path | None, typer.Option(file_okay=False, help="With --to: a new or empty folder.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and done again.")] = False,
     override: Override = None,
     as_json: AsJson = False,
@@ -71,13 +74,48 @@ def export(  # noqa: PLR0917 - typer reads options from parameters
     from jobs import show_review
     from jobs.review_export import export_revision
     from jobs.review_folder import review_folder
+    from jobs.review_formats import write_files
+    from pipeline.errors import JoineryError
     from pipeline.store import Workspace
 
     with teaching_errors():
-        loaded = load(recipe, override).recipe
-        workspace = Workspace.existing(loaded.workspace.url, loaded.workspace.storage)
-        done = export_revision(workspace, review_folder(loaded, folder), at_rev=at_rev, dry_run=dry_run)
+        loaded = load(recipe, override)
+        where = review_folder(loaded.recipe, folder)
+        if (to is None) != (out is None):
+            raise JoineryError("--to, --out: expected both, or neither for the workspace's own revision")
+        if to is not None and out is not None:
+            workspace, ledger = opened(loaded)
+            show_review.written(OUT, write_files(workspace, ledger, where, to, out), as_json)
+            return
+        workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
+        done = export_revision(workspace, where, at_rev=at_rev, dry_run=dry_run)
         show_review.exported(OUT, done, as_json)
+
+
+@commands.command("import-file")
+def import_file(  # noqa: PLR0917 - typer reads options from parameters
+    recipe: RecipePath,
+    file: Annotated[Path, typer.Argument(help="A file that another tool wrote.")],
+    named: Annotated[Format, typer.Option("--from", help="Which tool's.")],
+    actor: Annotated[str, typer.Option(help="Whose work it is.")],
+    episode: Annotated[
+        str | None, typer.Option(help="Which episode, by the beginning of its id; default: the file's name.")
+    ] = None,
+    folder: Folder = None,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in what somebody did in another tool, as operations of theirs; conflicts stay conflicts."""
+    from jobs import show_review
+    from jobs.review_folder import review_folder
+    from jobs.review_formats import take_in_file
+
+    with teaching_errors():
+        loaded = load(recipe, override)
+        workspace, ledger = opened(loaded)
+        where = review_folder(loaded.recipe, folder)
+        done = take_in_file(workspace, ledger, where, file, named=named, actor=actor, episode=episode)
+        show_review.taken_in(OUT, done, as_json)
 
 
 @commands.command()
