@@ -15,7 +15,7 @@ from pathlib import Path
 from annotators.review.accepted import review_of
 from annotators.review.log import replayed
 from annotators.review.store import ReviewStore
-from jobs.review_folder import existing_reviews, is_copy
+from jobs.review_folder import existing_reviews, is_copy, quarantined
 from pipeline.errors import JoineryError
 from pipeline.revision import PATH, publish, reviews_in, written
 from pipeline.store import Workspace
@@ -63,12 +63,17 @@ def export_revision(
 
 
 def reviews_of(store: ReviewStore, at_rev: int | None = None) -> Iterator[Review]:
-    """What people said of each episode, in order of id; raters' copies are for `agreement` and say nothing here."""
+    """What people said of each episode, in order of id; raters' copies are for `agreement` and say nothing here.
+
+    Quarantine is that of now, whatever the revision: what must not be seen must not come back with an old one.
+    """
+    withheld = quarantined(store)
     for episode_id in store.episodes():
         if is_copy(episode_id):
             continue
         entries = store.log(episode_id, at_rev)
-        review = review_of(replayed(store.imported(episode_id), entries), entries)
+        left_out = withheld.get(episode_id, "")
+        review = review_of(replayed(store.imported(episode_id), entries), entries, left_out)
         if review is not None:
             yield review
 

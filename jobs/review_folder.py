@@ -37,3 +37,11 @@ def existing_reviews(folder: Path) -> ReviewStore:
 def is_copy(review_id: str) -> bool:
     """Whether a document is one rater's copy of an episode, ``<episode>@<rater>``, and not the episode's own."""
     return "@" in review_id
+
+
+def quarantined(store: ReviewStore) -> dict[str, str]:
+    """Episodes that people took out of sight, and why; none in a review file that never had a quarantine."""
+    if store.database.row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'quarantine'") is None:
+        return {}
+    rows = store.database.rows("SELECT episode_id, reason FROM quarantine")
+    return {row["episode_id"]: row["reason"] or "no reason given" for row in rows}

@@ -24,7 +24,7 @@ from annotators.review.formats.row import Recording, Row, rows_of
 from annotators.review.log import Status
 from annotators.review.operation import Operation, OperationError, applied, change_of
 from annotators.review.store import ReviewStore, Submission
-from jobs.review_folder import existing_reviews, is_copy
+from jobs.review_folder import existing_reviews, is_copy, quarantined
 from pipeline.errors import JoineryError
 from pipeline.ledger import Ledger
 from pipeline.store import Workspace
@@ -56,7 +56,7 @@ class Written:
 
 
 def write_files(workspace: Workspace, ledger: Ledger, folder: Path, to: str, out: Path) -> Written:
-    """One file per episode under review. Raises JoineryError for a folder that holds something."""
+    """One file per episode under review, quarantine apart. Raises JoineryError for a folder that holds something."""
     if out.exists() and any(out.iterdir()):
         raise JoineryError(f"{out}: found something there; name a new or empty folder, exports replace nothing")
     module = FORMATS[to]
@@ -65,7 +65,8 @@ def write_files(workspace: Workspace, ledger: Ledger, folder: Path, to: str, out
     n_events, manifest = 0, {}
     try:
         with closing(existing_reviews(folder)) as store:
-            names = [name for name in store.episodes() if not is_copy(name)]
+            withheld = quarantined(store)
+            names = [name for name in store.episodes() if not is_copy(name) and name not in withheld]
             for recording in recordings(workspace, ledger, names):
                 rev, document = store.document(recording.episode_id)
                 rows = rows_of(document)

@@ -34,6 +34,7 @@ MOST_LINES, MOST_LINES_OF_TESTS = 450, 650
 
 WITHOUT_OWN_TEST = {
     "pipeline/sources/natural_order.py": "tests of aloha and robomimic have an episode 10 after episode 9",
+    "annotators/review/formats/xml_document.py": "tests of formats/elan and formats/cvat read good and bad documents",
     "clustering/dedup_report.py": "tests/clustering/test_dedup.py holds what is told against what was found",
     "clustering/same_recording.py": "tests/clustering/test_dedup.py has a recording cut and named anew",
     "jobs/asking.py": "tests/jobs/test_captions_by_model.py runs with servers that answer, die and are not there",
@@ -48,6 +49,7 @@ WITHOUT_OWN_TEST = {
     "jobs/inline.py": "the reference executor of tests/jobs/test_same_bytes.py",
     "jobs/listing.py": "tests/jobs/test_rerun.py lists, moves, doubles and grows sources",
     "jobs/plan.py": "tests/jobs/test_cli.py drives it as a user does",
+    "jobs/review_finished.py": "tests/jobs/test_{review_agreement,human_truth}.py: who has finished what",
     "jobs/show.py": "tests/jobs/test_cli.py drives it as a user does",
     "jobs/show_duplicates.py": "tests/jobs/test_duplicates.py drives it as a user does",
     "jobs/show_review.py": "tests/jobs/test_review_*.py drive it as a user does",

@@ -4,6 +4,7 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -81,7 +82,7 @@ def test_one_reviewed_episode_is_done_again_and_no_other(reviewed: Reviewed) -> 
     rejected = at(events, Level.ACTION)[a, c]
     assert rejected.review is ReviewState.REJECTED
     workspace, ledger = reviewed.opened()
-    sampled = {entry["event_id"] for entry in _manifest(workspace, ledger)}
+    sampled = _sampled(reviewed)
     by_id = {event.event_id: event for event in events}
     inside = {e.event_id for e in events if e.level is Level.SEGMENT and by_id[e.parent_id] is rejected}
     assert not sampled & (inside | {rejected.event_id})
@@ -89,11 +90,11 @@ def test_one_reviewed_episode_is_done_again_and_no_other(reviewed: Reviewed) -> 
     assert verify_trees(workspace, ledger, reviewed.load().recipe.caption.by).problems == ()
 
 
-def _manifest(workspace, ledger):  # type: ignore[no-untyped-def]
-    import pyarrow.parquet as pq
-
-    with workspace.blobs.open(f"{shard_set_path(workspace.blobs)}/manifest.parquet") as file:
-        return pq.read_table(file, columns=["event_id"]).to_pylist()
+def _sampled(reviewed: Reviewed) -> set[str]:
+    """Events in the newest shard set."""
+    blobs = reviewed.opened()[0].blobs
+    with blobs.open(f"{shard_set_path(blobs)}/manifest.parquet") as file:
+        return set(pq.read_table(file, columns=["event_id"]).column("event_id").to_pylist())
 
 
 def test_exporting_the_same_again_does_nothing_again_and_without_reviews_the_old_results_are_there(
@@ -151,3 +152,20 @@ def test_a_revision_that_no_longer_speaks_of_an_episode_gives_it_back_to_the_mac
     reviewed.says(episode, Move(boundary_id=start, frame=first + 1))
     told(reviewed)
     assert json.loads(told(reviewed, "--at-rev", "0", "--json").stdout)["changed"] == [episode]
+
+
+def test_an_episode_in_quarantine_leaves_the_shards_with_the_next_run(reviewed: Reviewed) -> None:
+    episode = one_of(reviewed)
+    assert run_recipe(reviewed.load(), Silent()).succeeded
+    assert {event.event_id for event in reviewed.events(episode)} & _sampled(reviewed)
+    with closing(reviewed.store()) as store:
+        store.database.sql.execute("CREATE TABLE quarantine (episode_id TEXT, reason TEXT, actor TEXT, at_ns INTEGER)")
+        store.database.write("INSERT INTO quarantine VALUES (?, 'a face is seen', 'ann', 0)", episode)
+    before = {event.event_id for event in reviewed.events(episode)}
+    assert json.loads(told(reviewed, "--json").stdout)["left_out"] == 1
+    assert run_recipe(reviewed.load(), Silent()).succeeded
+    assert reviewed.events(episode) == []
+    assert not before & _sampled(reviewed)
+    out = reviewed.folder.parent.parent / "csv"
+    assert told(reviewed, "--to", "csv", "--out", str(out)).exit_code == 0
+    assert not (out / f"{episode}.csv").exists()
