@@ -361,7 +361,10 @@ class Ledger:
         reviews = reviews_in(self._workspace.blobs)
         while chunk := list(islice(reviews, CHUNK_ITEMS)):
             rows = [(review.episode_id, review.sha256, dump_review(review)) for review in chunk]
-            self._sql.executemany("INSERT INTO reviews VALUES (?, ?, ?)", rows)
+            names = ("item", "sha256", "record")
+            self._sql.register("new_reviews", pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))))
+            self._sql.execute("INSERT INTO reviews SELECT item, sha256, record FROM new_reviews")
+            self._sql.unregister("new_reviews")
 
     def _load_quarantine(self) -> None:
         self._sql.register("failures", self._workspace.scan(Failure, columns=["work_key"]))
