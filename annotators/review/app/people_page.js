@@ -1,0 +1,18 @@
+/** Who works here and what they may do: for administrators. */
+
+import { get } from "./api.js";
+import { html, useFetched } from "./html.js";
+import { Avatar, Badge, Empty, Trouble, ago } from "./marks.js";
+
+const MAY = { annotator: "Reviews what the queue gives", reviewer: "Sees and edits everything", adjudicator: "Also settles conflicts", admin: "Also people, and quarantine" };
+
+/** @param {{session: any}} props */
+export function PeoplePage({ session }) {
+  const { value, error, again } = useFetched(() => get("/api/people"), []);
+  const people = value?.people ?? [];
+  return html`<main class="page people-page"><header class="page-head"><div><h1>People</h1><p class="dim">${session.mode === "single" ? "One person works here; with accounts there can be more" : "Accounts are made and changed at the command line"}</p></div></header>
+    ${error && html`<${Trouble} error=${error} again=${again} />`}
+    ${value && !people.length && html`<${Empty} title="No accounts">Add people with <code>joinery review users add NAME --role annotator</code> and serve with accounts.<//>`}
+    ${people.length > 0 && html`<section class="panel"><table class="wide"><thead><tr><th>Name</th><th>Role</th><th>May</th><th>Last seen</th><th>State</th></tr></thead><tbody>${people.map((/** @type {any} */ one) => html`<tr><th scope="row"><${Avatar} name=${one.name ?? one.actor} own=${(one.name ?? one.actor) === session.actor} /> ${one.name ?? one.actor}</th><td><${Badge}>${one.role}<//></td><td class="dim">${/** @type {any} */ (MAY)[one.role] ?? ""}</td><td class="dim">${one.seen_ns ? ago(one.seen_ns) : "–"}</td><td>${one.disabled ? html`<${Badge} tone="bad">disabled<//>` : html`<${Badge} tone="good">active<//>`}</td></tr>`)}</tbody></table></section>`}
+    <section class="panel"><h2>Roles</h2><dl class="roles">${Object.entries(MAY).map(([role, may]) => html`<div><dt>${role}</dt><dd>${may}</dd></div>`)}</dl></section></main>`;
+}
