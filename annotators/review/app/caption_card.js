@@ -16,11 +16,11 @@ export function CaptionCard({ desk, editing, setEditing, blind }) {
   const label = span.label;
   return html`<section class=${`card caption ${desk.item?.kind === "caption" ? "active" : ""}`} aria-label="Caption">
     <div class="card-head"><h3>${span.level[0].toUpperCase() + span.level.slice(1)}</h3>
-      <span class="place">${span.frame_start}–${span.frame_end}</span><span class="dim">${duration(table.seconds(span.frame_end) - table.seconds(span.frame_start))}</span>
+      <span class="place">${span.frame_start}–${span.frame_end}</span>
       <span class="spring" />${label && html`<${State} value=${label} />`}</div>
     ${editing ? html`<${Editor} key=${key} desk=${desk} span=${span} close=${() => setEditing(false)} />` : html`
       <button class="words" tabindex="-1" title="Edit (Enter)" onClick=${() => setEditing(true)}>${label?.caption || html`<span class="dim">${blind ? "No words yet. You see this episode without the machine's." : "No words yet."}</span>`}</button>
-      <dl class="slots"><div><dt>Verb</dt><dd>${label?.verb ?? "–"}</dd></div><div><dt>Objects</dt><dd>${label?.objects.length ? label.objects.map((object) => html`<${Badge}>${object}<//>`) : "–"}</dd></div><div><dt>Arm</dt><dd>${label?.arm ?? "–"}</dd></div></dl>`}
+      <dl class="slots"><div><dt>Verb</dt><dd>${label?.verb ?? "–"}</dd></div><div><dt>Objects</dt><dd>${label?.objects.length ? label.objects.map((object) => html`<${Badge}>${object}<//>`) : "–"}</dd></div><div><dt>Arm</dt><dd>${label?.arm ?? "–"}</dd></div><div class="lasts"><dt>Lasts</dt><dd>${duration(table.seconds(span.frame_end) - table.seconds(span.frame_start))}</dd></div></dl>`}
     ${suggestion && suggestion.caption !== label?.caption && !editing && html`<div class="suggestion"><span>A newer run says “${suggestion.caption}”.</span>
       <button tabindex="-1" onClick=${() => desk.relabel(span.level, span.start_id, words(suggestion))}>Take it</button></div>`}
     ${!editing && desk.alternatives.length > 0 && html`<ol class="alternatives" aria-label="Alternatives">

@@ -15,7 +15,7 @@ export function CommentsPanel({ desk, reviewId, fresh }) {
     event.preventDefault();
     if (!text.trim()) return;
     try {
-      await post(path, { frame: desk.player.frame, boundary_id: desk.item?.kind === "boundary" ? desk.selected : null, text: text.trim() });
+      await post(path, { frame: desk.player.frame, boundary_id: (desk.item?.kind === "boundary" && desk.selected) || "", text: text.trim() });
       setText("");
       setFailed("");
       await again();

@@ -22,16 +22,14 @@ function OpenConflicts() {
     }
   };
   const conflicts = value?.conflicts ?? [];
-  const flagged = value?.flagged ?? [];
-  const adjudicated = value?.adjudication ?? [];
+  const flagged = value?.flags ?? [];
   return html`<main class="page conflicts"><header class="page-head"><div><h1>Conflicts and flags</h1><p class="dim">Where two people said different things of the same boundary or words, and where one asked for another look</p></div></header>
     ${error && html`<${Trouble} error=${error} again=${again} />`}${failed && html`<p class="failed" role="alert">${failed}</p>`}
     <section><h2>Conflicts <span class="dim">${conflicts.length}</span></h2>${value && !conflicts.length && html`<${Empty} title="No open conflict">When somebody saves over what somebody else has changed since, both values are kept and appear here.<//>`}
       <ol class="cases">${conflicts.map((/** @type {any} */ one) => html`<li key=${one.op_id} class="case"><div class="case-said"><p><${Avatar} name=${one.actor} /> <b>${one.actor}</b> wanted ${told(one.yours)}</p><p><${Avatar} name=${one.by || "?"} /> <b>${one.by || "somebody"}</b> had made it ${told(one.current)}</p><p class="dim">${one.kind} · ${one.review_id} · ${ago(one.at_ns)}</p></div>
         <div class="case-do"><a class="button primary" href=${`#/episode/${encodeURIComponent(one.review_id)}?frame=${frameOf(one)}`}>Look</a><button onClick=${() => resolve(one.op_id, "theirs")}>Leave as it is</button></div></li>`)}</ol></section>
     <section><h2>Flagged <span class="dim">${flagged.length}</span></h2>${value && !flagged.length && html`<p class="dim">Nothing is flagged.</p>`}
-      <ol class="cases">${flagged.map((/** @type {any} */ one) => html`<li class="case"><div class="case-said"><p><${Avatar} name=${one.actor} /> <b>${one.actor}</b> ${one.text}</p><p class="dim">${one.on} · ${one.review_id} · ${ago(one.at_ns)}</p></div><div class="case-do"><a class="button" href=${`#/episode/${encodeURIComponent(one.review_id)}${one.frame === undefined ? "" : `?frame=${one.frame}`}`}>Look</a></div></li>`)}</ol></section>
-    ${adjudicated.length > 0 && html`<section><h2>Rated by several <span class="dim">${adjudicated.length}</span></h2><ol class="cases">${adjudicated.map((/** @type {any} */ one) => html`<li class="case"><div class="case-said"><p>${one.instruction || one.episode_id}</p><p>${one.raters.map((/** @type {string} */ name) => html`<${Avatar} name=${name} />`)}</p></div><div class="case-do"><a class="button" href=${`#/conflicts/${encodeURIComponent(one.episode_id)}`}>Side by side</a></div></li>`)}</ol></section>`}</main>`;
+      <ol class="cases">${flagged.map((/** @type {any} */ one) => html`<li class="case"><div class="case-said"><p><${Avatar} name=${one.actor} /> <b>${one.actor}</b> ${one.text}</p><p class="dim">${one.on} · ${one.review_id} · ${ago(one.at_ns)}</p></div><div class="case-do"><a class="button primary" href=${`#/episode/${encodeURIComponent(one.review_id)}`}>Look</a><a class="button" href=${`#/conflicts/${encodeURIComponent(one.episode_id)}`}>Raters</a><button onClick=${() => resolve(one.flag_id, "other")}>Settled</button></div></li>`)}</ol></section></main>`;
 }
 
 /** @param {Record<string, any>|null} values */
@@ -48,12 +46,12 @@ const frameOf = (one) => Object.values(one.current ?? {}).concat(Object.values(o
 function Adjudication({ app, episodeId }) {
   const { value, error, again } = useFetched(() => get(`/api/adjudication/${encodeURIComponent(episodeId)}`), [episodeId]);
   const [level, setLevel] = useState(/** @type {import("./document.js").Level} */ ("action"));
-  const raters = value?.documents ?? value?.raters ?? [];
-  const most = Math.max(1, ...raters.map((/** @type {any} */ one) => one.document.n_frames));
+  const sides = value ? [{ actor: "the result so far", ...value.main }, ...value.raters] : [];
+  const most = Math.max(1, ...sides.map((/** @type {any} */ one) => one.document.n_frames));
   return html`<main class="page adjudication"><header class="page-head"><div><h1>Side by side</h1><p class="dim">${episodeId}</p></div><span class="spring" /><div class="filter" role="group" aria-label="Level">${LEVELS.map((one) => html`<button class=${one === level ? "on" : ""} aria-pressed=${one === level} onClick=${() => setLevel(one)}>${one}</button>`)}</div>
     <button class="primary" onClick=${() => app.go(`#/episode/${encodeURIComponent(episodeId)}`)}>Set the result</button></header>
     ${error && html`<${Trouble} error=${error} again=${again} />`}
-    ${raters.map((/** @type {any} */ one) => html`<div class="rater"><span class="rater-who"><${Avatar} name=${one.actor} /> ${one.actor} <${Badge}>${one.blind ? "blind" : "saw the machine's"}<//></span>
+    ${sides.map((/** @type {any} */ one) => html`<div class="rater"><span class="rater-who"><${Avatar} name=${one.actor} /> ${one.actor} ${one.finished === false && html`<${Badge} tone="warn">at it<//>`}</span>
       <svg viewBox="0 0 1000 30" preserveAspectRatio="none" role="img" aria-label=${`${level}s of ${one.actor}`}>${lane(one.document, level).map((span, i) => html`<rect class=${`${level} ${i % 2 ? "alt" : ""}`} x=${(span.frame_start / most) * 1000} width=${Math.max(0.5, ((span.frame_end - span.frame_start) / most) * 1000 - 1)} y="0" height="30"><title>${`${span.frame_start}–${span.frame_end} ${span.label?.caption ?? ""}`}</title></rect>`)}</svg></div>`)}
-    ${value && !raters.length && html`<${Empty} title="Nobody has rated it yet">Results of several people appear here under each other.<//>`}</main>`;
+    ${value && !value.raters.length && html`<${Empty} title="Nobody has rated it yet">Results of several people appear here under each other.<//>`}</main>`;
 }

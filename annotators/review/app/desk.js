@@ -123,6 +123,11 @@ export class Desk extends EventTarget {
     this.changed();
   }
 
+  /** Levels drawn as a thin line: those a person hid; in card mode all but the one that is asked about. */
+  get folded() {
+    return this.mode === "card" ? new Set(LEVELS.filter((level) => level !== this.level)) : this.hidden;
+  }
+
   toggleLevel(level = this.level) {
     if (this.hidden.has(level)) this.hidden.delete(level);
     else this.hidden.add(level);
@@ -184,8 +189,7 @@ export class Desk extends EventTarget {
     if (!this.item || !this.boundary) return this.say("Select a boundary first: Tab, or a click on it.");
     if (this.draft && this.draft.id !== this.item.id) await this.commitDraft();
     this.startDraft(this.item.id, (this.draft?.frame ?? this.boundary.frame) + by, "key");
-    clearTimeout(this.commitTimer);
-    this.commitTimer = window.setTimeout(() => this.commitDraft(), COMMIT_AFTER_MS);
+    this.commitLater();
   }
 
   cancelDraft() {
@@ -197,15 +201,34 @@ export class Desk extends EventTarget {
   /** Make the deed of a draft, once the picture it names is proven to be on screen. */
   async commitDraft() {
     clearTimeout(this.commitTimer);
-    const draft = this.draft;
-    if (!draft || this.committing) return this.committing;
-    if (draft.frame === draft.was) return this.cancelDraft();
-    this.committing = this.move(draft.id, draft.frame).finally(() => {
+    this.committing ??= this.proven(() => this.settleDraft()).then((made) => {
       this.committing = undefined;
-      if (this.draft === draft) this.draft = null;
+      if (!made) this.draft = null;
+      else if (this.draft) this.commitLater(); // a key went on while the deed before was made
       this.changed();
     });
     return this.committing;
+  }
+
+  commitLater() {
+    clearTimeout(this.commitTimer);
+    this.commitTimer = window.setTimeout(() => this.commitDraft(), COMMIT_AFTER_MS);
+  }
+
+  async settleDraft() {
+    for (let draft = this.draft; draft; draft = this.draft) {
+      if (draft.frame === draft.was) return this.cancelDraft();
+      const { id, frame } = draft;
+      await this.player.goto(frame);
+      const mark = await this.player.mark();
+      if (this.draft?.id !== id || this.draft.frame !== frame) continue; // it has moved on meanwhile
+      if (mark.frame !== frame) throw new Error(`picture ${mark.frame} is on screen, not ${frame}: nothing was saved`);
+      await this.live.do({ kind: "move", boundary_id: id, frame }, { verified: true, mark_mode: mark.mark_mode });
+      if (this.draft === draft) this.draft = null;
+      else if (this.draft?.id === id) this.draft = { ...this.draft, was: frame };
+      return undefined;
+    }
+    return undefined;
   }
 
   /** @param {string} id @param {number} frame */

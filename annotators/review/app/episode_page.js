@@ -42,6 +42,7 @@ export function EpisodePage({ app, reviewId, query, conflictsOpen, setConflictsO
         if (!made) return;
         if (opening.over) return made.player.destroy();
         player = made.player;
+        Object.assign(window.joinery, { desk: made }); // for tests and for whoever wants to look
         setDesk(made);
       },
       (error) => !opening.over && setWait({ text: "", error }),
@@ -94,8 +95,9 @@ function Open({ app, desk, reviewId, conflictsOpen, setConflictsOpen }) {
   const [question, setQuestion] = useState("");
   const [atWork, setAtWork] = useState(/** @type {string[]} */ ([]));
   const [fresh, setFresh] = useState(0);
-  const viewport = useMemo(() => new Viewport(player.nFrames), [desk]);
+  const viewport = useMemo(() => Object.assign(window.joinery, { viewport: new Viewport(player.nFrames) }).viewport, [desk]);
   const timeline = useRef(/** @type {import("./timeline.js").Timeline|null} */ (null));
+  const centredOn = useRef(/** @type {string|null} */ (null));
   const root = useRef(/** @type {HTMLElement|null} */ (null));
   const master = sheet.views.find((/** @type {any} */ view) => view.name === sheet.master);
   const actions = useMemo(() => episodeActions(desk, {
@@ -115,16 +117,26 @@ function Open({ app, desk, reviewId, conflictsOpen, setConflictsOpen }) {
       const frame = desk.draft?.by === "drag" ? null : desk.draft?.frame ?? (player.playing || desk.item ? player.frame : null);
       if (frame !== null && desk.mode === "timeline") viewport.reveal(frame), timeline.current?.moved();
     };
+    // A card shows what is about its boundary, two and a half seconds each side.
+    const centred = () => {
+      if (desk.mode !== "card" || !desk.boundary || centredOn.current === desk.selected) return;
+      centredOn.current = desk.selected;
+      const ns = player.table.timeNs(desk.boundary.frame);
+      viewport.show(player.table.frameAt(ns - 2.5e9), player.table.frameAt(ns + 2.5e9) + 1);
+      timeline.current?.moved();
+    };
     const done = () => setQuestion("done");
     const tell = () => app.setRev(live.rev);
     player.addEventListener("state", revealed);
     desk.addEventListener("done", done);
+    desk.addEventListener("change", centred);
     live.addEventListener("change", tell);
     tell();
     if (desk.mode === "card") void desk.begin();
     return () => {
       player.removeEventListener("state", revealed);
       desk.removeEventListener("done", done);
+      desk.removeEventListener("change", centred);
       live.removeEventListener("change", tell);
     };
   }, [desk]);

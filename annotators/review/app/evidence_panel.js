@@ -17,15 +17,16 @@ export function EvidencePanel({ desk }) {
   const active = desk.item?.kind === "boundary";
   return html`<section class=${`card evidence ${active ? "active" : ""}`} aria-label="Boundary">
     <div class="card-head"><h3>Boundary</h3><span class="place">${frame}</span>
-      <${Badge} tone=${`level ${LEVELS[boundary.rank]}`} title="Coarsest level it bounds; Shift+↑/↓ changes it">${LEVELS[boundary.rank]}<//>
       <span class="spring" /><${State} value=${boundary} /></div>
     <p class="why">${whySaid(boundary, evidence)}</p>
+    ${!boundary.pinned && html`<dl class="facts">
+      <dt>Bounds</dt><dd class="chips" title="Shift+↑/↓ changes it">${LEVELS.slice(boundary.rank).map((level) => html`<${Badge} tone=${`level ${level}`}>${level}<//>`)}</dd></dl>`}
     ${!boundary.pinned && evidence && html`<dl class="facts">
       <dt>Confidence</dt><dd><${Meter} value=${evidence.confidence ?? boundary.confidence} tone=${boundary.confidence < 0.5 ? "warn" : "accent"} label="Confidence" /> ${percent(evidence.confidence ?? boundary.confidence)}</dd>
       ${evidence.detectors?.length > 0 && html`<dt>Detectors</dt><dd class="chips">${evidence.detectors.map((/** @type {string} */ name) => html`<${Badge}>${name}<//>`)}</dd>`}
       ${evidence.doubts?.length > 0 && html`<dt>Doubts</dt><dd class="chips">${evidence.doubts.map((/** @type {string} */ name) => html`<${Badge} tone="warn">${name}<//>`)}</dd>`}
     </dl>`}
-    ${was && was.frame !== frame && html`<p class="moved">The machine had it at <button class="link" tabindex="-1" onClick=${() => desk.player.goto(was.frame)}>${was.frame}</button>, ${offset(frame - was.frame)}.</p>`}
+    ${was && was.frame !== frame && html`<p class="moved">Moved ${offset(frame - was.frame)} than the machine's <button class="link" tabindex="-1" onClick=${() => desk.player.goto(was.frame)}>${was.frame}</button>.</p>`}
     ${suggestion && suggestion.frame !== frame && html`<div class="suggestion"><span>A newer run puts it at <b>${suggestion.frame}</b>, ${offset(suggestion.frame - frame)}.</span>
       <button tabindex="-1" onClick=${() => desk.move(selected, suggestion.frame)}>Take it</button></div>`}
     <${Spans} desk=${desk} id=${selected} />
@@ -53,5 +54,4 @@ function Spans({ desk, id }) {
 }
 
 /** What people said about a value so far, and whose it is. @param {{value: {state: string, origin: string}}} props */
-export const State = ({ value }) => html`<span class="state-of">
-  <${Badge} tone=${value.origin}>${value.origin}<//><${Badge} tone=${value.state}>${value.state}<//></span>`;
+export const State = ({ value }) => html`<${Badge} tone=${value.state === "proposed" ? value.origin : value.state} title=${`Set by ${value.origin === "human" ? "a person" : "the machine"}; ${value.state}`}>${value.origin} · ${value.state}<//>`;

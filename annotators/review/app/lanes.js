@@ -284,9 +284,9 @@ function drawRuler(canvas, { viewport, colours, seconds }, y) {
     if (x > viewport.width - 70) continue;
     canvas.fillStyle = colours["text-dim"];
     canvas.fillText(String(frame), x + 4, y + 10);
-    const width = String(frame).length * 6.3;
+    const width = String(frame).length * 7;
     canvas.fillStyle = colours["text-faint"];
-    canvas.fillText(clock(seconds(frame)), x + 8 + width, y + 10);
+    canvas.fillText(clock(seconds(frame)), x + 9 + width, y + 10);
   }
   canvas.font = FONT;
 }

@@ -18,10 +18,10 @@ export function LanesPanel({ desk, viewport, onTimeline }) {
     return () => timeline.destroy();
   }, [desk]);
   const panels = useMemo(() => panelsOf(desk.sheet.signals ?? [], desk.player.table), [desk]);
-  const at = rows(desk.hidden);
+  const at = rows(desk.folded);
   return html`<section class="lanes" aria-label="Timeline">
     <div class="gutter" style=${{ height: `${at.height}px` }}>
-      ${LEVELS.map((level, i) => html`<div class=${`gutter-row ${desk.level === level ? "active" : ""}`} style=${{ top: `${at.lanes[level]}px`, height: `${desk.hidden.has(level) ? 8 : LAYOUT.lane}px` }}>
+      ${LEVELS.map((level, i) => html`<div class=${`gutter-row ${desk.level === level ? "active" : ""}`} style=${{ top: `${at.lanes[level]}px`, height: `${desk.folded.has(level) ? 8 : LAYOUT.lane}px` }}>
         <button class=${`gutter-level ${level}`} tabindex="-1" aria-pressed=${desk.level === level} title=${`Active level (${i + 1})`} onClick=${() => desk.setLevel(level)}>${level[0].toUpperCase() + level.slice(1)}</button>
         <button class="gutter-eye" tabindex="-1" aria-label=${`${desk.hidden.has(level) ? "Show" : "Hide"} ${level}s`} title=${desk.hidden.has(level) ? "Show" : "Hide (H)"} onClick=${() => desk.toggleLevel(level)}>${desk.hidden.has(level) ? "+" : "–"}</button>
       </div>`)}

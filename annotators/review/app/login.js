@@ -4,8 +4,9 @@ import { openSession, post } from "./api.js";
 import { Dialog } from "./dialog.js";
 import { html, useState } from "./html.js";
 
-/** @param {{mode: "single"|"accounts", onIn: () => void}} props */
-export function LoginForm({ mode, onIn }) {
+/** @param {{mode: "single"|"accounts"|null, onIn: () => void}} props mode: null where no session has told it yet */
+export function LoginForm({ mode: known, onIn }) {
+  const [mode, setMode] = useState(known ?? "accounts");
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const [address, setAddress] = useState("");
@@ -31,10 +32,11 @@ export function LoginForm({ mode, onIn }) {
     ? html`<label>The address that <code>joinery review serve</code> printed<input data-first autocomplete="off" placeholder="http://127.0.0.1:…/?token=…" value=${address} onInput=${(/** @type {any} */ event) => setAddress(event.target.value)} /></label>`
     : html`<label>Name<input data-first name="name" autocomplete="username" value=${name} onInput=${(/** @type {any} */ event) => setName(event.target.value)} /></label>
       <label>Password<input name="password" type="password" autocomplete="current-password" value=${password} onInput=${(/** @type {any} */ event) => setPassword(event.target.value)} /></label>`}
-    ${failed && html`<p class="failed" role="alert">${failed}</p>`}<button class="primary" disabled=${busy || !(mode === "single" ? address : name && password)}>Log in</button></form>`;
+    ${failed && html`<p class="failed" role="alert">${failed}</p>`}<button class="primary" disabled=${busy || !(mode === "single" ? address : name && password)}>Log in</button>
+    ${!known && html`<button type="button" class="quiet" onClick=${() => setMode(mode === "single" ? "accounts" : "single")}>${mode === "single" ? "I have an account" : "I have a printed address"}</button>`}</form>`;
 }
 
-/** @param {{mode: "single"|"accounts", onIn: () => void}} props */
+/** @param {{mode: "single"|"accounts"|null, onIn: () => void}} props */
 export const LoginPage = ({ mode, onIn }) => html`<main class="login-page"><div class="login-box"><div class="brand"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 4h18v5h-5v4h5v7H3v-7h5V9H3z" /></svg><span>Joinery</span></div><h1>Review</h1><${LoginForm} mode=${mode} onIn=${onIn} /></div></main>`;
 
 /** @param {{mode: "single"|"accounts", actor: string, pending: number, keyboard: any, onIn: () => void}} props */

@@ -70,12 +70,8 @@ function App({ app }) {
 
 async function start() {
   followSystem();
-  let trouble = null;
-  const session = await openSession().catch((error) => {
-    trouble = error;
-    return null;
-  });
-  const mode = session?.mode ?? trouble?.body?.error?.mode ?? "accounts";
+  const session = await openSession().catch(() => null); // without one the login page is shown
+  const mode = session?.mode ?? null;
   const outbox = await Outbox.open();
   const app = { outbox, sender: new Sender(outbox), keyboard: new Keyboard(), mode, go: (/** @type {string} */ hash) => (location.hash = hash) };
   Object.assign(window, { joinery: app }); // for tests and for whoever wants to look

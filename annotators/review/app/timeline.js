@@ -67,7 +67,7 @@ export class Timeline {
   }
 
   resize() {
-    const { height } = rows(this.desk.hidden);
+    const { height } = rows(this.desk.folded);
     const ratio = window.devicePixelRatio || 1;
     this.viewport.width = Math.max(50, this.host.clientWidth);
     Object.assign(this.canvas.style, { width: `${this.viewport.width}px`, height: `${height}px` });
@@ -81,7 +81,7 @@ export class Timeline {
   ask() {
     this.asked ??= requestAnimationFrame(() => {
       this.asked = undefined;
-      if (rows(this.desk.hidden).height !== parseFloat(this.canvas.style.height)) this.resize();
+      if (rows(this.desk.folded).height !== parseFloat(this.canvas.style.height)) this.resize();
       else this.draw();
     });
   }
@@ -96,7 +96,7 @@ export class Timeline {
     const { desk, viewport, colours, hovered } = this;
     const { table } = desk.player;
     return {
-      document: desk.document, viewport, colours, level: desk.level, hidden: desk.hidden, selected: desk.selected, hovered, draft: desk.draft,
+      document: desk.document, viewport, colours, level: desk.level, hidden: desk.folded, selected: desk.selected, hovered, draft: desk.draft,
       playhead: desk.player.frame, verified: desk.player.verified || desk.player.state !== "paused",
       seconds: (/** @type {number} */ frame) => (table ? table.seconds(Math.min(Math.max(Math.round(frame), 0), table.length)) : 0),
       machineValue: (/** @type {string} */ id) => this.machine().get(id) ?? null, removed: this.gone,
@@ -137,7 +137,7 @@ export class Timeline {
     const x = frame === undefined ? -1 : viewport.x(frame);
     handle.style.visibility = frame === undefined || x < 0 || x > viewport.width ? "hidden" : "visible";
     if (frame === undefined || !boundary || !desk.selected) return;
-    const at = rows(desk.hidden);
+    const at = rows(desk.folded);
     Object.assign(handle.style, { transform: `translate(${x - 6}px, ${at.lanes[LEVELS[boundary.rank]]}px)`, height: `${at.human - at.lanes[LEVELS[boundary.rank]]}px` });
     const [low, high] = room(desk.document, desk.selected);
     for (const [name, value] of Object.entries({ valuemin: low, valuemax: high, valuenow: frame, valuetext: `picture ${frame}, ${boundary.kind.replace("_", " ")}, bounds ${LEVELS[boundary.rank]}s, ${boundary.state}` })) {
@@ -170,7 +170,7 @@ export class Timeline {
   place(event) {
     const box = this.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    const at = rows(this.desk.hidden);
+    const at = rows(this.desk.folded);
     const level = [...LEVELS].reverse().find((one) => y >= at.lanes[one]) ?? "task";
     const zone = y < at.ruler ? "overview" : y < at.lanes.task ? "ruler" : y < at.human ? "lanes" : "human";
     return { x, y, zone, level };
