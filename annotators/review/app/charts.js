@@ -9,7 +9,7 @@ export function Histogram({ bins, label, unit = "" }) {
   return html`<figure class="chart"><svg viewBox=${`0 0 ${width} ${height + 22}`} role="img" aria-label=${label} preserveAspectRatio="none">
     ${bins.map((bin, i) => html`<g><title>${`${bin.at > 0 ? "+" : ""}${bin.at} ${unit}: ${bin.n}`}</title><rect class=${bin.at === 0 ? "zero" : bin.at < 0 ? "early" : "late"} x=${i * 16 + 2} width="12" y=${height - (bin.n / most) * height} height=${Math.max(bin.n ? 1.5 : 0, (bin.n / most) * height)} rx="2" /></g>`)}
     <line x1="0" x2=${width} y1=${height + 0.5} y2=${height + 0.5} /></svg>
-    <div class="chart-axis"><span>${bins[0]?.at ?? ""}</span><span>0</span><span>${bins.length ? `+${bins[bins.length - 1].at}` : ""} ${unit}</span></div></figure>`;
+    <div class="chart-axis"><span>${bins[0] ? `−${-bins[0].at}` : ""}</span><span>0</span><span>${bins.length ? `+${bins[bins.length - 1].at}` : ""} ${unit}</span></div></figure>`;
 }
 
 /** Days or hours in a row. @param {{values: number[], label: string}} props */

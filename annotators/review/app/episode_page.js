@@ -174,10 +174,11 @@ function Open({ app, desk, reviewId, conflictsOpen, setConflictsOpen }) {
     <div class="strip">${stripFrame !== undefined ? html`<${Filmstrip} sha256=${master.sha256} frame=${stripFrame} nFrames=${player.nFrames} height=${desk.mode === "card" ? 240 : 150} onPick=${(/** @type {number} */ k) => desk.goto(k)} />`
       : html`<div class="filmstrip none"><p class="hint">Select a boundary to see the pictures on both sides of it: <${Key} chord="Tab" /> the least certain, <${Key} chord="KeyN" /> the next.</p></div>`}</div>
     ${desk.mode === "card" ? html`<${CardBar} desk=${desk} act=${actions} />` : null}
-    <${LanesPanel} desk=${desk} viewport=${viewport} onTimeline=${(/** @type {any} */ made) => (timeline.current = made)} />
+    <${LanesPanel} desk=${desk} viewport=${viewport} onTimeline=${(/** @type {any} */ made) => Object.assign(window.joinery, { timeline: (timeline.current = made) })} />
     <aside class="side" aria-label="About the selection">
       <${EvidencePanel} desk=${desk} />
       <${CaptionCard} desk=${desk} editing=${editing} setEditing=${setEditing} blind=${page.blind} />
+      <${Findings} findings=${sheet.findings ?? []} />
       <${CommentsPanel} desk=${desk} reviewId=${reviewId} fresh=${fresh} />
     </aside>
     <${EpisodeQuestions} app=${app} desk=${desk} reviewId=${reviewId} question=${question} close=${() => setQuestion("")} actions=${actions} onComment=${() => setFresh(fresh + 1)} />
@@ -200,6 +201,12 @@ function Undoing({ desk }) {
       <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M6 3 2.5 6.5 6 10M3 6.5h6a4 4 0 0 1 0 8H6" /></svg></button>
     <button class="icon quiet" tabindex="-1" disabled=${!redo.length} aria-label="Redo" title=${`Redo (Ctrl+Shift+Z), ${redo.length} to do again`} onClick=${() => desk.back("redo")}>
       <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M10 3l3.5 3.5L10 10M13 6.5H7a4 4 0 0 0 0 8h3" /></svg></button></span>`;
+}
+
+/** What checks found about the recording, where one found something. @param {{findings: {check: string, verdict: string, said: string}[]}} props */
+function Findings({ findings }) {
+  if (!findings.length) return null;
+  return html`<section class="card findings" aria-label="Findings"><div class="card-head"><h3>Findings</h3></div><ul>${findings.map((one) => html`<li><${Badge} tone=${one.verdict === "drop" || one.verdict === "fail" ? "bad" : one.verdict === "pass" ? "good" : "warn"}>${one.verdict}<//> <span><b>${one.check}</b> ${one.said}</span></li>`)}</ul></section>`;
 }
 
 /** What the page has to say, for some seconds. @param {{desk: Desk}} props */

@@ -21,8 +21,8 @@ export function LanesPanel({ desk, viewport, onTimeline }) {
   const at = rows(desk.folded);
   return html`<section class="lanes" aria-label="Timeline">
     <div class="gutter" style=${{ height: `${at.height}px` }}>
-      ${LEVELS.map((level, i) => html`<div class=${`gutter-row ${desk.level === level ? "active" : ""}`} style=${{ top: `${at.lanes[level]}px`, height: `${desk.folded.has(level) ? 8 : LAYOUT.lane}px` }}>
-        <button class=${`gutter-level ${level}`} tabindex="-1" aria-pressed=${desk.level === level} title=${`Active level (${i + 1})`} onClick=${() => desk.setLevel(level)}>${level[0].toUpperCase() + level.slice(1)}</button>
+      ${LEVELS.map((level, i) => html`<div class=${`gutter-row ${desk.level === level ? "active" : ""} ${desk.folded.has(level) ? "folded" : ""}`} style=${{ top: `${at.lanes[level]}px`, height: `${desk.folded.has(level) ? 8 : LAYOUT.lane}px` }}>
+        <button class=${`gutter-level ${level}`} tabindex="-1" aria-pressed=${desk.level === level} title=${`Active level (${i + 1})`} aria-label=${level} onClick=${() => desk.setLevel(level)}><span>${level[0].toUpperCase() + level.slice(1)}</span></button>
         <button class="gutter-eye" tabindex="-1" aria-label=${`${desk.hidden.has(level) ? "Show" : "Hide"} ${level}s`} title=${desk.hidden.has(level) ? "Show" : "Hide (H)"} onClick=${() => desk.toggleLevel(level)}>${desk.hidden.has(level) ? "+" : "–"}</button>
       </div>`)}
       <div class="gutter-row human" style=${{ top: `${at.human}px`, height: `${LAYOUT.human}px` }} title="What people set: filled where it is now, hollow where the machine had it"><span class="gutter-human">Human</span></div>

@@ -38,6 +38,7 @@ export function QueuePage({ app, session, query }) {
     return () => clearInterval(timer);
   }, [again]);
   const items = (value?.items ?? []).filter((/** @type {any} */ item) => stratum === "all" || item.stratum === stratum);
+  const most = Math.max(1, ...(value?.items ?? []).map((/** @type {any} */ item) => item.risk ?? 0)); // risk has no upper end
   return html`<main class="page queue">
     <header class="page-head"><div><h1>Queue</h1><p class="dim">${value ? `${value.total} ${value.total === 1 ? "episode" : "episodes"}, the most wanted first` : " "}</p></div>
       <span class="spring" /><${Totals} items=${value?.items ?? []} total=${value?.total ?? 0} />
@@ -47,20 +48,20 @@ export function QueuePage({ app, session, query }) {
       <span class="dim">${{ all: "", audit: "Drawn at random with a seed. Only these give error rates that may be published.", risk: "Low confidence, doubts, short spans: where the machine is most likely wrong." }[stratum]}</span></div>
     ${error && html`<${Trouble} error=${error} again=${again} />`}
     ${value && !items.length && !error && html`<${Empty} title="Nothing here">${value.total ? "No episode of this stratum on this page." : html`Put episodes under review with <code>joinery review import</code>.`}<//>`}
-    <div class="queue-list" ref=${list}>${!value && !error ? Array.from({ length: 8 }, () => html`<div class="queue-row ghost" />`) : items.map((/** @type {any} */ item) => html`<${Row} key=${item.review_id} item=${item} me=${session.actor} />`)}</div>
+    <div class="queue-list" ref=${list}>${!value && !error ? Array.from({ length: 8 }, () => html`<div class="queue-row ghost" />`) : items.map((/** @type {any} */ item) => html`<${Row} key=${item.review_id} item=${item} me=${session.actor} most=${most} />`)}</div>
     ${value && value.total > PAGE && html`<nav class="pages" aria-label="Pages"><a class=${`button ${offset ? "" : "off"}`} href=${`#/?from=${Math.max(0, offset - PAGE)}`}>‹ Before</a><span class="dim">${offset + 1}–${Math.min(offset + PAGE, value.total)} of ${value.total}</span><a class=${`button ${offset + PAGE < value.total ? "" : "off"}`} href=${`#/?from=${offset + PAGE}`}>Next ›</a></nav>`}
   </main>`;
 }
 
-/** @param {{item: any, me: string}} props */
-function Row({ item, me }) {
+/** @param {{item: any, me: string, most: number}} props */
+function Row({ item, me, most }) {
   const [broken, setBroken] = useState(false);
   const state = /** @type {Record<string, string>} */ ({ open: "open", mine: "yours", taken: "taken", done: "done" })[item.state];
   return html`<a class=${`queue-row ${item.state}`} href=${`#/episode/${encodeURIComponent(item.review_id)}`}>
     <span class="thumb">${item.thumbnail && !broken ? html`<img src=${item.thumbnail} alt="" loading="lazy" onError=${() => setBroken(true)} />` : html`<span class="thumb-none">${item.media === "ready" || !item.media ? "" : item.media}</span>`}</span>
     <span class="row-what"><b>${item.instruction || "No instruction"}</b><span class="dim">${item.source} · ${duration(item.duration_s)} · ${item.n_frames} pictures</span></span>
     <span class="row-why"><${Badge} tone=${item.stratum}>${item.stratum}<//>${item.blind && html`<${Badge} tone="blind" title="Without the machine's proposals">blind<//>`}${item.raters > 1 && html`<${Badge} title="Several people, independently">${item.raters} raters<//>`}${item.flagged && html`<${Badge} tone="warn">flagged<//>`}</span>
-    <span class="row-risk">${item.risk === null || item.risk === undefined ? html`<span class="dim">–</span>` : html`<${Meter} value=${item.risk} tone=${item.risk > 0.66 ? "bad" : item.risk > 0.33 ? "warn" : "good"} label="Risk" /><span class="num">${item.risk.toFixed(2)}</span>`}</span>
+    <span class="row-risk">${item.risk === null || item.risk === undefined ? html`<span class="dim">–</span>` : html`<${Meter} value=${item.risk / most} tone=${item.risk / most > 0.8 ? "bad" : item.risk / most > 0.4 ? "warn" : "good"} label="Risk, of the greatest here" /><span class="num">${item.risk.toFixed(2)}</span>`}</span>
     <span class="row-talk dim">${item.n_comments ? `${item.n_comments} comment${item.n_comments > 1 ? "s" : ""}` : ""}</span>
     <span class="row-people">${item.at_work.map((/** @type {string} */ name) => html`<${Avatar} name=${name} own=${name === me} />`)}</span>
     <span class="row-state"><${Badge} tone=${`queue-${item.state}`}>${state}<//><span class="dim num">rev ${item.rev}</span></span></a>`;

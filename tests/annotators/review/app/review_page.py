@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from annotators.review.document import Document
 from annotators.review.log import load_document
-from tests.annotators.review.live import BITS, SIZE, Server
+from tests.annotators.review.live import BITS, SIZE, Server, password_of
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--enable-precise-memory-info"]
@@ -66,7 +66,7 @@ class ReviewPage:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def sign_in(self, name: str = "") -> None:
-        """By the printed address, or with an account made by `accounts_of`."""
+        """By the printed address, or with an account."""
         if not name:
             self.page.goto(self.server.open_url)
         else:
@@ -153,19 +153,15 @@ class ReviewPage:
         assert self.errors == []
 
 
-def password_of(name: str) -> str:
-    return f"{name}-password"
-
-
-def stored(server: Server, review_id: str = "ep-1") -> tuple[int, Document]:
-    """What the server has."""
-    with server.client() as client:
+def stored(server: Server, review_id: str = "ep-1", name: str = "") -> tuple[int, Document]:
+    """What the server has, asked by the printed address or by an account."""
+    with server.client(name) as client:
         page = client.get(f"/api/episodes/{review_id}").json()
     return int(page["rev"]), load_document(page["document"])
 
 
-def log_of(server: Server, review_id: str = "ep-1") -> list[dict[str, Any]]:
+def log_of(server: Server, review_id: str = "ep-1", name: str = "") -> list[dict[str, Any]]:
     """Every entry of the server's log."""
-    with server.client() as client:
+    with server.client(name) as client:
         entries: list[dict[str, Any]] = client.get(f"/api/episodes/{review_id}/log").json()["entries"]
     return entries
