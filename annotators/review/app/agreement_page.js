@@ -6,7 +6,7 @@ import { LEVELS } from "./document.js";
 import { html, useFetched, useState } from "./html.js";
 import { Empty, Trouble } from "./marks.js";
 
-const GROUPS = { all: "All", blind: "Blind", shown: "Saw the machine's" };
+const GROUPS = { all: "All", blind: "Blind", shown: "Unblinded" };
 const WIDEST = 15;
 
 /** @param {{}} _props */
@@ -22,8 +22,8 @@ export function AgreementPage(_props) {
   return html`<main class="page agreement"><header class="page-head"><div><h1>Agreement</h1><p class="dim">People among themselves, and the machine against people; of finished episodes only</p></div>
     <span class="spring" />${value && html`<dl class="figures"><div><dt>Rated by several</dt><dd>${value.shared ?? 0}</dd></div><div><dt>Audited</dt><dd>${value.audited ?? 0}</dd></div></dl>`}</header>
     <div class="filter" role="group" aria-label="Level">${LEVELS.map((one) => html`<button class=${one === level ? "on" : ""} aria-pressed=${one === level} onClick=${() => setLevel(one)}>${one}</button>`)}
-      <span class="dim">Raters</span>${Object.entries(GROUPS).map(([name, said]) => html`<button class=${name === group ? "on" : ""} aria-pressed=${name === group} onClick=${() => setGroup(name)}>${said}</button>`)}</div>
-    ${error && html`<${Trouble} error=${error} again=${again} />`}
+      <span class="dim filter-name">Raters</span>${Object.entries(GROUPS).map(([name, said]) => html`<button class=${name === group ? "on" : ""} aria-pressed=${name === group} onClick=${() => setGroup(name)}>${said}</button>`)}</div>
+    ${error && (/** @type {any} */ (error).status === 404 ? html`<${Empty} title="No numbers yet">They are computed from finished episodes: <code>joinery review agreement RECIPE</code>.<//>` : html`<${Trouble} error=${error} again=${again} />`)}
     ${nothing && !error && html`<${Empty} title="Not enough yet">Agreement needs episodes that several people have finished independently; error rates need finished episodes of the audit stratum.<//>`}
     ${value && !nothing && html`<div class="grid-2"><section class="panel"><h2>Boundary F1 at tolerance</h2>
       ${raters?.pairs ? html`<table><thead><tr><th>Tolerance</th><th colspan="2">People, every pair</th><th colspan="2">Nearest rater</th><th>Machine</th><th title="The machine's F1 over that of people among themselves; 1 is as good as another person">Normalised</th></tr></thead>

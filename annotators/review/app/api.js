@@ -7,11 +7,17 @@ export class ApiError extends Error {
   /** @param {number} status @param {any} body */
   constructor(status, body) {
     const error = body?.error;
-    super(typeof error === "object" && error ? error.what : error ?? body?.detail ?? (status ? `the server answered ${status}` : "the server cannot be reached"));
+    super(typeof error === "object" && error ? told(error) : error ?? body?.detail ?? (status ? `the server answered ${status}` : "the server cannot be reached"));
     this.status = status;
     this.body = body;
     this.remedy = error?.do ?? "";
   }
+}
+
+/** What, found and expected as one sentence. @param {{what: string, found?: any, expected?: any}} error */
+function told({ what, found, expected }) {
+  const shown = (/** @type {any} */ value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+  return `${what}${found === undefined || found === null || found === "" ? "" : `: found ${shown(found)}`}${expected === undefined || expected === null || expected === "" ? "" : `, expected ${shown(expected)}`}`;
 }
 
 /** @typedef {{actor: string, role: string, csrf: string, mode: "single"|"accounts", schema: number}} Session */

@@ -41,6 +41,7 @@ function Editor({ desk, span, close }) {
   useEffect(() => {
     first.current?.focus();
     first.current?.select();
+    first.current?.form?.scrollIntoView({ block: "end" });
   }, []);
   const save = async (/** @type {boolean} */ advance) => {
     const said = { caption, verb, objects: objects.split(",").map((object) => object.trim()).filter(Boolean), arm: arm || null };

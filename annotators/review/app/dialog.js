@@ -10,7 +10,7 @@ export function Dialog({ title, onClose, wide = false, keyboard = null, children
     const release = keyboard?.push("none", {});
     const before = /** @type {HTMLElement|null} */ (document.activeElement);
     dialog.showModal();
-    /** @type {HTMLElement|null} */ (dialog.querySelector("[autofocus], [data-first]"))?.focus();
+    /** @type {HTMLElement|null} */ (dialog.querySelector("[autofocus], [data-first]"))?.focus({ preventScroll: true });
     return () => {
       release?.();
       dialog.close();

@@ -6,7 +6,7 @@ import { CardBar, Progress } from "./card_mode.js";
 import { CommentsPanel } from "./comments_panel.js";
 import { ConflictDialog } from "./conflict_dialog.js";
 import { Desk } from "./desk.js";
-import { LEVELS, lane } from "./document.js";
+import { LEVELS, lane, spanAt } from "./document.js";
 import { episodeActions } from "./episode_keys.js";
 import { EpisodeQuestions } from "./episode_questions.js";
 import { EvidencePanel } from "./evidence_panel.js";
@@ -83,6 +83,8 @@ async function opened(live, opening, say, query) {
   const level = LEVELS.find((one) => one === query.get("level"));
   if (level) desk.level = level;
   else if (!lane(desk.document, "action").length) desk.level = "task";
+  const asked = level && query.has("frame") && spanAt(desk.document, level, Number(query.get("frame")));
+  if (asked && asked.label) desk.item = { kind: "caption", id: asked.start_id, level };
   return desk;
 }
 
