@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
 
 from annotators.review.document import Document
 from annotators.review.log import load_document
@@ -83,7 +83,14 @@ class ReviewPage:
         self.ready()
 
     def reload(self) -> None:
+        """Also when something still waits to be sent and the page asks whether to leave."""
+
+        def leave(dialog: Dialog) -> None:
+            dialog.accept()
+
+        self.page.on("dialog", leave)
         self.page.reload()
+        self.page.remove_listener("dialog", leave)
         self.ready()
 
     def ready(self) -> None:

@@ -72,7 +72,6 @@ def test_a_reload_keeps_what_waits_and_sends_it_once(context: BrowserContext, se
     tab.page.wait_for_selector("[data-state=offline][data-pending='3']")
     assert "3 pending" in tab.page.inner_text(".saving")
     assert stored(server, "ep-1")[1].boundaries["b100"].frame != frames[2]
-    tab.page.on("dialog", lambda dialog: dialog.accept())
     tab.reload()
     shown = tab.shown().boundaries
     assert (shown["b100"].frame, shown["b200"].frame) == (frames[2], frames[1])
