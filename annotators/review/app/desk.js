@@ -112,7 +112,9 @@ export class Desk extends EventTarget {
     if (!item || !boundary || !seek) return;
     this.player.loop = null;
     await this.player.goto(boundary.frame);
-    if (this.mode === "card" && isSame(this.item, item) && this.player.frame === boundary.frame) await this.loop();
+    // A key that moved the boundary meanwhile goes before the loop, which would take its picture off the screen.
+    const busy = this.draft || this.committing;
+    if (this.mode === "card" && !busy && isSame(this.item, item) && this.player.frame === boundary.frame) await this.loop();
   }
 
   /** @param {import("./document.js").Level} level */
@@ -216,12 +218,14 @@ export class Desk extends EventTarget {
   }
 
   async settleDraft() {
+    let tries = 0;
     for (let draft = this.draft; draft; draft = this.draft) {
       if (draft.frame === draft.was) return this.cancelDraft();
       const { id, frame } = draft;
       await this.player.goto(frame);
       const mark = await this.player.mark();
       if (this.draft?.id !== id || this.draft.frame !== frame) continue; // it has moved on meanwhile
+      if (mark.frame !== frame && ++tries < 3) continue; // something else had asked for a picture
       if (mark.frame !== frame) throw new Error(`picture ${mark.frame} is on screen, not ${frame}: nothing was saved`);
       await this.live.do({ kind: "move", boundary_id: id, frame }, { verified: true, mark_mode: mark.mark_mode });
       if (this.draft === draft) this.draft = null;
@@ -236,6 +240,7 @@ export class Desk extends EventTarget {
     await this.proven(async () => {
       await this.player.goto(frame);
       const mark = await this.player.mark();
+      if (mark.frame !== frame && ++tries < 3) continue; // something else had asked for a picture
       if (mark.frame !== frame) throw new Error(`picture ${mark.frame} is on screen, not ${frame}: nothing was saved`);
       await this.live.do({ kind: "move", boundary_id: id, frame }, { verified: true, mark_mode: mark.mark_mode });
     });
