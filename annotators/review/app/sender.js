@@ -1,0 +1,130 @@
+/**
+ * Sends what waits, in order, once, until the server has it: the same op_id at every try, so that a retry is no second deed.
+ *
+ * One tab sends at a time, for which browsers have locks. Where they do not (no secure context) two tabs may send the
+ * same entry, which the server answers alike.
+ */
+
+import { ApiError, episodePath, get, openSession, post, server } from "./api.js";
+
+const FIRST_WAIT_MS = 400;
+const LONGEST_WAIT_MS = 20_000;
+
+/** @typedef {import("./outbox.js").Entry} Entry */
+/** @typedef {{state: "saved"|"pending"|"offline"|"login"|"full", n_pending: number, n_held: number, said: string}} SaveState */
+
+export class Sender extends EventTarget {
+  /** @param {import("./outbox.js").Outbox} outbox */
+  constructor(outbox) {
+    super();
+    this.outbox = outbox;
+    /** @type {SaveState} */
+    this.state = { state: "saved", n_pending: 0, n_held: 0, said: "" };
+    this.failures = 0;
+    this.timer = 0;
+    this.running = false;
+    for (const type of ["changed", "acknowledged", "held"]) outbox.addEventListener(type, () => this.count());
+    outbox.addEventListener("changed", () => this.kick());
+    window.addEventListener("online", () => this.kick());
+    window.addEventListener("beforeunload", (event) => {
+      if (this.state.n_pending) event.preventDefault();
+    });
+    this.count();
+    this.kick();
+  }
+
+  /** Try now. */
+  kick() {
+    clearTimeout(this.timer);
+    if (this.running) {
+      this.again = true;
+      return;
+    }
+    this.running = true;
+    const work = () => this.drain().catch((error) => this.failed(error));
+    const turn = navigator.locks ? navigator.locks.request("joinery-outbox", work) : work();
+    void turn.finally(() => {
+      this.running = false;
+      if (this.again) {
+        this.again = false;
+        this.kick();
+      }
+    });
+  }
+
+  async drain() {
+    for (;;) {
+      const [entry] = (await this.outbox.waiting()).filter((one) => one.actor === server.session?.actor);
+      if (!entry) break;
+      await this.send(entry);
+      this.failures = 0;
+    }
+    if (this.state.state !== "login" || server.session) await this.count("");
+  }
+
+  /** @param {Entry} entry */
+  async send(entry) {
+    const { op_id, base_rev, operation, media_sha256, frame_verified, mark_mode } = entry;
+    let answer;
+    try {
+      answer = await post(`${episodePath(entry.review_id)}/ops`, { op_id, base_rev, operation, media_sha256, frame_verified, mark_mode });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 409) return this.outbox.hold(entry, "conflict", error.body);
+      // 410: quarantined meanwhile. 400, 404, 413, 422: it will never be taken as it is; a person must see why.
+      if ([400, 404, 410, 413, 422].includes(error.status)) return this.outbox.hold(entry, "refused", { said: error.message, do: error.remedy });
+      throw error;
+    }
+    await this.outbox.acknowledge(entry, answer, await this.movedOn(entry, answer));
+  }
+
+  /**
+   * Entries behind an acknowledged one, on the new revision. One that others' deeds concern keeps its base, so that the
+   * server sees the conflict: to move it on would be to overwrite what its maker never saw.
+   * @param {Entry} entry @param {{rev: number, status: string}} answer
+   */
+  async movedOn(entry, answer) {
+    const behind = (await this.outbox.waiting(entry.review_id)).filter((other) => other.op_id !== entry.op_id && other.base_rev < answer.rev);
+    if (!behind.length) return [];
+    const since = Math.min(entry.base_rev, ...behind.map((other) => other.base_rev));
+    const log = answer.rev === since + 1 ? [] : (await get(`${episodePath(entry.review_id)}/log?after_rev=${since}`)).entries;
+    return behind
+      .filter((other) => !log.some((/** @type {any} */ past) => past.status !== "conflict" && past.rev > other.base_rev && past.rev <= answer.rev
+        && past.op_id !== entry.op_id && !other.after.includes(past.op_id) && Object.keys(past.change).some((key) => other.concerns.includes(key))))
+      .map((other) => ({ ...other, base_rev: answer.rev }));
+  }
+
+  /** @param {unknown} error */
+  async failed(error) {
+    const status = error instanceof ApiError ? error.status : -1;
+    if (status === 401) {
+      await this.count("login");
+      return; // goes on when somebody has logged in
+    }
+    if (status === 403) await openSession().catch(() => null); // a new session has another token
+    if (status === -1) console.error(error);
+    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.failures++) * (0.75 + Math.random() / 2);
+    await this.count(status === 507 ? "full" : "offline", error instanceof Error ? error.message : String(error));
+    this.timer = window.setTimeout(() => this.kick(), wait);
+  }
+
+  /** Say anew how things stand. @param {"offline"|"login"|"full"|""} [trouble] @param {string} [said] */
+  async count(trouble, said = "") {
+    const mine = (/** @type {Entry} */ one) => one.actor === server.session?.actor;
+    const waiting = (await this.outbox.waiting()).filter(mine).length;
+    const held = (await this.outbox.held()).filter(mine).length;
+    if (trouble !== undefined) this.trouble = trouble;
+    const state = waiting ? this.trouble || "pending" : "saved";
+    this.state = { state, n_pending: waiting, n_held: held, said };
+    this.dispatchEvent(new Event("state"));
+  }
+
+  /** Resolves when nothing waits, or after a time. @param {number} [withinMs] */
+  async flush(withinMs = 5_000) {
+    this.failures = 0;
+    this.kick();
+    const until = performance.now() + withinMs;
+    while ((await this.outbox.waiting()).length && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 30));
+    await this.count();
+  }
+}
