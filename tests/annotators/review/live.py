@@ -175,7 +175,7 @@ class Server:
         """Ends it and returns its exit status."""
         assert self.process is not None
         self.process.send_signal(how)
-        status = self.process.wait(20)
+        status = self.process.wait(60)  # a busy machine takes its time
         assert self.process.stdout is not None
         self.process.stdout.close()
         return status
