@@ -23,6 +23,8 @@ export const RATES = [0.25, 0.5, 1, 2, 4];
 const JUMP_S = 0.2;
 const DRIFT_S = 0.015;
 const MOST_BEND = 0.1;
+/** From when on the end of a loop is waited for. */
+const SOON_MS = 300;
 /** How many screen refreshes without a new picture mean that a paused video has come to rest. */
 const QUIET_REFRESHES = 3;
 
@@ -157,6 +159,7 @@ export class Player extends EventTarget {
    * @param {number} frame clamped to the recording
    */
   goto(frame) {
+    if (!this.nFrames || this.#state === "failed") return Promise.resolve();
     this.#asked += 1;
     this.#halt();
     this.#target = this.table.clamped(frame);
@@ -300,14 +303,15 @@ export class Player extends EventTarget {
     if (frame !== null) this.#frame = frame;
     this.#tell("frame");
     this.#followUp();
-    if (this.#loop && frame !== null && frame >= this.#loop.end - 1) this.#turnBack(frame);
+    if (this.#loop && frame !== null) this.#turnBack(frame, this.#loop);
   }
 
-  /** The last picture of a span has its full time on the screen, and not one more picture is shown. @param {number} frame */
-  #turnBack(frame) {
-    const { start, end, once } = /** @type {Loop} */ (this.#loop);
-    const leftMs = (1000 * (this.table.seconds(end) - this.table.seconds(frame))) / this.#rate - 8;
+  /** Back to the start of a span before the picture after it is shown, rather a moment early. @param {number} frame @param {Loop} loop */
+  #turnBack(frame, { start, end, once }) {
+    const lastMs = (1000 * (this.table.seconds(end) - this.table.seconds(end - 1))) / this.#rate;
+    const leftMs = (1000 * (this.table.seconds(end) - this.table.seconds(frame))) / this.#rate - Math.max(lastMs / 2, 8);
     clearTimeout(this.#loopTimer);
+    if (leftMs > SOON_MS) return;
     this.#loopTimer = window.setTimeout(() => {
       if (once) {
         this.loop = null;
@@ -345,7 +349,7 @@ export class Player extends EventTarget {
   #onEnded() {
     if (!this.playing) return;
     if (this.#loop && !this.#loop.once) {
-      this.#turnBack(this.nFrames - 1);
+      this.#turnBack(this.nFrames, this.#loop);
       return;
     }
     this.goto(this.nFrames - 1);
