@@ -84,6 +84,7 @@ export class View {
         this.uncover();
         return "video";
       }
+      if (!this.nPresented) break; // a browser that never says what it presents will not the next time
     }
     return this.#cover(k);
   }
