@@ -23,8 +23,6 @@ export const RATES = [0.25, 0.5, 1, 2, 4];
 const JUMP_S = 0.2;
 const DRIFT_S = 0.015;
 const MOST_BEND = 0.1;
-/** From when on the end of a loop is waited for. */
-const SOON_MS = 300;
 /** How many screen refreshes without a new picture mean that a paused video has come to rest. */
 const QUIET_REFRESHES = 3;
 
@@ -303,23 +301,26 @@ export class Player extends EventTarget {
     if (frame !== null) this.#frame = frame;
     this.#tell("frame");
     this.#followUp();
-    if (this.#loop && frame !== null) this.#turnBack(frame, this.#loop);
+    if (this.#loop && frame !== null && frame >= this.#loop.end - 1) this.#turnBack(frame, this.#loop);
   }
 
-  /** Back to the start of a span before the picture after it is shown, rather a moment early. @param {number} frame @param {Loop} loop */
-  #turnBack(frame, { start, end, once }) {
-    const lastMs = (1000 * (this.table.seconds(end) - this.table.seconds(end - 1))) / this.#rate;
-    const leftMs = (1000 * (this.table.seconds(end) - this.table.seconds(frame))) / this.#rate - Math.max(lastMs / 2, 8);
+  /**
+   * At the last picture of a span: hold it for as long as it lasts, then go back. Holding, not a timer alone, keeps the
+   * picture after it off the screen. @param {number} frame @param {Loop} loop
+   */
+  #turnBack(frame, loop) {
+    const leftMs = (1000 * (this.table.seconds(loop.end) - this.table.seconds(frame))) / this.#rate;
+    for (const view of this.#shown) view.video.pause();
     clearTimeout(this.#loopTimer);
-    if (leftMs > SOON_MS) return;
     this.#loopTimer = window.setTimeout(() => {
-      if (once) {
+      if (loop.once) {
         this.loop = null;
-        this.goto(end - 1);
+        this.goto(loop.end - 1);
         return;
       }
       for (const view of this.#shown) {
-        view.video.currentTime = view.table.within(view.table.frameAt(this.table.timeNs(start)), 0.5);
+        const again = view.table.frameAt(this.table.timeNs(loop.start));
+        if (this.#loop) view.video.currentTime = view.table.within(again, 0.5);
         view.video.play().catch(() => {});
       }
     }, Math.max(0, leftMs));
@@ -349,7 +350,7 @@ export class Player extends EventTarget {
   #onEnded() {
     if (!this.playing) return;
     if (this.#loop && !this.#loop.once) {
-      this.#turnBack(this.nFrames, this.#loop);
+      this.#turnBack(this.nFrames - 1, this.#loop);
       return;
     }
     this.goto(this.nFrames - 1);

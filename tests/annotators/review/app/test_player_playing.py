@@ -158,21 +158,22 @@ def test_a_span_loops_within_its_pictures_and_plays_once(page: Page, made: Calla
       const { player } = harness;
       const presented = [];
       player.addEventListener("frame", () => player.playing && presented.push(player.frame));
-      await player.playSpan(100, 115);
-      await harness.wait(2000);
+      player.rate = 0.25;  // a picture lasts 133 ms, so that a busy machine does not decide the test
+      await player.playSpan(100, 105);
+      await harness.wait(2500);
       const looped = presented.splice(0);
       player.loop = null;
       await player.pause();
       presented.splice(0);
-      await player.playSpan(40, 50, { once: true });
-      await harness.wait(900);
+      await player.playSpan(40, 44, { once: true });
+      await new Promise((rests) => player.addEventListener("state", () => player.state === "paused" && rests()));
       await player.settled();
       return { looped, once: presented, state: player.state, end: harness.seen() };
     }""")
-    assert set(found["looped"]) <= set(range(100, 116)), "one picture too many on a busy machine, never more"
+    assert set(found["looped"]) <= set(range(100, 105)), "pictures may be dropped on a busy machine, none may be added"
     assert sum(b < a for a, b in zip(found["looped"], found["looped"][1:], strict=False)) >= 2, "it came round"
-    assert set(found["once"]) <= set(range(40, 51))
-    assert (found["state"], found["end"]["shown"]) == ("paused", [49])
+    assert set(found["once"]) <= set(range(40, 44))
+    assert (found["state"], found["end"]["shown"]) == ("paused", [43])
 
 
 def test_play_runs_to_the_last_picture_and_rests_there(page: Page, made: Callable[[str], str]) -> None:
