@@ -157,6 +157,7 @@ export class Player extends EventTarget {
    * @param {number} frame clamped to the recording
    */
   goto(frame) {
+    if (!this.nFrames || this.#state === "failed") return Promise.resolve();
     this.#asked += 1;
     this.#halt();
     this.#target = this.table.clamped(frame);
@@ -300,22 +301,26 @@ export class Player extends EventTarget {
     if (frame !== null) this.#frame = frame;
     this.#tell("frame");
     this.#followUp();
-    if (this.#loop && frame !== null && frame >= this.#loop.end - 1) this.#turnBack(frame);
+    if (this.#loop && frame !== null && frame >= this.#loop.end - 1) this.#turnBack(frame, this.#loop);
   }
 
-  /** The last picture of a span has its full time on the screen, and not one more picture is shown. @param {number} frame */
-  #turnBack(frame) {
-    const { start, end, once } = /** @type {Loop} */ (this.#loop);
-    const leftMs = (1000 * (this.table.seconds(end) - this.table.seconds(frame))) / this.#rate - 8;
+  /**
+   * At the last picture of a span: hold it for as long as it lasts, then go back. Holding, not a timer alone, keeps the
+   * picture after it off the screen. @param {number} frame @param {Loop} loop
+   */
+  #turnBack(frame, loop) {
+    const leftMs = (1000 * (this.table.seconds(loop.end) - this.table.seconds(frame))) / this.#rate;
+    for (const view of this.#shown) view.video.pause();
     clearTimeout(this.#loopTimer);
     this.#loopTimer = window.setTimeout(() => {
-      if (once) {
+      if (loop.once) {
         this.loop = null;
-        this.goto(end - 1);
+        this.goto(loop.end - 1);
         return;
       }
       for (const view of this.#shown) {
-        view.video.currentTime = view.table.within(view.table.frameAt(this.table.timeNs(start)), 0.5);
+        const again = view.table.frameAt(this.table.timeNs(loop.start));
+        if (this.#loop) view.video.currentTime = view.table.within(again, 0.5);
         view.video.play().catch(() => {});
       }
     }, Math.max(0, leftMs));
@@ -345,7 +350,7 @@ export class Player extends EventTarget {
   #onEnded() {
     if (!this.playing) return;
     if (this.#loop && !this.#loop.once) {
-      this.#turnBack(this.nFrames - 1);
+      this.#turnBack(this.nFrames - 1, this.#loop);
       return;
     }
     this.goto(this.nFrames - 1);

@@ -20,7 +20,6 @@ const SEEK_MS = 10_000;
  * @property {string} name
  * @property {string} sha256 of the media file
  * @property {number} [start_ns] when its first picture is shown on the episode's clock
- * @property {number} [height]
  */
 
 /** How a picture came onto the screen; the empty string when nothing proves that it is there.
@@ -61,7 +60,7 @@ export class View {
   async load() {
     const header = new Promise((resolve, reject) => {
       this.video.addEventListener("loadedmetadata", resolve, { once: true });
-      this.video.addEventListener("error", () => reject(new Error(`${this.name}: ${this.video.error?.message}`)));
+      this.video.addEventListener("error", () => reject(new Error(this.video.error?.message || "it cannot be played")));
     });
     header.catch(() => {}); // the table's own answer says more, and comes first
     this.video.src = `${this.url}.mp4`;
@@ -85,6 +84,7 @@ export class View {
         this.uncover();
         return "video";
       }
+      if (!this.nPresented) break; // a browser that never says what it presents will not the next time
     }
     return this.#cover(k);
   }
@@ -157,7 +157,7 @@ export class View {
 
   /** Lay the server's drawing of picture k over the video. @param {number} k @returns {Promise<How>} */
   async #cover(k) {
-    this.picture.src = `${this.url}/frames/${k}.jpg?h=${this.file.height ?? this.video.videoHeight}`;
+    this.picture.src = `${this.url}/frames/${k}.jpg?h=${this.video.videoHeight || 480}`;
     try {
       await this.picture.decode();
     } catch {

@@ -41,6 +41,10 @@ const NAIVE = {
       believing(view);
     }
   },
+  /** The same aim, and the player left to find out. */
+  "i/fps, verified": (player, fps) => {
+    for (const view of player.views) view.aim = (k) => k / fps;
+  },
   /** The picture's own time stamp, believed as soon as the browser says `seeked`. */
   "@seeked only": (player) => {
     for (const view of player.views) {
@@ -61,7 +65,7 @@ const NAIVE = {
 /** Whatever is presented first is taken for what was asked. */
 function believing(view) {
   view.seek = (seconds, wanted) => new Promise((resolve) => {
-    const presented = new Promise((seen) => view.video.requestVideoFrameCallback(seen));
+    const presented = Promise.race([new Promise((seen) => view.video.requestVideoFrameCallback(seen)), wait(1000)]);
     view.video.addEventListener("seeked", () => presented.then(() => resolve(wanted)), { once: true });
     view.video.currentTime = seconds;
   });

@@ -25,7 +25,7 @@ from annotators.review.frame_table import FrameTable
 from annotators.review.media import Media
 from pipeline.video import FROM_THE_START, TO_THE_END, frames
 from schemas.episode import VideoWindow
-from tests.annotators.review.app.barcode_films import Film
+from tests.annotators.review.app.barcode_films import Film, number_on
 
 HERE = Path(__file__).parent
 APP = HERE.parents[3] / "annotators" / "review" / "app"
@@ -58,6 +58,8 @@ def served_raw(film: Film, media: Path, folder: Path) -> str:
     with path.open("rb") as file:
         found = list(frames(file, VideoWindow("", 0, FROM_THE_START, TO_THE_END), film.name))
         edges_ns = np.array([*(picture.pts_ns for picture in found), found[-1].end_ns])
+        numbers = [number_on(picture.frame.to_ndarray(format="gray")) for picture in found]
+    assert numbers == list(range(film.first, film.first + len(found))), "the encoder made numbers unreadable"
     sha256 = hashlib.sha256(data).hexdigest()
     (media / f"{sha256}.mp4").write_bytes(data)
     (media / f"{sha256}.times").write_bytes(FrameTable(edges_ns).to_bytes())
@@ -71,6 +73,7 @@ def serving(media: Path) -> Iterator[Site]:
     site = Site(Media(media))
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    listening.listen()
     site.port = listening.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(_app(site), log_level="warning"))
     thread = Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
@@ -133,13 +136,13 @@ def opened(browser: Browser, site: Site, *, before: str = "") -> Page:
     if before:
         page.add_init_script(before)
     page.goto(f"{site.url}/harness/player_harness.html")
-    page.wait_for_function("window.harness !== undefined")
+    page.evaluate("window.harness || new Promise((is) => window.addEventListener('harness', is, { once: true }))")
     return page
 
 
 def view(sha256: str, name: str = "front", start_ns: int = 0) -> dict[str, Any]:
     """A view as an episode's sheet has it."""
-    return {"name": name, "sha256": sha256, "start_ns": start_ns, "height": 240}
+    return {"name": name, "sha256": sha256, "start_ns": start_ns}
 
 
 def call(page: Page, method: str, *arguments: Any) -> Any:

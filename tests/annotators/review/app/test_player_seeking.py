@@ -112,6 +112,16 @@ def fail_share(strategy: str, name: str, n: int, page: Page, site: Site, tmp_pat
     assert share >= LEAST_WRONG
 
 
+def test_a_wrong_aim_is_found_out_and_mended(page: Page, site: Site, tmp_path: Path) -> None:
+    """The verification alone makes up for seeking as others do."""
+    film = RAW_FILMS["h264_2997"]
+    call(page, "open", [view(served_raw(film, site.media.folder, tmp_path))], "front")
+    call(page, "naive", "i/fps, verified", film.fps)
+    found = call(page, "gotos", picks(300, FEW))
+    assert wrong(found) == []
+    assert any(one["how"] == ["IMG"] for one in found), "no aim was wrong: this proves nothing"
+
+
 def test_steps_neither_skip_nor_repeat(page: Page, made: Callable[[str], str]) -> None:
     sha256 = made("h264_gop250_b")
     call(page, "open", [view(sha256)], "front", {"frame": 100})
