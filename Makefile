@@ -16,9 +16,12 @@ demo: $(VENV)/.installed   ## Generate a small corpus, run the whole river on Ra
 	$(BIN)/joinery run recipes/demo.yaml
 	$(BIN)/joinery verify recipes/demo.yaml
 	$(BIN)/joinery train recipes/demo.yaml --steps 40 --out $(DEMO)/training
+	$(BIN)/joinery report recipes/demo.yaml --out $(DEMO)/report
 	@echo
 	@echo "shards    $(DEMO)/workspace/shards"
 	@echo "training  $(DEMO)/training"
+	@echo "report    open $(DEMO)/report/index.html, or: $(BIN)/python -m http.server --bind 127.0.0.1 --directory $(DEMO)/report 8676"
+	@echo "review    $(BIN)/joinery review serve recipes/demo.yaml --open"
 	@echo "next      $(BIN)/joinery why recipes/demo.yaml; $(BIN)/joinery status recipes/demo.yaml"
 
 real: $(VENV)/.installed   ## The main job on the real recordings in ../shared/real.

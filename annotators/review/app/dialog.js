@@ -1,11 +1,11 @@
 /** A modal dialog: the browser's own, which keeps focus inside and gives it back; the page's keys sleep meanwhile. */
 
-import { html, useEffect, useRef } from "./html.js";
+import { html, useLayoutEffect, useRef } from "./html.js";
 
 /** @param {{title: string, onClose?: () => void, wide?: boolean, keyboard?: import("./keyboard.js").Keyboard|null, children?: any}} props */
 export function Dialog({ title, onClose, wide = false, keyboard = null, children }) {
   const element = useRef(/** @type {HTMLDialogElement|null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = /** @type {HTMLDialogElement} */ (element.current);
     const release = keyboard?.push("none", {});
     const before = /** @type {HTMLElement|null} */ (document.activeElement);

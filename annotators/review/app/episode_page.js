@@ -11,7 +11,7 @@ import { episodeActions } from "./episode_keys.js";
 import { EpisodeQuestions } from "./episode_questions.js";
 import { EvidencePanel } from "./evidence_panel.js";
 import { Filmstrip } from "./filmstrip.js";
-import { html, useEffect, useEvents, useMemo, useRef, useState } from "./html.js";
+import { html, useEffect, useEvents, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
 import { LanesPanel } from "./lanes_panel.js";
 import { LiveDocument } from "./live_document.js";
 import { Avatar, Badge, Key, Trouble, duration } from "./marks.js";
@@ -113,7 +113,7 @@ function Open({ app, desk, reviewId, conflictsOpen, setConflictsOpen }) {
     finish: () => setQuestion("finish"),
     controls: () => /** @type {HTMLElement|null} */ (root.current?.querySelector(".side button, .side input"))?.focus(),
   }), [desk]);
-  useEffect(() => app.keyboard.push(desk.mode, actions), [desk, desk.mode, actions]);
+  useLayoutEffect(() => app.keyboard.push(desk.mode, actions), [desk, desk.mode, actions]);
   useEffect(() => {
     const revealed = () => {
       const frame = desk.draft?.by === "drag" ? null : desk.draft?.frame ?? (player.playing || desk.item ? player.frame : null);

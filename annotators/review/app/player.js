@@ -212,8 +212,10 @@ export class Player extends EventTarget {
   /** Play frames [start, end), again and again or once. @param {number} start @param {number} end @param {{once?: boolean}} [how] */
   async playSpan(start, end, { once = false } = {}) {
     this.loop = { start: this.table.clamped(start), end: this.table.clamped(end - 1) + 1, once };
-    await this.goto(this.#loop?.start ?? start);
-    await this.play();
+    const arrival = this.goto(this.#loop?.start ?? start);
+    const asked = this.#asked;
+    await arrival;
+    if (asked === this.#asked) await this.play(); // else somebody has asked for another picture meanwhile
   }
 
   /** Resolves when no seek is under way and no video runs down. */

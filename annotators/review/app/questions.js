@@ -1,7 +1,7 @@
 /** Short questions in the middle of work: which picture, which reason, which words stay, what is wrong. One key or one line each. */
 
 import { Dialog } from "./dialog.js";
-import { html, useEffect, useState } from "./html.js";
+import { html, useLayoutEffect, useState } from "./html.js";
 import { Key } from "./marks.js";
 
 export const REASONS = {
@@ -32,7 +32,7 @@ export function Ask({ title, label, value = "", type = "text", long = false, go,
 
 /** A list that takes one key. @param {{mode: "reason"|"merge", title: string, choices: [string, string, () => void][], cancel: () => void, keyboard: import("./keyboard.js").Keyboard, actions: Record<string, () => void>}} props */
 export function Choose({ mode, title, choices, cancel, keyboard, actions }) {
-  useEffect(() => keyboard.push(mode, actions), []);
+  useLayoutEffect(() => keyboard.push(mode, actions), []); // before the next key, which is the answer
   return html`<div class="choose" role="dialog" aria-label=${title}><h3>${title}</h3><ol>${choices.map(([chord, said, act]) => html`<li><button tabindex="-1" onClick=${act}><${Key} chord=${chord} /> ${said}</button></li>`)}</ol>
     <button class="quiet" tabindex="-1" onClick=${cancel}>Cancel <${Key} chord="Escape" /></button></div>`;
 }

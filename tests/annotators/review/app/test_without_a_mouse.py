@@ -81,6 +81,7 @@ def test_an_episode_is_reviewed_without_a_mouse(page: ReviewPage, mode: str) -> 
             page.press("Control+a")
             page.page.keyboard.type("put the cup down")
             page.press("Control+Enter")
+            page.until("!document.querySelector('.editor')")  # until then a letter is a word's
             n_worded += 1
         else:
             page.press("KeyA")
