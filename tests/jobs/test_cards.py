@@ -135,3 +135,14 @@ def test_a_card_can_be_seen_before_it_is_published(mixed: Path, listed: RunResul
 def test_a_list_that_lets_nothing_through_is_refused_at_once(mixed: Path) -> None:
     code, _ = command("plan", str(mixed), "--set", "shard.allow=[Apache-2.0]")
     assert code == 2
+
+
+def test_the_report_says_why_they_are_not_in_the_set(mixed: Path, listed: RunResult) -> None:
+    code, text = command("report", str(mixed), "--set", ALLOW, "--out", str(mixed.parent / "report"), "--json")
+    assert code == 0
+    funnel = json.loads(text)["funnel"]
+    of_licence = [loss for part in ("losses", "event_losses") for loss in funnel[part] if "licence" in loss["check"]]
+    assert [(loss["check"], loss["by_source"]) for loss in of_licence] == [
+        ("licence_not_allowed", {"internet": 1}),
+        ("licence_not_allowed", {"internet": listed.withheld[0].n_events}),
+    ]
