@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.files import SourceFiles
+from pipeline.forget.search import Search
+from pipeline.forget.takedowns import read_takedowns
 from pipeline.ledger import Ledger
 from pipeline.sources.formats import discover
 from pipeline.store import Attempt, AttemptWriter, Workspace, new_attempt
@@ -17,6 +19,7 @@ from schemas.identity import digest
 from schemas.recipe import Recipe
 from schemas.run import FileDigest, WorkDone
 from schemas.source import EpisodeRef
+from schemas.takedown import Takedown, Terms, takedown_path
 
 DISCOVER = "discover"
 REFS_PER_BATCH = 1024
@@ -25,8 +28,9 @@ REFS_PER_BATCH = 1024
 class StoredDigests:
     """The workspace's memory of file digests (a `pipeline.fingerprint.DigestCache`)."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self, workspace: Workspace, never: frozenset[str] = frozenset()) -> None:
+        """``never``: SHA-256 of files that were taken down; nothing is kept of those."""
+        self._workspace, self._never = workspace, never
         self._known = {(row.url, row.n_bytes, row.mtime_ns): row.sha256 for row in workspace.rows(FileDigest)}
         self._fresh: list[FileDigest] = []
 
@@ -35,7 +39,8 @@ class StoredDigests:
 
     def put(self, url: str, size: int, mtime_ns: int, sha256: str) -> None:
         self._known[url, size, mtime_ns] = sha256
-        self._fresh.append(FileDigest(url, size, mtime_ns, sha256))
+        if sha256 not in self._never:
+            self._fresh.append(FileDigest(url, size, mtime_ns, sha256))
 
     def save(self) -> None:
         """Keep what was learnt; losing it in a kill only costs reading the files again."""
@@ -56,8 +61,10 @@ class Listing:
 def list_sources(workspace: Workspace, recipe: Recipe) -> Listing:
     """Discover every source and replace the workspace's listing. Raises SourceError when a source cannot be listed."""
     episodes = {source.name: 0 for source in recipe.sources}
-    digests = StoredDigests(workspace)
+    takedowns = read_takedowns(workspace.blobs)
+    digests = StoredDigests(workspace, takedowns.files)
     findings: list[Finding] = []
+    kept_out: list[tuple[EpisodeRef, Takedown]] = []
 
     def batches() -> Iterator[list[EpisodeRef]]:
         batch: list[EpisodeRef] = []
@@ -67,6 +74,10 @@ def list_sources(workspace: Workspace, recipe: Recipe) -> Listing:
             for found in discover(source, files, digests):
                 if isinstance(found, Finding):
                     findings.append(found)
+                    continue
+                takedown = takedowns.of(found)
+                if takedown is not None:
+                    kept_out.append((found, takedown))
                     continue
                 episodes[source.name] += 1
                 batch.append(found)
@@ -79,7 +90,36 @@ def list_sources(workspace: Workspace, recipe: Recipe) -> Listing:
         version = workspace.replace(EpisodeRef, batches())
     finally:
         digests.save()
+    findings = [*_about_others(findings, [ref for ref, _ in kept_out]), *(_kept_out(*one) for one in kept_out)]
     return Listing(episodes, tuple(findings), version)
+
+
+def _about_others(findings: list[Finding], kept_out: list[EpisodeRef]) -> list[Finding]:
+    """Findings that do not name a recording which was taken down: nothing of it comes into the workspace again."""
+    names: dict[str, dict[str, str]] = {}
+    for ref in kept_out:
+        names.setdefault(ref.source, {})[ref.locator] = "locator"
+    search = {source: Search(Terms(texts=texts)) for source, texts in names.items()}
+    return [
+        finding
+        for finding in findings
+        if finding.source not in search or not any(search[finding.source].in_bytes(finding.message.encode()))
+    ]
+
+
+def _kept_out(ref: EpisodeRef, takedown: Takedown) -> Finding:
+    """Says that, and not which: the entry of the takedown list knows."""
+    return Finding(
+        subject=ref.source,
+        source=ref.source,
+        stage=DISCOVER,
+        check="forgotten",
+        verdict=Verdict.DROP,
+        message=(
+            f"{ref.source}: a recording is on the takedown list since {takedown.at[:10]} and stays out "
+            f"({takedown_path(takedown.episode_id)}); delete it from the source too"
+        ),
+    )
 
 
 def commit_listing_findings(workspace: Workspace, listing: Listing, ledger: Ledger, run_id: str) -> None:

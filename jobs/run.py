@@ -27,6 +27,7 @@ from jobs.river import RIVER
 from jobs.withheld import Withheld, withheld
 from jobs.worker import Batch
 from pipeline import align
+from pipeline.at_work import Deed, at_work
 from pipeline.errors import JoineryError, ServiceError
 from pipeline.ledger import Ledger, StageState, WorkItem
 from pipeline.shards import publish
@@ -94,6 +95,13 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
     for stage in RIVER:
         stage.check(stage.recipe_slice(recipe))
     workspace = Workspace.open(recipe.workspace.url, recipe.workspace.storage)
+    with at_work(workspace.blobs, Deed.RUN):
+        return _run(loaded, recipe, workspace, reporter, retry_quarantined)
+
+
+def _run(
+    loaded: LoadedRecipe, recipe: Recipe, workspace: Workspace, reporter: Reporter, retry_quarantined: bool
+) -> RunResult:
     run = _new_run(loaded)
     workspace.append(Run, [run])
     counts: list[StageCount] = []

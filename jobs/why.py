@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from jobs.listing import DISCOVER
 from jobs.river import RIVER
 from pipeline.errors import JoineryError
+from pipeline.forget.takedowns import read_takedowns
 from pipeline.ledger import Ledger
 from pipeline.store import Workspace
 from schemas.finding import Failure, Finding, Verdict
 from schemas.recipe import Recipe
 from schemas.run import Run, WorkDone
 from schemas.source import EpisodeRef
+from schemas.takedown import takedown_path
 
 CHUNK = 256
 
@@ -40,6 +42,9 @@ def why(workspace: Workspace, ledger: Ledger, recipe: Recipe, subject: str | Non
     for episode, locator in listed:
         locators.setdefault(episode, locator)
     sources = {source.name for source in recipe.sources}
+    taken_down = [] if subject is None else _taken_down(workspace, subject)
+    if taken_down:
+        return Reasons(tuple(taken_down), (), {}, "")
     wanted = None if subject is None else _wanted(subject, sources, listed)
     findings = [
         finding
@@ -56,6 +61,27 @@ def why(workspace: Workspace, ledger: Ledger, recipe: Recipe, subject: str | Non
         if wanted is None or failure.item in wanted or failure.source in wanted
     ]
     return Reasons(tuple(findings), tuple(failures), locators, _failed_run(workspace))
+
+
+def _taken_down(workspace: Workspace, subject: str) -> list[Finding]:
+    """What the takedown list says of an episode: it is in no table any more."""
+    entries = read_takedowns(workspace.blobs).by_id.values()
+    named = [entry for entry in entries if subject.startswith("ep-") and entry.episode_id.startswith(subject)]
+    return [
+        Finding(
+            subject=entry.episode_id,
+            source="",
+            stage=DISCOVER,
+            check="forgotten",
+            verdict=Verdict.DROP,
+            message=(
+                f"taken down on {entry.at}{f' ({entry.reason})' if entry.reason else ''}; "
+                + ("removal is proven" if entry.proof else "removal is not proven yet: repeat `joinery forget`")
+                + f" ({takedown_path(entry.episode_id)})"
+            ),
+        )
+        for entry in named
+    ]
 
 
 def _failed_run(workspace: Workspace) -> str:

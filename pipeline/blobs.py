@@ -71,12 +71,21 @@ class Blobs:
         found: bool = filesystem.get_file_info(f"{root}/{path}").type == pafs.FileType.File
         return found
 
-    def list(self, prefix: str) -> list[str]:
-        """Paths of all blobs below a folder, sorted; empty when the folder does not exist."""
+    def list(self, prefix: str, *, unfinished: bool = False) -> list[str]:
+        """Paths of all blobs below a folder, sorted; empty when the folder does not exist.
+
+        ``unfinished`` adds what a kill left behind while it was written.
+        """
         filesystem, root = filesystem_of(self.url, self.storage)
-        selector = pafs.FileSelector(f"{root}/{prefix}", recursive=True, allow_not_found=True)
+        selector = pafs.FileSelector(f"{root}/{prefix}".rstrip("/"), recursive=True, allow_not_found=True)
         found = [info.path for info in filesystem.get_file_info(selector) if info.type == pafs.FileType.File]
-        return sorted(path[len(root) + 1 :] for path in found if not path.endswith(".tmp"))
+        return sorted(path[len(root) + 1 :] for path in found if unfinished or not path.endswith(".tmp"))
+
+    def remove(self, path: str) -> None:
+        """Remove one blob; nothing happens when there is none."""
+        filesystem, root = filesystem_of(self.url, self.storage)
+        if filesystem.get_file_info(f"{root}/{path}").type == pafs.FileType.File:
+            filesystem.delete_file(f"{root}/{path}")
 
     def remove_folder(self, path: str) -> None:
         """Remove a folder of blobs; nothing happens when there is none."""

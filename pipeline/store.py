@@ -15,11 +15,13 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 
 import lance
 import pyarrow as pa
+from lance.file import LanceFileReader
 from lance.fragment import FragmentMetadata, write_fragments
 
 from pipeline.blobs import Blobs, is_local
@@ -228,7 +230,48 @@ class Workspace:
                     if "conflict" not in str(error).lower():  # another run is at it; compacting can wait
                         raise
 
+    # -- taking out ------------------------------------------------------------------------------------------------
+
+    def tables(self) -> list[str]:
+        """Names of the tables there are, those that another version of Joinery made too."""
+        return sorted({path.split("/")[1].removesuffix(".lance") for path in self.blobs.list("tables")})
+
+    def delete(self, name: str, where: str) -> None:
+        """Rows are gone from the newest version; `shed` takes them out of the files."""
+        dataset = self._dataset(name)
+        if dataset.count_rows(where):
+            dataset.delete(where)
+
+    def update(self, name: str, values: Mapping[str, str], where: str) -> None:
+        """Set columns to SQL expressions, in one transaction; the old values stay in old files until `shed`."""
+        self._dataset(name).update(dict(values), where)
+
+    def shed(self, name: str) -> None:
+        """Rewrite files with deleted rows, then remove every file that the newest version does not need.
+
+        Files of attempts that nobody has committed are removed too, so no run may be at work. A version remembers the
+        condition its rows were deleted by, so an empty one is put on top before the others go.
+        """
+        dataset = self._dataset(name)
+        if any(fragment.num_deletions for fragment in dataset.get_fragments()):
+            dataset.optimize.compact_files(materialize_deletions=True, materialize_deletions_threshold=0.0)
+        self._append_fragments(name, [])
+        self._dataset(name).cleanup_old_versions(timedelta(0), delete_unverified=True)
+
+    def rows_of_file(self, path: str) -> Iterator[pa.RecordBatch]:
+        """Every row of one data file, deleted ones too, whatever version it belongs to."""
+        reader = LanceFileReader(f"{self.url.rstrip('/')}/{path}", self._options)
+        yield from reader.read_all(batch_size=1024).to_batches()
+
     # -- reading ---------------------------------------------------------------------------------------------------
+
+    def scan_table(self, name: str, columns: Sequence[str], where: str | None = None) -> pa.RecordBatchReader:
+        """`scan` of a table by its name, whatever wrote it."""
+        return self._dataset(name).scanner(columns=list(columns), filter=where).to_reader()
+
+    def columns(self, name: str) -> pa.Schema:
+        """The columns of a table by its name."""
+        return self._dataset(name).schema
 
     def scan(
         self,

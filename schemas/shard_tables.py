@@ -125,7 +125,7 @@ class LeftOutEntry:
     licence: str
     """For which it was left out; empty for copies."""
     kept_id: str
-    """The event kept in its place; empty for licences."""
+    """The event kept in its place; empty for licences, and where that one was taken down."""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ WITHOUT_OWN_TEST = {
     "clustering/same_recording.py": "tests/clustering/test_dedup.py has a recording cut and named anew",
     "jobs/asking.py": "tests/jobs/test_captions_by_model.py runs with servers that answer, die and are not there",
     "jobs/commands/cards.py": "driven as a user does: tests/jobs/test_cards.py",
+    "jobs/commands/forgetting.py": "driven as a user does: tests/jobs/test_forget.py",
     "jobs/commands/judging.py": "driven as a user does: tests/jobs/test_{cli,score,view}.py",
     "jobs/commands/looking.py": "driven as a user does: tests/jobs/test_{cli,search,duplicates}.py",
     "jobs/commands/recovering.py": "driven as a user does: tests/jobs/test_recover.py",
@@ -67,6 +68,7 @@ WITHOUT_OWN_TEST = {
     "jobs/commands/shard_sets.py": "driven as a user does: tests/jobs/test_{cli,compile,export}.py",
     "jobs/commands/terminal.py": "tests/jobs/test_cli.py has every kind of error and its exit status",
     "jobs/estimate.py": "tests/jobs/test_captions_by_model.py compares it with what is asked",
+    "jobs/forget_names.py": "tests/jobs/test_forget.py names episodes by all they are called, and copies",
     "jobs/inline.py": "the reference executor of tests/jobs/test_same_bytes.py",
     "jobs/listing.py": "tests/jobs/test_rerun.py lists, moves, doubles and grows sources",
     "jobs/plan.py": "tests/jobs/test_cli.py drives it as a user does",
@@ -79,12 +81,16 @@ WITHOUT_OWN_TEST = {
     "jobs/show.py": "tests/jobs/test_cli.py drives it as a user does",
     "jobs/show_cards.py": "tests/jobs/test_cards.py drives it as a user does",
     "jobs/show_duplicates.py": "tests/jobs/test_duplicates.py drives it as a user does",
+    "jobs/show_forget.py": "tests/jobs/test_forget.py drives it as a user does",
     "jobs/show_review.py": "tests/jobs/test_review_*.py drive it as a user does",
     "jobs/trace.py": "tests/jobs/test_cli.py drives it as a user does",
     "jobs/withheld.py": "tests/jobs/test_cards.py: what a run prints is what its card counts",
     "pipeline/cards/body_data.py": "tests/pipeline/cards/test_body.py has the sections of both",
     "pipeline/cards/body_people.py": "tests/pipeline/cards/test_body.py has the sections of both",
     "pipeline/cards/rows.py": "every number of tests/pipeline/cards/test_count.py comes through it",
+    "pipeline/forget/gather.py": "tests/jobs/test_forget.py takes out of whole workspaces what it has found",
+    "pipeline/forget/mentions.py": "as gather: what it misses the proof finds",
+    "pipeline/forget/remove.py": "tests/jobs/test_forget{,_killed,_again}.py: what it leaves the proof finds",
 }
 """Modules with logic and no test file of their own, and why."""
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from annotators.review.accepted import PIPELINE, is_person
 from annotators.review.database import Database
 from annotators.review.document import Document, problems
+from annotators.review.forget import forget_rows, is_taken_down, rebuilt
 from annotators.review.log import (
     LogEntry,
     MarkMode,
@@ -125,7 +126,12 @@ class ReviewStore:
         self.database.close()
 
     def add(self, document: Document, media_sha256: str) -> None:
-        """Take an episode in; one that is there already stays as it is. Raises ValueError for a broken document."""
+        """Take an episode in; one that is there already stays as it is.
+
+        Raises ValueError for a broken document, StoreError for an episode that was taken down.
+        """
+        if is_taken_down(self._sql, document.episode_id):
+            raise StoreError("this episode was taken down (docs/forget.md); it stays out of reviews")
         broken = problems(document)
         if broken:
             raise ValueError(f"{document.episode_id}: {'; '.join(broken)}")
@@ -172,6 +178,16 @@ class ReviewStore:
         values = ((key, None if value is None else json.loads(value)) for key, value in rows)
         change: Change = {key: (None, load_entity(key, value)) for key, value in values}
         return applied(load_document(json.loads(row["imported"])), change)
+
+    def forget(self, episode_id: str, at: str) -> None:
+        """Remove an episode and what everybody said of it, for good; only a tombstone stays.
+
+        Raises StoreError while another process reads the file.
+        """
+        with self._lock:
+            forget_rows(self._sql, episode_id, at)
+            rebuilt(self._sql, Path(self._sql.execute("PRAGMA database_list").fetchone()[2]))
+            self._documents = {}
 
     def log(self, episode_id: str, up_to: int | None = None) -> list[LogEntry]:
         """Every submission to an episode, oldest first; with ``up_to`` those among the first so many of all."""

@@ -10,6 +10,7 @@ import typer
 from jobs import show
 from jobs.commands.terminal import OUT, AsJson, Override, load, shards_of, teaching_errors
 from pipeline.exporters.target import STRIDE, Language, Target
+from pipeline.shards.handed_out import remember_made
 
 commands = typer.Typer()
 
@@ -38,6 +39,7 @@ def compile_(  # noqa: PLR0917 - typer reads options from parameters
         spec = load(named, override).recipe.load if named else None
         extent = Extent(draws, steps, append, from_step)
         made = compile_load_plan(folder, out, spec, extent, overrides=override or [], storage=storage)
+        remember_made("load plan", out, folder, storage)
         compiled(OUT, made, out, as_json)
 
 
@@ -58,7 +60,9 @@ def export(  # noqa: PLR0917 - typer reads options from parameters
 
     with teaching_errors():
         folder, storage = shards_of(shards)
-        show.exported(OUT, write(folder, storage, to, out, split=split, language=language, stride=stride), as_json)
+        made = write(folder, storage, to, out, split=split, language=language, stride=stride)
+        remember_made(f"{to} export", str(out), folder, storage)
+        show.exported(OUT, made, as_json)
 
 
 @commands.command()
@@ -113,6 +117,7 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
     with teaching_errors():
         folder, storage = shards_of(shards)
         request = TrainRequest(folder, out, config, steps, plan=plan, overfit=overfit, workers=workers, storage=storage)
+        remember_made("training run", str(out), folder, storage)  # first: one that is killed has learnt too
         report = train_on(
             request, RunOptions(resume, tensorboard), lambda n_steps: show.TrainingLines(OUT, n_steps, as_json)
         )

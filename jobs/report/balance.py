@@ -170,7 +170,7 @@ def _verbs(tables: Tables) -> tuple[VerbShare, ...]:
     """Training events that are kept, and the draws as written."""
     rows = tables.rows(
         """WITH occurring AS (SELECT verb, count(*) AS n FROM member JOIN event USING (event_id)
-               WHERE split = 'train' AND duplicate_of = '' GROUP BY verb),
+               WHERE split = 'train' AND duplicate_of = '' AND NOT refused GROUP BY verb),
            drawn AS (SELECT verb, count(*) AS n FROM sample WHERE split = 'train' GROUP BY verb)
            SELECT verb, coalesce(occurring.n, 0), coalesce(drawn.n, 0) FROM occurring FULL JOIN drawn USING (verb)
            ORDER BY 2 DESC, 1"""

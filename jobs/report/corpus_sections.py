@@ -19,6 +19,7 @@ _VERDICTS = ("confirmed", "corrected", "by_source", "unverified", "rejected", "n
 _WITHOUT_WORDS = {
     NOT_DONE: "this stage has not been run for it under the present recipe",
     "all_copies": "each of its events has a better copy elsewhere",
+    "licence_not_allowed": "`shard.allow` does not let its licence through",
     "no_events": "no event of this level was found in it",
     "not_drawn": "none of its events is in any split",
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from jobs.report.tables import Tables
+from jobs.report.tables import FORGOTTEN, Tables
 from schemas.event import Level
 
 EXAMPLES = 10
@@ -134,7 +134,7 @@ def funnel(tables: Tables) -> Funnel:
             BeforeListing(*row)
             for row in tables.rows(
                 """SELECT source, "check", message FROM finding WHERE stage = 'discover' AND verdict = 'drop'
-                   AND "check" != 'duplicate_recording' ORDER BY ALL"""
+                   AND "check" NOT IN ('duplicate_recording', 'forgotten') ORDER BY ALL"""
             )
         ),
         has_shards,
@@ -168,7 +168,8 @@ def _fates(tables: Tables, level: Level, has_shards: bool) -> None:
                    FROM finding WHERE verdict = 'drop') f ON f.subject = alignment.item
                WHERE len(kept) = 0 GROUP BY alignment.item),
            has AS (SELECT item, count(*) AS n FROM event WHERE level = ? GROUP BY item),
-           ours AS (SELECT item, count(*) FILTER (duplicate_of = '') AS n FROM member GROUP BY item),
+           ours AS (SELECT item, count(*) FILTER (duplicate_of = '' AND NOT refused) AS n, bool_or(refused) AS refused
+                    FROM member GROUP BY item),
            align_at AS (SELECT place FROM stage WHERE stage = 'align')
            SELECT ref.item, ref.source, ref.locator,
                CASE WHEN broken.stage = 'ingest' THEN 0 WHEN broken.place <= (FROM align_at) THEN 1
@@ -181,6 +182,7 @@ def _fates(tables: Tables, level: Level, has_shards: bool) -> None:
                     WHEN coalesce(ours.n, 0) = 0 THEN 'dedup' ELSE 'schedule' END AS stage,
                CASE WHEN broken.place <= (FROM align_at) THEN broken.why WHEN dropped.item IS NOT NULL THEN dropped.why
                     WHEN broken.stage IS NOT NULL THEN broken.why WHEN has.n IS NULL THEN 'no_events'
+                    WHEN ours.refused THEN 'licence_not_allowed'
                     WHEN coalesce(ours.n, 0) = 0 THEN 'all_copies' ELSE 'not_drawn' END AS why,
                coalesce(CASE WHEN broken.place <= (FROM align_at) THEN broken.said
                     WHEN dropped.item IS NOT NULL THEN dropped.said ELSE broken.said END, '') AS said
@@ -191,11 +193,11 @@ def _fates(tables: Tables, level: Level, has_shards: bool) -> None:
 
 
 def _recordings(tables: Tables, has_shards: bool) -> tuple[tuple[Node, ...], tuple[Flow, ...], tuple[Loss, ...]]:
-    listed = dict(tables.rows("SELECT source, count(*) FROM listed GROUP BY source ORDER BY count(*) DESC, source"))
+    listed = tables.n_listed()
     n_steps = len(_STEPS) if has_shards else len(_STEPS) - 1
     reached = [tables.number("SELECT count(*) FROM fate WHERE step >= ?", [step]) for step in range(n_steps)]
     reached[0] = sum(listed.values())
-    losses = [*_listed_twice(tables), *_lost(tables, n_steps)]
+    losses = [*_forgotten(tables), *_listed_twice(tables), *_lost(tables, n_steps)]
     nodes = [Node(f"source {name}", name, 0, n) for name, n in listed.items()]
     nodes += [Node(_STEPS[step], _STEPS[step], step + 1, n) for step, n in enumerate(reached)]
     nodes += [_lost_node(loss, 2 + _STEPS.index(loss.after)) for loss in losses]
@@ -207,6 +209,15 @@ def _recordings(tables: Tables, has_shards: bool) -> tuple[tuple[Node, ...], tup
 
 def _lost_node(loss: Loss, column: int) -> Node:
     return Node(loss.key, f"{loss.stage}: {loss.check}", column, loss.n, lost=True)
+
+
+def _forgotten(tables: Tables) -> Iterator[Loss]:
+    """Recordings that were taken down and are still in their source. Which they were nobody may tell."""
+    rows = tables.rows(f"SELECT source, message FROM finding WHERE {FORGOTTEN} ORDER BY ALL")  # noqa: S608 - own words
+    if rows:
+        examples = tuple(Example(source, "", "", said) for source, said in rows[:EXAMPLES])
+        by_source = _counted(source for source, _ in rows)
+        yield Loss("forgotten", _STEPS[0], "discover", "forgotten", len(rows), by_source, examples)
 
 
 def _listed_twice(tables: Tables) -> Iterator[Loss]:
@@ -264,7 +275,7 @@ def _events(
                      FROM sample GROUP BY event_id)
            SELECT event.event_id, ref.source,
                CASE WHEN fate.step < 3 THEN 'dropped' WHEN assigned.event_id IS NULL THEN 'unassigned'
-                    WHEN member.event_id IS NULL THEN 'waiting'
+                    WHEN member.event_id IS NULL THEN 'waiting' WHEN refused THEN 'refused'
                     WHEN duplicate_of != '' THEN CASE WHEN whole.item IS NULL THEN 'near' ELSE 'same' END
                     WHEN drawn.event_id IS NULL THEN 'undrawn' WHEN trained THEN 'drawn'
                     WHEN reserved THEN 'reserve' ELSE 'held out' END AS fate,
@@ -294,10 +305,11 @@ def _event_flow(
         *_with_their_recordings(tables, start),
         *_event_loss(tables, start, "unassigned", "assign", NOT_DONE),
         *_event_loss(tables, placed, "waiting", "dedup", NOT_DONE),
+        *_event_loss(tables, placed, "refused", "dedup", "licence_not_allowed"),
         *_event_loss(tables, placed, "same", "dedup", "same_recording"),
         *_event_loss(tables, placed, "near", "dedup", "near_duplicate"),
     ]
-    n_placed = of("waiting", "same", "near", *ends)
+    n_placed = of("waiting", "refused", "same", "near", *ends)
     nodes = [Node(start, start, 0, sum(count.values())), Node(placed, placed, 1, n_placed)]
     flows = [Flow(start, placed, n_placed)]
     if of(*ends):

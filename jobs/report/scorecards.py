@@ -79,7 +79,7 @@ def scorecards(tables: Tables) -> tuple[Scorecard, ...]:
                GROUP BY source ORDER BY source"""
         )
     }
-    listed = dict(tables.rows("SELECT source, count(*) FROM listed GROUP BY source ORDER BY source"))
+    listed = tables.n_listed()
     actions = _pairs(tables, "SELECT source, action_kind, count(*) FROM episode JOIN ref USING (item) GROUP BY ALL")
     sync = _pairs(tables, "SELECT source, verdict, count(*) FROM alignment JOIN ref USING (item) GROUP BY ALL")
     events = f"FROM event JOIN ref USING (item) WHERE level = '{level}'"

@@ -32,6 +32,8 @@ from schemas.shard import ShardEntry
 from schemas.source import EpisodeRef
 
 DISCOVER = "discover"
+FORGOTTEN = """stage = 'discover' AND "check" = 'forgotten'"""
+"""Findings of which each is a recording that a source lists and the takedown list keeps out."""
 MEMORY = "2GB"
 """Beyond it tables go to disk."""
 
@@ -83,8 +85,9 @@ _LOADS = (
         "event_id, episode_id AS item, vision_language, action, vision_language_distance AS distance, tail",
     ),
     _Load(
-        "member", Membership, "dedup", ("event_id", "episode_id", "split", "duplicate_group", "duplicate_of"),
-        "event_id, episode_id AS item, split, duplicate_group, duplicate_of",
+        "member", Membership, "dedup",
+        ("event_id", "episode_id", "split", "duplicate_group", "duplicate_of", "withheld"),
+        """event_id, episode_id AS item, split, duplicate_group, duplicate_of, withheld != '' AS refused""",
     ),
     _Load(
         "copied", DuplicateEpisodes, "dedup", ("episode_id", "same_recording"), "episode_id AS item, same_recording",
@@ -152,6 +155,17 @@ class Tables:
     def has_shards(self) -> bool:
         """Whether a shard set is published: some shards are none."""
         return self.is_done("publish")
+
+    def n_listed(self) -> dict[str, int]:
+        """How many recordings each source lists, most first; also those that were taken down and stay out."""
+        return dict(
+            self.rows(
+                f"""SELECT source, sum(n)::BIGINT AS total FROM
+                        (SELECT source, count(*) AS n FROM listed GROUP BY source
+                         UNION ALL SELECT source, count(*) FROM finding WHERE {FORGOTTEN} GROUP BY source)
+                    GROUP BY source ORDER BY total DESC, source"""  # noqa: S608 - own words
+            )
+        )
 
     # -- loading -----------------------------------------------------------------------------------------------------
 

@@ -61,6 +61,7 @@ def composition(facts: Facts) -> Section:
                     f"{plural(left['n_across_sources'], 'episode')} shared with another source",
                 ),
                 ("Left out by licence", _withheld(facts)),
+                *_taken_out(facts["n_taken_out"]),
             )
         ),
     ]
@@ -74,6 +75,17 @@ def _withheld(facts: Facts) -> str:
         f"({row['licence']})"
         for row in groups
     )
+
+
+def _taken_out(n_samples: int) -> list[tuple[str, str]]:
+    """Of a set that nothing was taken out of nothing is said."""
+    if not n_samples:
+        return []
+    said = (
+        f"{plural(n_samples, 'sample')}, and all that was said of their recordings. The plan under Balance is that of "
+        "the set as it was made; everything else is counted without them"
+    )
+    return [("Taken down since it was made", said)]
 
 
 def words(facts: Facts, card: DataCard) -> Section:

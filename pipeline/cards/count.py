@@ -23,7 +23,7 @@ from schemas.plan import SamplingPlan
 from schemas.shard import statistics_group
 
 FORMAT = 1
-CARD_VERSION = 1
+CARD_VERSION = 2
 """One more whenever the same files and the same card would come out as other texts."""
 _LENGTHS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -49,6 +49,7 @@ def count(of: SetFiles, card: DataCard) -> dict[str, Any]:
         "agreement_with_verbs": agreements(of),
         "balance": _balance(of),
         "left_out": _left_out(of),
+        "n_taken_out": of.n_taken_out,
         "splits_apart": _one(of, _LEAKAGE),
         "findings": _rows(of, _FINDINGS),
         "personal_data": [

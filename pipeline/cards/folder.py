@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import yaml
 from pipeline.blobs import Blobs, filesystem_of
 from pipeline.cards.tables import RECORDS
 from pipeline.loader.reader import SET, STATS
+from pipeline.shards.holes import holes_in
 
 PLAN, RECIPE, CARD_SOURCE = "plan.json", "recipe.yaml", "card.yaml"
 FACTS, README, CROISSANT, PAGE = "facts.json", "README.md", "croissant.json", "card.html"
@@ -53,6 +54,8 @@ class SetFiles:
     shards: tuple[Shard, ...]
     files: tuple[DataFile, ...]
     """All but tars and papers, by name."""
+    n_taken_out: int = 0
+    """Samples that were taken down since the set was made."""
 
 
 def tables_at(blobs: Blobs, paths: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
@@ -62,6 +65,23 @@ def tables_at(blobs: Blobs, paths: Mapping[str, str]) -> duckdb.DuckDBPyConnecti
     for name, path in paths.items():
         connection.register(name.removesuffix(".parquet"), pads.dataset(f"{root}/{path}", filesystem=filesystem))
     return connection
+
+
+def files_of(
+    blobs: Blobs, tables: Mapping[str, str], texts: Mapping[str, str], shards: Iterable[Shard], n_taken_out: int = 0
+) -> SetFiles:
+    """A set's before it is written: ``tables`` says where each lies for now, ``texts`` what its other files will be."""
+    files = [data_file(blobs, name, path) for name, path in tables.items()]
+    files += [text_file(name, text) for name, text in texts.items()]
+    return SetFiles(
+        query=tables_at(blobs, tables),
+        plan=json.loads(texts[PLAN]),
+        statistics=json.loads(texts[STATS]),
+        recipe=yaml.safe_load(texts[RECIPE]),
+        shards=tuple(shards),
+        files=tuple(sorted(files, key=lambda file: file.name)),
+        n_taken_out=n_taken_out,
+    )
 
 
 def set_files(blobs: Blobs, folder: str) -> SetFiles:
@@ -75,6 +95,7 @@ def set_files(blobs: Blobs, folder: str) -> SetFiles:
         recipe=yaml.safe_load(blobs.read(f"{folder}/{RECIPE}")),
         shards=tuple(Shard(**shard) for shard in described["shards"]),
         files=tuple(data_file(blobs, name, f"{folder}/{name}") for name in names),
+        n_taken_out=sum(map(len, holes_in(described).values())),
     )
 
 

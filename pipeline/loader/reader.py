@@ -24,6 +24,7 @@ from pipeline.blobs import Blobs, filesystem_of, is_local
 from pipeline.errors import StoreError
 from pipeline.loader.sample import EventSample, sample_from_members
 from pipeline.loader.stats import ActionStats, stats_from_json
+from pipeline.shards.holes import Hole, draws_left, holes_in
 from pipeline.shards.tar import members
 from schemas.array import Ints
 
@@ -31,12 +32,14 @@ MANIFEST = "manifest.parquet"
 STATS = "stats.json"
 SET = "set.json"
 LATEST = "latest.json"
+REPLACED = "replaced.json"
+"""In the folder of a set that is no more: which one is there in its place, and why."""
 MAX_OPEN_TARS = 16
 
 
 @dataclass(frozen=True, eq=False)
 class SplitIndex:
-    """Where each draw of a split lies; row t is draw t."""
+    """Where each draw of a split lies; row t is draw t, or where draws were taken out, the t-th that is left."""
 
     shard: Ints
     """int32 index into the set's shard names."""
@@ -56,7 +59,7 @@ class ShardSet:
         self._blobs = blobs
         self._description = description
         self._check = check
-        self._shards, self._splits, self._sha256 = _index(blobs, with_sha256=check)
+        self._shards, self._splits, self._sha256 = _index(blobs, holes_in(description), with_sha256=check)
         self._stats: dict[str, Any] | None = None
         self._tars: OrderedDict[str, pa.NativeFile] = OrderedDict()
 
@@ -176,9 +179,21 @@ def shard_set_folder(path: str, storage: dict[str, str] | None = None) -> Blobs:
     blobs = Blobs(path.rstrip("/"), storage or {})
     if not blobs.exists(SET) and blobs.exists(LATEST):
         blobs = Blobs(f"{blobs.url}/{json.loads(blobs.read(LATEST))['shard_set_id']}", blobs.storage)
+    if not blobs.exists(SET) and blobs.exists(REPLACED):
+        raise StoreError(f"{path}: {replaced_message(json.loads(blobs.read(REPLACED)))}")
     if not blobs.exists(SET):
         raise StoreError(f"{path}: found neither {SET} nor {LATEST}; expected the folder of a published shard set")
     return blobs
+
+
+def replaced_message(said: Mapping[str, Any]) -> str:
+    """What to do for someone who wants a set that is no more."""
+    now = str(said["shard_set_id"])
+    instead = f"open {now} instead" if now else "nothing is left of it: run the recipe again"
+    return (
+        f"recordings were taken down, so this set is no more; {instead}. A load plan compiled on it draws what is "
+        "gone: compile it again, or go on from a step with `joinery compile --append --from-step` (docs/forget.md)"
+    )
 
 
 def draws(n_samples: int, start: int, rank: int, world: int) -> range:
@@ -197,7 +212,9 @@ def _open(filesystem: pafs.FileSystem, path: str) -> pa.NativeFile:
         raise StoreError(f"{path}: the manifest names this shard but it is not there; run `joinery verify`") from error
 
 
-def _index(blobs: Blobs, *, with_sha256: bool) -> tuple[list[str], dict[str, SplitIndex], dict[str, list[str]]]:
+def _index(
+    blobs: Blobs, holes: Mapping[str, list[Hole]], *, with_sha256: bool
+) -> tuple[list[str], dict[str, SplitIndex], dict[str, list[str]]]:
     """Shard names, index per split, and SHA-256 per split (empty unless asked for)."""
     columns = ["shard", "split", "t", "offset", "n_bytes", "n_frames", "start_ns", "end_ns"]
     with blobs.open(MANIFEST) as file:
@@ -211,8 +228,8 @@ def _index(blobs: Blobs, *, with_sha256: bool) -> tuple[list[str], dict[str, Spl
     for name in sorted(set(split)):
         rows = np.flatnonzero(split == name)
         rows = rows[np.argsort(numbers["t"][rows], kind="stable")]
-        if not np.array_equal(numbers["t"][rows], np.arange(len(rows))):
-            expected = f"0 … {len(rows) - 1}"
+        if not np.array_equal(numbers["t"][rows], draws_left(len(rows), holes.get(name, ()))):
+            expected = f"0 … {len(rows) - 1}" + f" without {len(holes.get(name, ()))} taken out" * (name in holes)
             raise StoreError(f"{blobs.url}/{MANIFEST}: draws of {name} are not {expected}; run `joinery verify`")
         splits[name] = SplitIndex(
             shard=codes[rows].astype(np.int32),

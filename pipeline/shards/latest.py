@@ -4,7 +4,7 @@ import json
 
 from pipeline.blobs import Blobs
 from pipeline.errors import StoreError
-from pipeline.loader.reader import LATEST, SET
+from pipeline.loader.reader import LATEST, REPLACED, SET, replaced_message
 from pipeline.shards.json_text import pretty
 
 SHARDS = "shards"
@@ -23,6 +23,8 @@ def shard_set_path(blobs: Blobs, shard_set_id: str | None = None) -> str:
             raise StoreError(f"{blobs.url}: no shard set yet; `joinery run RECIPE` publishes one")
         shard_set_id = json.loads(blobs.read(f"{SHARDS}/{LATEST}"))["shard_set_id"]
     path = f"{SHARDS}/{shard_set_id}"
+    if not blobs.exists(f"{path}/{SET}") and blobs.exists(f"{path}/{REPLACED}"):
+        raise StoreError(f"{shard_set_id}: {replaced_message(json.loads(blobs.read(f'{path}/{REPLACED}')))}")
     if not blobs.exists(f"{path}/{SET}"):
         published = sorted({name.split("/")[1] for name in blobs.list(SHARDS) if name.count("/") > 1})
         raise StoreError(f"{blobs.url}: no shard set {shard_set_id}; there are {', '.join(published) or 'none'}")

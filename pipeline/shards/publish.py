@@ -6,15 +6,12 @@ every file, so a set is the same set wherever and however often it is made. ``sh
 run points it here when it has succeeded (`pipeline.shards.latest`).
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 
-import yaml
-
 from pipeline.cards.count import CARD_VERSION
-from pipeline.cards.folder import CARD_SOURCE, PLAN, RECIPE, SetFiles, Shard, data_file, tables_at, text_file
+from pipeline.cards.folder import CARD_SOURCE, PLAN, RECIPE, SetFiles, Shard, files_of, text_file
 from pipeline.cards.papers import card_text, papers
 from pipeline.cards.tables import tables, write_table
 from pipeline.loader.reader import MANIFEST, SET, STATS
@@ -80,19 +77,11 @@ def publish(bundle: Bundle, spec: PublishSlice) -> list[object]:
         RECIPE: spec.recipe,
         CARD_SOURCE: card_text(spec.card),
     }
-    files = [data_file(blobs, name, path) for name, path in paths.items()]
-    files += [text_file(name, text) for name, text in texts.items()]
-    of = SetFiles(
-        query=tables_at(blobs, paths),
-        plan=json.loads(texts[PLAN]),
-        statistics=json.loads(texts[STATS]),
-        recipe=yaml.safe_load(spec.recipe),
-        shards=tuple(Shard(file.shard, file.split, file.n_samples, file.n_bytes, file.sha256) for file in shards),
-        files=tuple(sorted(files, key=lambda file: file.name)),
-    )
-    texts |= papers(of, spec.card)
-    digests = {file.name: file.sha256 for file in files}
-    digests |= {name: text_file(name, text).sha256 for name, text in texts.items()}
+    tars = [Shard(file.shard, file.split, file.n_samples, file.n_bytes, file.sha256) for file in shards]
+    of = files_of(blobs, paths, texts, tars)
+    made = papers(of, spec.card)
+    texts |= made
+    digests = digests_of(of, made)
     content = _content(plan, splits, shards, digests)
     shard_set_id = set_id(content)
     folder = f"{SHARDS}/{shard_set_id}"
@@ -136,6 +125,12 @@ def _realised(
     for batch in batches:
         for entry in batch:
             yield replace(entry, realised_share=share_of[entry.split](entry))
+
+
+def digests_of(of: SetFiles, papers: Mapping[str, str]) -> dict[str, str]:
+    """SHA-256 of every file of a set but its tars."""
+    papered = {name: text_file(name, text).sha256 for name, text in papers.items()}
+    return {file.name: file.sha256 for file in of.files} | papered
 
 
 def set_id(content: dict[str, Any]) -> str:

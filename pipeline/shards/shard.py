@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.action_layout import relative_to
 from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
-from pipeline.loader.sample import VIDEO_SUFFIX, anchor_of
+from pipeline.loader.sample import VIDEO_SUFFIX, EventSample, anchor_of
 from pipeline.shards.members import Sample, clips_of, sample_members
 from pipeline.shards.ranges import member_ranges
 from pipeline.shards.recording import Recording, recordings_of
@@ -130,17 +130,29 @@ def _entry(sample: Sample, offset: int, data: bytes) -> ShardEntry:
 
 def _statistics(draws: Sequence[Draw], recordings: Mapping[str, Recording]) -> list[ShardStatistics]:
     """Of the rows as drawn, repeats counted: that is what a trainer sees."""
-    gathered: dict[tuple[str, str], list[Rows]] = {}
+    parts = []
     for draw in draws:
         recording = recordings[draw.episode_id]
-        for quantity, rows in _rows_of(recording, recording.events[draw.event_id]).items():
-            group = statistics_group(recording.episode.embodiment, recording.episode.action_kind)
+        group = statistics_group(recording.episode.embodiment, recording.episode.action_kind)
+        parts.append((group, _rows_of(recording, recording.events[draw.event_id])))
+    return _sketched(draws[0].shard, draws[0].split, parts)
+
+
+def sample_statistics(shard: str, split: str, samples: Iterable[EventSample]) -> list[ShardStatistics]:
+    """The same, from samples as they stand in a tar."""
+    return _sketched(shard, split, [(sample.statistics_group, _rows_in(sample)) for sample in samples])
+
+
+def _sketched(shard: str, split: str, parts: Iterable[tuple[str, Mapping[str, Rows]]]) -> list[ShardStatistics]:
+    """One record per embodiment and quantity, from every sample's, in order."""
+    gathered: dict[tuple[str, str], list[Rows]] = {}
+    for group, rows_by_quantity in parts:
+        for quantity, rows in rows_by_quantity.items():
             gathered.setdefault((group, quantity), []).append(rows)
-    name, split = draws[0].shard, draws[0].split
     found = []
-    for (embodiment, quantity), parts in sorted(gathered.items()):
-        values, counted = (np.concatenate([getattr(part, of) for part in parts]) for of in ("values", "counted"))
-        found.append(ShardStatistics(name, split, embodiment, quantity, **vars(sketch(values, counted))))
+    for (embodiment, quantity), own in sorted(gathered.items()):
+        values, counted = (np.concatenate([getattr(rows, of) for rows in own]) for of in ("values", "counted"))
+        found.append(ShardStatistics(shard, split, embodiment, quantity, **vars(sketch(values, counted))))
     return found
 
 
@@ -155,6 +167,17 @@ def _rows_of(recording: Recording, event: Event) -> dict[str, Rows]:
             relative_to(control.action[rows], anchor), control.action_valid[rows, None] & control.action_known
         ),
         STATE: Rows(control.state[rows], control.state_valid[rows, None] & control.state_known),
+    }
+
+
+def _rows_in(sample: EventSample) -> dict[str, Rows]:
+    """The same of a sample."""
+    relative, state = sample.relative_action(), sample.state_T20
+    if relative is None or state is None or sample.action_valid_T is None or sample.state_valid_T is None:
+        return {}
+    return {
+        ACTION_RELATIVE: Rows(relative, sample.action_valid_T[:, None] & sample.known_20),
+        STATE: Rows(state, sample.state_valid_T[:, None] & sample.state_known_20),
     }
 
 

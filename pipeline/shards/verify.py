@@ -20,6 +20,7 @@ from pipeline.blobs import Blobs
 from pipeline.cards.check import card_problems
 from pipeline.cards.folder import PLAN
 from pipeline.loader.reader import MANIFEST, SET
+from pipeline.shards.holes import Hole, draws_left, holes_in
 from pipeline.shards.prefix import prefix_problems
 from pipeline.shards.publish import set_id
 from pipeline.shards.verify_tar import Tally, tar_problems
@@ -32,6 +33,7 @@ _COLUMNS = (
     "split", "t", "event_id", "episode_id", "source", "vision_language", "action", "recovery", "shard", "key",
     "start_ns", "end_ns",
 )  # fmt: skip
+_CELL = ["t", "vision_language", "action", "source", "recovery"]
 MAX_PROBLEMS = 1000
 """A broken disk breaks everything; the first thousand sentences say enough."""
 
@@ -63,7 +65,7 @@ def verify(blobs: Blobs, shard_set_path: str) -> VerifyReport:
     text = blobs.read(f"{shard_set_path}/{SET}")
     try:
         content = json.loads(text)
-        stated, shards = content.pop("shard_set_id"), content["shards"]
+        stated, shards, _ = content.pop("shard_set_id"), content["shards"], holes_in(content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"{SET}: cannot be read ({error}); nothing else can be checked"
         return VerifyReport("", 0, 0, 0, 0, 0, (problem,))
@@ -87,12 +89,17 @@ def _problems(blobs: Blobs, folder: str, stated: str, content: dict[str, Any], t
             yield f"{MANIFEST}: rows of {group[0].shard} where there should be none; {SET} does not list it (again)"
         else:
             yield from tar_problems(blobs, folder, shard, group, tally)
-    yield from (f"{name}: the manifest has no rows for it, {SET} lists it" for name in sorted(left))
+    for name, shard in sorted(left.items()):
+        if shard["n_samples"]:
+            yield f"{name}: the manifest has no rows for it, {SET} lists it"
+        else:  # all its samples were taken out
+            yield from tar_problems(blobs, folder, shard, (), tally)
     with blobs.open(f"{folder}/{MANIFEST}") as file:
         table = pq.read_table(file, columns=list(_COLUMNS))
-    yield from _split_problems(table)
+    holes = holes_in(content)
+    yield from _split_problems(table, holes)
     yield from overlap_problems(table)
-    yield from _plan_problems(blobs, folder, table)
+    yield from _plan_problems(blobs, folder, table, holes.get("train", ()))
     yield from card_problems(blobs, folder, tally.episodes, tally.trees.said)
 
 
@@ -125,12 +132,12 @@ def _entries_by_shard(blobs: Blobs, folder: str) -> Iterator[list[ShardEntry] | 
         yield rows
 
 
-def _split_problems(table: pa.Table) -> Iterator[str]:
-    """Draws are 0 … n − 1 in reading order; what is held out shares no event and no episode with another split."""
+def _split_problems(table: pa.Table, holes: Mapping[str, Sequence[Hole]]) -> Iterator[str]:
+    """Draws are 0 … n − 1 in reading order, but for those taken out; what is held out shares nothing with others."""
     split = table.column("split")
     for name in sorted(pc.unique(split).to_pylist()):
         draws = table.filter(pc.equal(split, name)).column("t").to_numpy()
-        wrong = np.flatnonzero(draws != np.arange(len(draws)))
+        wrong = np.flatnonzero(draws != draws_left(len(draws), holes.get(name, ())))
         if len(wrong):
             yield (
                 f"{name}: sample {wrong[0]} in reading order is draw {draws[wrong[0]]}; draws are missing, doubled or "
@@ -147,8 +154,8 @@ def _split_problems(table: pa.Table) -> Iterator[str]:
             yield from (f"{what} {name} is in {held_out} and in another split" for name in sorted(both))
 
 
-def _plan_problems(blobs: Blobs, folder: str, table: pa.Table) -> Iterator[str]:
-    """Every prefix of each segment of the train split follows the segment's shares."""
+def _plan_problems(blobs: Blobs, folder: str, table: pa.Table, holes: Sequence[Hole]) -> Iterator[str]:
+    """Every prefix of each segment of the train split, holes filled, follows the segment's shares."""
     if not blobs.exists(f"{folder}/{PLAN}"):
         return
     try:
@@ -162,7 +169,10 @@ def _plan_problems(blobs: Blobs, folder: str, table: pa.Table) -> Iterator[str]:
     except (ValueError, KeyError, TypeError) as error:
         yield f"{PLAN}: cannot be read ({error})"
         return
-    train = table.filter(pc.equal(table.column("split"), "train")).sort_by("t")
+    train = table.filter(pc.equal(table.column("split"), "train")).select(_CELL)
+    if holes:
+        train = pa.concat_tables([train, pa.Table.from_pylist([vars(hole) for hole in holes], train.schema)])
+    train = train.sort_by("t")
     ends = [0, *(start + n_draws for start, n_draws in spans)]
     if [start for start, _ in spans] != ends[:-1] or ends[-1] != len(train):
         yield f"{PLAN}: its segments are {spans} (first draw, draws), the train split has {len(train)} draws"

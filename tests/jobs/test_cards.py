@@ -5,12 +5,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from jobs.cli import app
+from jobs.forget import Wish, forget
 from jobs.run import RunResult, run_recipe
+from pipeline.shards.latest import shard_set_path
+from pipeline.shards.verify import verify
+from pipeline.store import Workspace
+from schemas.episode import Episode
 from schemas.recipe_file import LoadedRecipe, load_recipe
 from tests.jobs.conftest import BUDGET
 from tests.jobs.runs import Silent, done
@@ -135,3 +141,29 @@ def test_a_card_can_be_seen_before_it_is_published(mixed: Path, listed: RunResul
 def test_a_list_that_lets_nothing_through_is_refused_at_once(mixed: Path) -> None:
     code, _ = command("plan", str(mixed), "--set", "shard.allow=[Apache-2.0]")
     assert code == 2
+
+
+def test_the_report_says_why_they_are_not_in_the_set(mixed: Path, listed: RunResult) -> None:
+    code, text = command("report", str(mixed), "--set", ALLOW, "--out", str(mixed.parent / "report"), "--json")
+    assert code == 0
+    funnel = json.loads(text)["funnel"]
+    of_licence = [loss for part in ("losses", "event_losses") for loss in funnel[part] if "licence" in loss["check"]]
+    assert [(loss["check"], loss["by_source"]) for loss in of_licence] == [
+        ("licence_not_allowed", {"internet": 1}),
+        ("licence_not_allowed", {"internet": listed.withheld[0].n_events}),
+    ]
+
+
+def test_an_episode_that_was_left_out_can_be_forgotten(mixed: Path, listed: RunResult, tmp_path: Path) -> None:
+    """The set has no sample of it, and names it all the same."""
+    shutil.copytree(load_recipe(mixed, []).recipe.workspace.url, tmp_path / "workspace")
+    workspace = Workspace.existing(str(tmp_path / "workspace"))
+    rows = workspace.scan(Episode, ["episode_id", "source"]).read_all().to_pylist()
+    (gone,) = {row["episode_id"] for row in rows if row["source"] == "internet"}
+    result = forget(workspace, Wish((gone,), "2026-11-22T00:00:00+00:00"))
+    assert result.proven, result.remaining
+    assert result.takedowns[0].shard_sets
+    set_folder = tmp_path / "workspace" / shard_set_path(workspace.blobs)
+    assert verify(workspace.blobs, shard_set_path(workspace.blobs)).problems == ()
+    assert command("card", "validate", str(set_folder))[0] == 0
+    assert pq.read_table(set_folder / "left_out.parquet").num_rows == 0

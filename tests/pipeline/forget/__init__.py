@@ -1,0 +1,1 @@
+"""Tests of what takes an episode out and proves it."""
