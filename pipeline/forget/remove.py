@@ -12,6 +12,7 @@ from pipeline.cards.taken_out import Gone
 from pipeline.forget.gather import CHUNK, gone_of
 from pipeline.forget.mentions import mentions, text_columns
 from pipeline.forget.search import Search
+from pipeline.revision import publish, reviews_in, revision_of
 from pipeline.shards.latest import SHARDS
 from pipeline.shards.without import STAGING, is_replaced, names_any, sets_there, unfinished, without
 from pipeline.store import LEDGERS, TABLES, Workspace, one_of
@@ -43,6 +44,7 @@ def steps(workspace: Workspace, pending: Sequence[Pending], terms: Terms) -> Ite
     yield "file digests", lambda: _file_digests(workspace, search, terms)
     yield "questions to models", lambda: _calls(workspace, episodes, search)
     yield "runs", lambda: _runs(workspace, search, terms)
+    yield "what people said", lambda: _reviews(workspace, episodes)
     for entry in pending:
         yield "answers", lambda entry=entry: _answers(workspace, entry)  # type: ignore[misc]
     for name in sets_there(workspace.blobs):
@@ -116,6 +118,13 @@ def _answers(workspace: Workspace, entry: Pending) -> None:
         for path in workspace.blobs.list(f"{ANSWERS}/{key[:2]}", unfinished=True):
             if path.rpartition("/")[2].startswith(key):
                 workspace.blobs.remove(path)
+
+
+def _reviews(workspace: Workspace, episodes: Sequence[str]) -> None:
+    revision = revision_of(workspace.blobs)
+    if revision is not None:
+        others = (review for review in reviews_in(workspace.blobs) if review.episode_id not in episodes)
+        publish(workspace.blobs, others, revision.at_rev)
 
 
 def _less(workspace: Workspace, name: str, gone: Gone) -> None:

@@ -17,6 +17,7 @@ from jobs.run import RunResult
 from pipeline.errors import JoineryError, StoreError
 from pipeline.loader.plan_loader import PlanLoader
 from pipeline.loader.reader import ShardSet
+from pipeline.revision import publish, reviews_in
 from pipeline.shards.handed_out import HandedOut, remember
 from pipeline.shards.latest import shard_set_path
 from pipeline.shards.verify import verify
@@ -25,6 +26,7 @@ from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import Episode
 from schemas.model_call import CallOutcome, ModelCall
 from schemas.recipe_file import LoadedRecipe
+from schemas.review import Review
 from schemas.run import Run
 from schemas.takedown import takedown_path
 from tests.annotators.review.made import made
@@ -70,6 +72,14 @@ def test_nothing_is_left_and_what_is_left_is_in_order(workspace: Workspace) -> N
     old, new = json.loads(workspace.blobs.read(f"{path}/set.json")), takedown.removed[f"shards/{was}"]
     assert sum(len(rows) for rows in old["taken_out"].values()) == new
     assert json.loads(workspace.blobs.read(takedown_path(episode)))["proof"]["found"] == 0
+
+
+def test_what_people_said_of_it_goes_and_what_they_said_of_others_stays(workspace: Workspace) -> None:
+    gone, stays = named(workspace, "teleop"), named(workspace, "umi")
+    said = [Review(name, 100, (), (), "a face") for name in sorted((gone, stays))]
+    publish(workspace.blobs, said, 7)
+    assert forget(workspace, wish(gone)).proven
+    assert [review.episode_id for review in reviews_in(workspace.blobs)] == [stays]
 
 
 def test_the_rest_of_a_set_reads_as_before(workspace: Workspace) -> None:
