@@ -177,7 +177,8 @@ def _recipe(simulators: list[str]) -> str:
     sources = "".join(
         f"  - format: self_collected\n    name: {name}\n    path: {name}\n    card: *simulated\n" for name in simulators
     ).replace("*simulated", _CARD, 1)
-    return f"{_HEAD}sources:\n{sources}cluster:\n  min_cluster: 1\nshard:\n  contact: nobody; it can be made again\n"
+    card = "shard:\n  card:\n    contact: nobody; it can be made again\n"
+    return f"{_HEAD}sources:\n{sources}cluster:\n  min_cluster: 1\n{card}"
 
 
 _HEAD = """# Simulated episodes with exact boundaries in truth.json (docs/sim_truth.md).

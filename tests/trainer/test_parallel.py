@@ -45,11 +45,13 @@ def test_four_ranks_that_share_the_model_train_as_one_does(alone: list[dict[str,
     assert_same(trained(tmp_path, 4, "--spread", "shard"), alone)
 
 
+@pytest.mark.slow
 def test_muon_moves_a_sharded_matrix_as_a_whole_one(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole", 1, "--muon")
     assert_same(trained(tmp_path / "parts", 2, "--muon", "--spread", "shard"), whole)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_two_sharded_ranks_goes_on_in_one(alone: list[dict[str, Any]], tmp_path: Path) -> None:
     trained(tmp_path, 2, "--spread", "shard", "--until", "2")
     assert_same(trained(tmp_path, 1, "--resume", str(tmp_path)), alone)

@@ -18,7 +18,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("guarded")
     episodes = (
         recording(folder, "ep-1", personal=True, cuts={0: 0, 30: 2, 60: 0}),
-        recording(folder, "ep-2", cuts={0: 0, 30: 2, 60: 0}),
+        recording(folder, "ep-2", cuts={0: 0, 30: 2, 70: 0}),
     )
     with served(folder, *episodes, accounts=PEOPLE) as server:
         yield server

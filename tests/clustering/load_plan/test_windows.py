@@ -11,7 +11,7 @@ from schemas.load_plan import WindowKind
 from schemas.recipe_load import LoadSpec
 from tests.pipeline.loader.conftest import blobs, filmed, folder, opened, published, written
 from trainer.configs import tiny
-from trainer.example import example_of
+from trainer.example import example_of, shown_whole
 
 __all__ = ["blobs", "filmed", "folder", "opened", "published", "written"]
 
@@ -68,7 +68,7 @@ def test_tokens_of_whole_events_are_what_the_trainer_counts(opened: ShardSet) ->
         stats = opened.stats(sample.statistics_group) if sample.anchor_20() is not None else None
         rows = 0 if sample.action_T20 is None else len(sample.action_T20)
         counted = tokens(np.array([sample.n_frames]), np.array([len(sample.views)]), np.array([rows]), spec)
-        assert counted.tolist() == [example_of(sample, stats, config).n_tokens], t
+        assert counted.tolist() == [example_of(shown_whole(sample, config.data), stats, config).n_tokens], t
 
 
 def test_the_defaults_are_those_of_the_trainers_configuration() -> None:

@@ -114,7 +114,7 @@ def test_an_ended_session_asks_for_a_login_over_the_work(context: BrowserContext
     context.clear_cookies()
     frame = move(tab, "b100", 5)
     tab.page.wait_for_selector("dialog:has-text('session has ended')")
-    assert "1 of your deeds" in tab.page.inner_text("dialog")
+    tab.page.wait_for_selector("dialog:has-text('1 of your deeds')")
     assert tab.shown().boundaries["b100"].frame == frame
     assert cookies
     tab.page.fill("dialog input", server.open_url)
