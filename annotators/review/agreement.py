@@ -19,7 +19,7 @@ from annotators.review.document import Document, Label, Origin, ReviewedSpan
 from annotators.scores.boundaries import GEBD_SHARE, TOLERANCES_S, Tally, pooled, tolerance_ns
 from annotators.scores.matching import matched_times
 from annotators.scores.segments import Range, matched_segments
-from annotators.scores.wilson import wilson
+from pipeline.cards.interval import rate_of
 from schemas.event import Level, ReviewState
 from schemas.time import FrameClock
 
@@ -62,9 +62,9 @@ class Share:
 
     def dumped(self) -> dict[str, object]:
         """With the share and its 95 % interval; null of nothing."""
-        interval = wilson(self.n, self.of)
-        share = None if interval is None else self.n / self.of
-        return {"n": self.n, "of": self.of, "share": share, "interval_95": None if interval is None else list(interval)}
+        rate = rate_of(self.n, self.of)
+        share, interval = (None, None) if rate is None else (rate.rate, [rate.low, rate.high])
+        return {"n": self.n, "of": self.of, "share": share, "interval_95": interval}
 
 
 @dataclass(frozen=True)
