@@ -14,7 +14,7 @@ from pipeline.shards.json_text import pretty
 from pipeline.shards.latest import SHARDS
 from schemas.identity import digest
 
-FOLDER = f"{SHARDS}/handed_out"
+FOLDER = "handed_out"
 
 
 @dataclass(frozen=True, order=True)
