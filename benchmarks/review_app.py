@@ -27,8 +27,9 @@ from annotators.review.sheet import Signal
 from annotators.review.sheet_signals import MOST_POINTS, thinned
 from pipeline.synthetic.scene import Picture
 from schemas.time import NS_PER_S
-from tests.annotators.review.app.review_page import ReviewPage, chromium, stored
+from tests.annotators.review.app.review_page import ReviewPage, stored
 from tests.annotators.review.live import BITS, FPS, SIZE, Recording, Server, barcode, recording, served
+from tests.browser import chromium
 
 FRAMES, BOUNDARIES = 108_000, 4_000
 FIRST_PICTURE_S, REFRESH_MS, HEAP_MB = 2.0, 33.0, 400.0

@@ -35,8 +35,9 @@ from schemas.episode import Episode
 from schemas.source import EpisodeRef
 from schemas.time import NS_PER_S
 from tests.annotators.review.app.barcode_films import Film, barcode, encoded
-from tests.annotators.review.app.player_site import Site, call, chromium, opened, serving, view
+from tests.annotators.review.app.player_site import Site, call, opened, serving, view
 from tests.annotators.review.made_media import made_episode, proxied
+from tests.browser import chromium
 from tests.pipeline.sources.test_video_folder import spec_for
 
 N_SEEKS, N_TRIES = 230, 5

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from tests.annotators.review.app.review_page import chromium
 from tests.annotators.review.live import recording, served
+from tests.browser import chromium
 
 SIZES = {"laptop": (1280, 800), "large": (1920, 1080)}
 THEMES = ("dark", "light")

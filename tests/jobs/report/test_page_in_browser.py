@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from playwright.sync_api import Browser
 
 from jobs.report.page import page
 from jobs.report.report import Options, gather
@@ -13,11 +14,8 @@ from jobs.report.tables import Tables
 from jobs.run import RunResult
 from pipeline.store import Workspace
 from schemas.recipe_file import LoadedRecipe
+from tests.browser import chromium
 from tests.jobs.report.retold import ledger_of
-
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +30,9 @@ def written(reference: tuple[RunResult, LoadedRecipe], tmp_path_factory: pytest.
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

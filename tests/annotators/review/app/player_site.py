@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, HTTPException, Response
 from fastapi.responses import FileResponse
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from starlette.staticfiles import StaticFiles
 
 from annotators.review.frame_table import FrameTable
@@ -29,8 +28,6 @@ from tests.annotators.review.app.barcode_films import Film, number_on
 
 HERE = Path(__file__).parent
 APP = HERE.parents[3] / "annotators" / "review" / "app"
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--enable-precise-memory-info"]
 POLICY = "default-src 'self'"
 """The app's own: what the player does must be allowed by it."""
 
@@ -112,21 +109,6 @@ def _app(site: Site) -> FastAPI:
     app.mount("/app", StaticFiles(directory=APP))
     app.mount("/harness", StaticFiles(directory=HERE))
     return app
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, which has H.264. Skips loudly where there is none, unless on CI."""
-    if not Path(CHROMIUM).is_file():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{CHROMIUM} is missing: the player is proven in a real browser or not at all")
-        pytest.skip(f"{CHROMIUM} is missing: NOTHING about the player was tested")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 def opened(browser: Browser, site: Site, *, before: str = "") -> Page:

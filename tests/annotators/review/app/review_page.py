@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Dialog, Page
 
 from annotators.review.document import Document
 from annotators.review.log import load_document
 from tests.annotators.review.live import BITS, SIZE, Server, password_of
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--enable-precise-memory-info"]
 SAVED_MS = 15_000
 
 _READ_BARCODE = """(size) => {
@@ -34,26 +27,6 @@ _READ_BARCODE = """(size) => {
   }
   return number;
 }"""
-
-
-def need_chromium() -> None:
-    """Skip loudly without the browser; on CI its absence is a failure."""
-    if not Path(CHROMIUM).exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{CHROMIUM} is missing: the acceptance tests of the review app need it")
-        pytest.skip(f"{CHROMIUM} is missing: NOTHING of the review app in the browser was tested")
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """One browser for a file of tests."""
-    need_chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 class ReviewPage:

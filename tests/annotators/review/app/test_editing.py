@@ -10,9 +10,10 @@ from playwright.sync_api import Browser
 from annotators.review.document import problems
 from annotators.review.log import replayed
 from annotators.review.store import ReviewStore
-from tests.annotators.review.app.review_page import ReviewPage, chromium, log_of, stored
+from tests.annotators.review.app.review_page import ReviewPage, log_of, stored
 from tests.annotators.review.app.test_same_rules import random_operation
 from tests.annotators.review.live import Recording, Server, recording, served
+from tests.browser import chromium
 
 pytestmark = pytest.mark.timeout(600)
 EPISODES = ("ep-1", "ep-2", "ep-3", "ep-4")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.annotators.review.app.review_page import ReviewPage, chromium
+from tests.annotators.review.app.review_page import ReviewPage
 from tests.annotators.review.live import served
+from tests.browser import chromium
 
 DOCS = Path(__file__).parents[4] / "docs" / "review.md"
 SPECIFIED = {

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, Route, sync_playwright
 
-from tests.annotators.review.app.review_page import CHROMIUM, FLAGS, ReviewPage, log_of, need_chromium, stored
+from tests.annotators.review.app.review_page import ReviewPage, log_of, stored
 from tests.annotators.review.live import Server, free_port, recording, served
+from tests.browser import CHROMIUM, FLAGS, need_chromium
 
 pytestmark = pytest.mark.timeout(600)
 APP = Path(__file__).parents[4] / "annotators" / "review" / "app"
@@ -199,7 +200,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _survives(playwright: Playwright, server: Server, profile: Path, review_id: str, script: str = "") -> bool:
     """Edit with the server down, kill the browser 20 ms later, start both again: has the deed arrived, once?"""
     n_before, document = len(log_of(server, review_id)), stored(server, review_id)[1]
-    frame = document.boundaries["b200"].frame + 3
+    frame = document.boundaries["b200"].frame + (3 if n_before % 2 else -3)  # to and fro: it never meets a neighbour
     with killable(playwright, profile) as (context, process):
         if script:
             context.route("**/app/outbox.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))

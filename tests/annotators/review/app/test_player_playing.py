@@ -16,8 +16,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.annotators.review.app.barcode_films import FILMS, RAW_FILMS, Film, encoded
-from tests.annotators.review.app.player_site import Site, call, chromium, opened, served_raw, serving, view
+from tests.annotators.review.app.player_site import Site, call, opened, served_raw, serving, view
 from tests.annotators.review.made_media import proxied
+from tests.browser import chromium
 
 LEAST_WRONG = 0.15
 NO_CALLBACKS = "HTMLVideoElement.prototype.requestVideoFrameCallback = () => 0"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from tests.annotators.review.app.player_site import chromium
 from tests.annotators.review.live import Server, recording, served
+from tests.browser import chromium
 
 READER = """
 window.look = (view) => {   // the barcode of tests/annotators/review/live.py, most significant bit first

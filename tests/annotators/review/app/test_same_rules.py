@@ -12,9 +12,10 @@ from annotators.review.document import Document, problems
 from annotators.review.log import dump_change, dump_document, load_document
 from annotators.review.operation import Operation, OperationError, applied, change_of, concerns
 from schemas.event import Level, ReviewState, Verb
-from tests.annotators.review.app.review_page import ReviewPage, chromium
+from tests.annotators.review.app.review_page import ReviewPage
 from tests.annotators.review.live import served
 from tests.annotators.review.made import made
+from tests.browser import chromium
 
 OPERATION: TypeAdapter[Operation] = TypeAdapter(Operation)
 N_SEQUENCES, N_OPERATIONS = 60, 25

@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Route
 
 from annotators.review.role import Role
-from tests.annotators.review.app.review_page import ReviewPage, chromium, log_of, stored
+from tests.annotators.review.app.review_page import ReviewPage, log_of, stored
 from tests.annotators.review.live import Server, recording, served
+from tests.browser import chromium
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -6,8 +6,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from tests.annotators.review.app.review_page import ReviewPage, chromium, stored
+from tests.annotators.review.app.review_page import ReviewPage, stored
 from tests.annotators.review.live import Server, recording, served
+from tests.browser import chromium
 
 pytestmark = pytest.mark.timeout(600)
 WAIT_MS = 15_000
