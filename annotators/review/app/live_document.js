@@ -43,6 +43,7 @@ export class LiveDocument extends EventTarget {
 
   /** Fetch everything anew. */
   async load() {
+    this.waiting = (await this.mine(this.outbox.waiting(this.reviewId))).map((entry) => ({ ...entry, change: null }));
     const [page, { entries }] = await Promise.all([get(episodePath(this.reviewId)), get(`${episodePath(this.reviewId)}/log?after_rev=0`)]);
     this.page = page;
     this.rev = page.rev;
@@ -50,7 +51,7 @@ export class LiveDocument extends EventTarget {
     this.confirmed = page.document;
     this.log = entries.filter((/** @type {LogEntry} */ entry) => entry.rev <= page.rev);
     await this.readOutbox();
-    if (entries.length !== this.log.length) await this.pull();
+    await this.pull();
     return page;
   }
 
@@ -59,13 +60,32 @@ export class LiveDocument extends EventTarget {
     return /** @type {Document} */ (this.view);
   }
 
-  async readOutbox() {
-    const mine = (/** @type {Entry} */ entry) => entry.actor === server.session?.actor;
-    this.held = (await this.outbox.held(this.reviewId)).filter(mine);
-    const kept = (await this.outbox.waiting(this.reviewId)).filter(mine);
-    const [known, onDisk] = [new Set(this.log.map((entry) => entry.op_id)), new Set(kept.map((entry) => entry.op_id))];
-    const onTheWay = this.waiting.filter((entry) => this.adding.has(entry.op_id) && !onDisk.has(entry.op_id));
-    this.replay([...kept, ...onTheWay].filter((entry) => !known.has(entry.op_id)));
+  /** @template {Entry} T @param {Promise<T[]>} entries */
+  async mine(entries) {
+    return (await entries).filter((entry) => entry.actor === server.session?.actor);
+  }
+
+  /** Deeds on screen that are neither in the outbox nor in the log as we have it: the word of the server is on its way. */
+  async between() {
+    const added = this.waiting.filter((entry) => !this.adding.has(entry.op_id)); // before the outbox is read: it had them all
+    const kept = [...(await this.mine(this.outbox.waiting(this.reviewId))), ...(await this.mine(this.outbox.held(this.reviewId)))];
+    const known = new Set([...kept, ...this.log].map((entry) => entry.op_id));
+    return added.filter((entry) => !known.has(entry.op_id));
+  }
+
+  /**
+   * Take in what the outbox holds. A deed that has left it stays on screen until the log has it, or else an edit would
+   * vanish for a moment and the next one would be made without it.
+   * @param {Set<string>} [dropped] op_ids that left the outbox and that the server will not have
+   */
+  async readOutbox(dropped = new Set()) {
+    this.held = await this.mine(this.outbox.held(this.reviewId));
+    const kept = new Map((await this.mine(this.outbox.waiting(this.reviewId))).map((entry) => [entry.op_id, entry]));
+    const over = new Set([...[...this.log, ...this.held].map((entry) => entry.op_id), ...dropped]);
+    const here = new Set(this.waiting.map((entry) => entry.op_id));
+    const others = [...kept.values()].filter((entry) => !here.has(entry.op_id));
+    const waiting = [...this.waiting.map((entry) => kept.get(entry.op_id) ?? entry), ...others];
+    this.replay(waiting.filter((entry) => !over.has(entry.op_id)));
   }
 
   /** @param {Entry[]} waiting */
@@ -156,7 +176,7 @@ export class LiveDocument extends EventTarget {
   async onOutbox({ type, detail }) {
     const { op_id, answer } = detail;
     const entry = this.waiting.find((one) => one.op_id === op_id);
-    if (type === "acknowledged" && entry?.change && answer.status === "applied" && answer.rev === this.rev + 1) {
+    if (type === "acknowledged" && entry?.change && this.rev >= 0 && answer.status === "applied" && answer.rev === this.rev + 1) {
       this.accept({ op_id, rev: answer.rev, actor: entry.actor, at_ns: Date.now() * 1e6, status: "applied", change: answer.change ?? entry.change,
         kind: typeof entry.operation === "string" ? entry.operation : entry.operation.kind });
       await this.making;
@@ -167,13 +187,14 @@ export class LiveDocument extends EventTarget {
       if (this.rev >= 0) await this.readOutbox();
       return;
     }
-    await this.pull();
+    if (this.rev >= 0) await this.pull();
   }
 
   /** @param {LogEntry} entry */
   accept(entry) {
     if (this.log.some((past) => past.op_id === entry.op_id)) return;
     this.log = [...this.log, entry];
+    this.waiting = this.waiting.filter((other) => other.op_id !== entry.op_id); // at once: nothing is counted twice
     if (entry.status === "conflict") return;
     this.confirmed = applied(/** @type {Document} */ (this.confirmed), entry.change);
     this.rev = entry.rev;
@@ -182,10 +203,11 @@ export class LiveDocument extends EventTarget {
   /** Take in what others did, and what the server has of ours. */
   pull() {
     this.pulling = this.pulling.then(async () => {
+      const left = await this.between(); // before the log is asked: what left the outbox before that is in it, or never will be
       const { entries } = await get(`${episodePath(this.reviewId)}/log?after_rev=${this.rev}`);
       for (const entry of entries) if (entry.rev > this.rev || entry.status === "conflict") this.accept(entry);
       await this.making;
-      await this.readOutbox();
+      await this.readOutbox(new Set(left.map((entry) => entry.op_id)));
     }).catch(() => undefined); // offline: the next heartbeat asks again
     return this.pulling;
   }

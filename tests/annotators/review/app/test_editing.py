@@ -152,6 +152,7 @@ def test_undo_and_redo_go_on_after_a_reload_and_a_restart(page: ReviewPage, dept
             operation["boundary_id"] = f"deep-{draw.randint(0, 10**9):012}"
         if page.do(operation) == "" and page.shown().sha256 != states[-1]:
             states.append(page.shown().sha256)
+        assert page.js("joinery.desk.live.stacks().undo.length") == len(states) - 1, "a deed on its way counts once"
     page.saved()
     for back in range(depth):
         if back == depth // 3:
