@@ -39,7 +39,7 @@ class Finished:
         for episode_id, clock in timed:
             item, copies = shared[episode_id]
             documents = {actor: self._store.document(name)[1] for actor, name in copies.items()}
-            yield Rated(episode_id, clock, documents, item.blind)
+            yield Rated(episode_id, clock, documents, item.blind, self._store.imported(episode_id))
 
     def audited(self) -> Iterator[Audited]:
         """Every finished episode of the random stratum, as the machine had it and as people left it.

@@ -23,6 +23,8 @@ from pipeline.cards.interval import rate_of
 from schemas.event import Level, ReviewState
 from schemas.time import FrameClock
 
+MACHINE = ""
+"""The machine's name among raters; nobody else can have it."""
 OVERLAPS = (0.1, 0.25, 0.5)
 PICTURE, RELATIVE = "1 picture", f"{GEBD_SHARE:.0%}"
 SLOTS: Mapping[str, Callable[[Label], object]] = {
@@ -42,6 +44,8 @@ class Rated:
     """By rater; two or more."""
     blind: bool
     """Whether they saw no boundaries of the machine's."""
+    machine: Document
+    """What the machine had made of it when it came under review."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class Agreement:
     pairs: int = 0
     boundaries: dict[str, F1] = field(default_factory=dict)
     """Tolerance → F1."""
+    machine_boundaries: dict[str, Tally] = field(default_factory=dict)
+    """Tolerance → the machine's F1 against the same people, every one of them once, pooled."""
     segments: dict[str, F1] = field(default_factory=dict)
     """Least tIoU → F1 of stretches, whatever they are called."""
     named_segments: dict[str, F1] = field(default_factory=dict)
@@ -103,6 +109,7 @@ class Agreement:
             "episodes": self.episodes,
             "pairs": self.pairs,
             "boundary_f1": {name: f1.dumped() for name, f1 in self.boundaries.items()},
+            "machine_boundary_f1": {name: tally.f1 for name, tally in self.machine_boundaries.items()},
             "segment_f1": {name: f1.dumped() for name, f1 in self.segments.items()},
             "named_segment_f1": {name: f1.dumped() for name, f1 in self.named_segments.items()},
             "delta_frames": {str(delta): n for delta, n in sorted(self.delta_frames.items())},
@@ -113,11 +120,11 @@ class Agreement:
 def agreement(rated: Sequence[Rated], level: Level) -> Agreement:
     """How well the raters agree about one level; zeros over no episodes."""
     pairs = [_Pair(one, a, b, level) for one in rated for a, b in combinations(sorted(one.documents), 2)]
+    with_machine = [_Pair(one, rater, MACHINE, level) for one in rated for rater in sorted(one.documents)]
     found = Agreement(len(rated), len(pairs))
-    for seconds in TOLERANCES_S:
-        found.boundaries[f"{seconds:g} s"] = _f1(pairs, partial(_Pair.near, tolerance=tolerance_ns(seconds)))
-    found.boundaries[PICTURE] = _f1(pairs, _Pair.within_a_picture)
-    found.boundaries[RELATIVE] = _f1(pairs, _Pair.within_a_share)
+    for name, tally in _boundary_tallies().items():
+        found.boundaries[name] = _f1(pairs, tally)
+        found.machine_boundaries[name] = pooled(map(tally, with_machine))
     for overlap in OVERLAPS:
         found.segments[f"{overlap:g}"] = _f1(pairs, partial(_Pair.stretches, least=overlap))
         found.named_segments[f"{overlap:g}"] = _f1(pairs, partial(_Pair.named_stretches, least=overlap))
@@ -127,6 +134,12 @@ def agreement(rated: Sequence[Rated], level: Level) -> Agreement:
     for name, value in SLOTS.items():
         found.slots[name] = Share(sum(value(a) == value(b) for a, b in both), len(both))
     return found
+
+
+def _boundary_tallies() -> dict[str, Callable[[_Pair], Tally]]:
+    """Tolerance → how to count at it."""
+    near = {f"{s:g} s": partial(_Pair.near, tolerance=tolerance_ns(s)) for s in TOLERANCES_S}
+    return {**near, PICTURE: _Pair.within_a_picture, RELATIVE: _Pair.within_a_share}
 
 
 def _f1(pairs: Sequence[_Pair], tally: Callable[[_Pair], Tally]) -> F1:
@@ -162,11 +175,12 @@ class _Side:
 
 
 class _Pair:
-    """Two raters of one episode, at one level."""
+    """Two raters of one episode, at one level; one of them may be the machine."""
 
     def __init__(self, rated: Rated, a: str, b: str, level: Level) -> None:
         self.rated, self.a, self.b = rated, a, b
-        self._one, self._two = (_Side(rated.documents[name], rated.clock, level) for name in (a, b))
+        documents = {MACHINE: rated.machine, **rated.documents}
+        self._one, self._two = (_Side(documents[name], rated.clock, level) for name in (a, b))
 
     def near(self, tolerance: int) -> Tally:
         """Boundaries at most so many nanoseconds apart."""

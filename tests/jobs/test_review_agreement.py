@@ -75,6 +75,7 @@ def test_raters_and_audit_are_told_apart_and_unfinished_work_does_not_count(revi
     assert action["raters"]["blind"]["episodes"] == 2 - n_shown
     assert action["raters"]["all"]["boundary_f1"]["1 picture"]["mean"] == 1
     assert action["raters"]["all"]["delta_frames"]["1"] == 1
+    assert action["raters"]["all"]["machine_boundary_f1"]["1 picture"] == 1
     assert found["audited"] == 1 + n_shown
     events = action["machine"]["events"]
     with closing(reviewed.store()) as store:

@@ -17,7 +17,7 @@ export function AgreementPage(_props) {
   const found = value?.by_level?.levels?.[level];
   const raters = found?.raters?.[group];
   const f1 = Object.entries(raters?.boundary_f1 ?? {});
-  const machine = value?.machine_f1?.[level] ?? {};
+  const machine = raters?.machine_boundary_f1 ?? {};
   const nothing = value && !value.shared && !value.audited;
   return html`<main class="page agreement"><header class="page-head"><div><h1>Agreement</h1><p class="dim">People among themselves, and the machine against people; of finished episodes only</p></div>
     <span class="spring" />${value && html`<dl class="figures"><div><dt>Rated by several</dt><dd>${value.shared ?? 0}</dd></div><div><dt>Audited</dt><dd>${value.audited ?? 0}</dd></div></dl>`}</header>

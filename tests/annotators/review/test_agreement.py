@@ -34,7 +34,7 @@ def shifted(frames: int) -> Document:
 
 
 def rated(clock: FrameClock = TWENTY_FIVE, **documents: Document) -> Agreement:
-    return agreement([Rated("ep-1", clock, documents, blind=True)], Level.ACTION)
+    return agreement([Rated("ep-1", clock, documents, blind=True, machine=made())], Level.ACTION)
 
 
 def means(found: Mapping[str, object]) -> dict[str, float]:
@@ -106,18 +106,33 @@ def test_slots_agree_word_by_word_over_stretches_that_are_the_same() -> None:
 
 
 def test_episodes_are_pooled_and_not_averaged() -> None:
-    one = Rated("ep-1", TWENTY_FIVE, {"ann": made(), "bob": shifted(3)}, blind=True)
+    one = Rated("ep-1", TWENTY_FIVE, {"ann": made(), "bob": shifted(3)}, blind=True, machine=made())
     few = {0: 0, 100: 2, 300: 0}
-    two = Rated("ep-2", TWENTY_FIVE, {"ann": made(few, "ep-2"), "bob": made(few, "ep-2")}, blind=False)
+    two = Rated(
+        "ep-2",
+        TWENTY_FIVE,
+        {"ann": made(few, "ep-2"), "bob": made(few, "ep-2")},
+        blind=False,
+        machine=made(few, "ep-2"),
+    )
     assert agreement([one, two], Level.ACTION).boundaries[PICTURE].mean.f1 == pytest.approx(2 / 8)
     assert agreement([], Level.ACTION).dumped()["episodes"] == 0
 
 
 def test_levels_are_rated_apart() -> None:
     merged = made({frame: rank for frame, rank in CUTS.items() if frame != 160})
-    one = Rated("ep-1", TWENTY_FIVE, {"ann": made(), "bob": merged}, blind=True)
+    one = Rated("ep-1", TWENTY_FIVE, {"ann": made(), "bob": merged}, blind=True, machine=made())
     assert agreement([one], Level.ACTION).boundaries[PICTURE].mean.f1 == 1
     assert agreement([one], Level.SEGMENT).boundaries[PICTURE].mean.f1 == pytest.approx(6 / 7)
+
+
+def test_the_machine_is_measured_against_the_same_people() -> None:
+    """It stands where ann does; ann and bob agree to ten pictures only."""
+    found = rated(ann=made(), bob=shifted(10))
+    assert found.machine_boundaries[PICTURE].f1 == pytest.approx(1 / 2)
+    assert found.machine_boundaries["0.5 s"].f1 == 1
+    assert means(found.boundaries)[PICTURE] == 0
+    assert found.pairs == 1
 
 
 # -- the machine -------------------------------------------------------------------------------------------------------
