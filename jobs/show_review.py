@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from annotators.review.accounts import Account
@@ -15,6 +16,7 @@ from jobs.review_backup import MediaReport, Restored
 from jobs.review_export import Exported
 from jobs.review_follow import Followed
 from jobs.review_formats import TakenIn, Written
+from jobs.review_queue import QueueLine
 from jobs.review_verify import LogsReport
 
 
@@ -57,6 +59,26 @@ def accounts(out: Console, found: Sequence[Account], as_json: bool) -> None:
         out.print(f"{account.name}  {account.role}", markup=False, highlight=False)
     if not found:
         out.print("no accounts; one person works on this machine")
+
+
+def queue(out: Console, lines: Sequence[QueueLine], limit: int, as_json: bool) -> None:
+    """A line per episode, and how many are left."""
+    if as_json:
+        out.print(json.dumps([asdict(line) for line in lines]), highlight=False, soft_wrap=True)
+        return
+    table = Table()
+    for heading in ("episode", "stratum", "risk", "state", "who", "length", "source", "instruction"):
+        table.add_column(heading, justify="right" if heading in ("risk", "length") else "left", no_wrap=True)
+    for line in lines[:limit]:
+        who = ", ".join((*line.finished_by, *(f"{name} …" for name in line.at_work)))
+        if line.raters > 1:
+            who = f"{who} ({len(line.finished_by)} of {line.raters})".strip()
+        shown = (line.episode_id, line.stratum, f"{line.risk:.2f}", line.state, who, f"{line.duration_s:.1f} s")
+        table.add_row(*map(escape, (*shown, line.source, line.instruction)))
+    out.print(table)
+    left = sum(line.state != "done" for line in lines)
+    more = f", the first {limit} are shown" if len(lines) > limit else ""
+    out.print(f"{left} of {len(lines)} episodes to review{more}")
 
 
 def exported(out: Console, done: Exported, as_json: bool) -> None:

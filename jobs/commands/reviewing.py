@@ -74,6 +74,26 @@ def import_(  # noqa: PLR0917 - typer reads options from parameters
         OUT.print(f"{taken.new} episodes are new under review, {taken.followed} follow a newer run")
 
 
+@commands.command()
+def queue(
+    recipe: RecipePath,
+    limit: Annotated[int, typer.Option(min=1, help="How many lines to print; --json prints all.")] = 20,
+    folder: Folder = None,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what there is to review, the most doubtful first, and who is at it."""
+    import time
+
+    from jobs import show_review
+    from jobs.review_folder import review_folder
+    from jobs.review_queue import queue as listed
+
+    with teaching_errors():
+        lines = listed(review_folder(load(recipe, override).recipe, folder), time.time_ns())
+        show_review.queue(OUT, lines, limit, as_json)
+
+
 def _agenda(seed: int | None, audit_share: float | None) -> AgendaSpec | None:
     given = {"seed": seed, "audit_share": audit_share}
     from annotators.review.agenda import AgendaSpec
