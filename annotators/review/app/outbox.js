@@ -55,6 +55,7 @@ export class Outbox extends EventTarget {
 
   /** Resolves when the entry is on disk. @param {Entry} entry @returns {Promise<Entry>} */
   async add(entry) {
+    this.dispatchEvent(new Event("adding"));
     const seq = await this.write(["waiting"], (store) => done(store("waiting").add(entry)));
     const kept = { ...entry, seq: Number(seq) };
     this.tell("changed", { review_id: entry.review_id });

@@ -23,6 +23,11 @@ export class Sender extends EventTarget {
     this.failures = 0;
     this.timer = 0;
     this.running = false;
+    /** Counts begun; only the last one's word counts. */
+    this.turn = 0;
+    this.trouble = "";
+    this.said = "";
+    outbox.addEventListener("adding", () => this.unsaved());
     for (const type of ["changed", "acknowledged", "held"]) outbox.addEventListener(type, () => this.count());
     outbox.addEventListener("changed", () => this.kick());
     window.addEventListener("online", () => this.kick());
@@ -108,14 +113,32 @@ export class Sender extends EventTarget {
     this.timer = window.setTimeout(() => this.kick(), wait);
   }
 
-  /** Say anew how things stand. @param {"offline"|"login"|"full"|""} [trouble] @param {string} [said] */
+  /** A deed is being made: from now on not everything is saved, whatever a count that has begun already may find. */
+  unsaved() {
+    this.turn += 1;
+    const { n_pending, n_held } = this.state;
+    this.show(n_pending + 1, n_held);
+  }
+
+  /**
+   * Say anew how things stand; false when a deed or another count came between, whose word is newer.
+   * @param {"offline"|"login"|"full"|""} [trouble] @param {string} [said]
+   */
   async count(trouble, said = "") {
+    if (trouble !== undefined) [this.trouble, this.said] = [trouble, said];
+    const turn = ++this.turn;
     const mine = (/** @type {Entry} */ one) => one.actor === server.session?.actor;
     const waiting = (await this.outbox.waiting()).filter(mine).length;
     const held = (await this.outbox.held()).filter(mine).length;
-    if (trouble !== undefined) this.trouble = trouble;
-    const state = waiting ? this.trouble || "pending" : "saved";
-    this.state = { state, n_pending: waiting, n_held: held, said };
+    if (turn !== this.turn) return false;
+    this.show(waiting, held);
+    return true;
+  }
+
+  /** @param {number} waiting @param {number} held */
+  show(waiting, held) {
+    const state = /** @type {SaveState["state"]} */ (waiting ? this.trouble || "pending" : "saved");
+    this.state = { state, n_pending: waiting, n_held: held, said: this.said };
     this.dispatchEvent(new Event("state"));
   }
 
@@ -125,6 +148,6 @@ export class Sender extends EventTarget {
     this.kick();
     const until = performance.now() + withinMs;
     while ((await this.outbox.waiting()).length && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 30));
-    await this.count();
+    while (!(await this.count()));
   }
 }
