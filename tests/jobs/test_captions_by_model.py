@@ -75,6 +75,7 @@ def outcomes(loaded: LoadedRecipe, run: Run) -> Counter[str]:
     return Counter(rows.column("outcome").to_pylist())
 
 
+@pytest.mark.usefixtures("already_run")
 def test_the_model_groups_and_words_what_the_detector_has_cut(load: Load, clerk: Clerk) -> None:
     loaded = load()
     result = run_recipe(loaded, Silent())
@@ -91,6 +92,7 @@ def test_the_model_groups_and_words_what_the_detector_has_cut(load: Load, clerk:
     assert cost.tokens > 0
 
 
+@pytest.mark.usefixtures("already_run")
 def test_events_that_the_model_has_merged_are_cut_and_published_as_such(load: Load, clerk: Clerk) -> None:
     clerk.merges = True
     loaded = load()
@@ -121,6 +123,7 @@ def test_the_plan_tells_the_price_once_it_is_known(load: Load, clerk: Clerk) -> 
     assert (after.episodes, after.calls) == (0, 0)
 
 
+@pytest.mark.usefixtures("already_run")
 def test_what_was_answered_once_is_never_asked_again(load: Load, clerk: Clerk) -> None:
     run_recipe(load(), Silent())
     asked = len(clerk.questions)
@@ -168,6 +171,7 @@ def test_weights_that_are_not_there_are_told_before_any_work_is_done(load: Load,
     assert written(loaded, Episode, "ingest") == []
 
 
+@pytest.mark.usefixtures("already_run")
 @pytest.mark.parametrize("nonsense", ["{}", "not JSON", '{"rows": [{"end": "C999", "l2": 1, "l1": 1}]}'])
 def test_answers_that_cannot_be_used_leave_the_detectors_tree_and_are_told(
     load: Load, clerk: Clerk, nonsense: str

@@ -11,13 +11,21 @@ import pytest
 from tests.jobs.conftest import BUDGET
 from tests.jobs.runs import shard_bytes
 
-KILLS = 10
+OFTEN = pytest.mark.slow
 LONGEST_S = 9.0
 """Start-up takes some 3 s, so most kills fall into the work."""
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("executor", "kills", "seed"), [("inline", KILLS, 11), ("ray", 3, 12)])
+@pytest.mark.parametrize(
+    ("executor", "kills", "seed"),
+    [
+        ("inline", 5, 11),
+        ("ray", 2, 12),
+        pytest.param("inline", 20, 13, marks=OFTEN),
+        pytest.param("ray", 10, 14, marks=OFTEN),
+    ],
+)
 def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
     recipe_file: Path, reference_bytes: dict[str, str], executor: str, kills: int, seed: int
 ) -> None:

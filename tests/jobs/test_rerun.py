@@ -30,17 +30,17 @@ def test_a_second_run_does_nothing(reference: tuple[RunResult, LoadedRecipe], re
     assert shard_bytes(Path(loaded.recipe.workspace.url)) == reference_bytes
 
 
-def test_moving_the_sources_reruns_nothing(load: Load, corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("already_run")
+def test_moving_the_sources_reruns_nothing(corpus: Path, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere" / "renamed"
     shutil.copytree(corpus, moved)
     recipe = write_recipe(tmp_path / "moved.yaml", moved, tmp_path / "workspace")
-    assert run_recipe(load(), Silent()).succeeded
     result = run_recipe(load_recipe(recipe, [BUDGET, "run.executor=inline"]), Silent())
     assert set(done(result).values()) == {0}
 
 
+@pytest.mark.usefixtures("already_run")
 def test_another_caption_template_reruns_caption_and_what_stands_on_it(load: Load) -> None:
-    assert run_recipe(load(), Silent()).succeeded
     changed = done(run_recipe(load("caption.by={method: template, with_duration: true}"), Silent()))
     untouched = {"ingest", "lag", "vote", "align", "calibrate", "segment", "cut"}
     assert {stage for stage, count in changed.items() if count == 0} >= untouched
@@ -48,10 +48,10 @@ def test_another_caption_template_reruns_caption_and_what_stands_on_it(load: Loa
     assert changed["embed"] == changed["caption"]
 
 
+@pytest.mark.usefixtures("already_run")
 def test_another_template_text_reruns_caption_and_what_stands_on_it(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run_recipe(load(), Silent()).succeeded
     caption = next(stage for stage in RIVER if stage.name == "caption")
     edited = replace(caption, revision=lambda _spec: "digest of an edited template")
     monkeypatch.setattr("jobs.run.RIVER", tuple(edited if stage is caption else stage for stage in RIVER))
@@ -104,15 +104,16 @@ def _published(workspace: Path) -> tuple[dict[str, list[tuple[str, str]]], dict[
     return draws, {path.stem: sha256(path.read_bytes()).hexdigest() for path in (workspace / folder).glob("*.tar")}
 
 
+@pytest.mark.usefixtures("already_run")
 def test_a_recipe_changed_back_points_readers_at_its_own_set(load: Load, reference_bytes: dict[str, str]) -> None:
     workspace = Path(load().recipe.workspace.url)
-    assert run_recipe(load(), Silent()).succeeded
     assert run_recipe(load("shard.card.contact=somebody else"), Silent()).succeeded
     assert shard_bytes(workspace)["latest.json"] != reference_bytes["latest.json"]
     assert set(done(run_recipe(load(), Silent())).values()) == {0}
     assert shard_bytes(workspace)["latest.json"] == reference_bytes["latest.json"]
 
 
+@pytest.mark.usefixtures("already_run")
 def test_another_shard_size_makes_a_whole_set_again(load: Load) -> None:
     workspace = Workspace.open(load().recipe.workspace.url)
     for samples in (64, 32, 16):
@@ -121,14 +122,13 @@ def test_another_shard_size_makes_a_whole_set_again(load: Load) -> None:
 
 
 def test_another_cleaning_threshold_decodes_nothing_changes_no_recording_and_is_taken_back(
-    load: Load, corpus: Path
+    load: Load, corpus: Path, already_run: RunResult
 ) -> None:
     """One episode begins black. Kept this time, it is cut again; all others come out of align as they were."""
     before = _contents(corpus)
-    first = run_recipe(load(), Silent())
     changed = done(run_recipe(load("align.trim_black=false"), Silent()))
     assert changed["ingest"] == changed["lag"] == changed["vote"] == 0
-    assert changed["align"] == first.episodes - first.quarantined
+    assert changed["align"] == already_run.episodes - already_run.quarantined
     assert 1 <= changed["segment"] < changed["align"]
     assert set(done(run_recipe(load(), Silent())).values()) == {0}
     assert _contents(corpus) == before
