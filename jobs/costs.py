@@ -7,11 +7,11 @@ however often they were asked about: the figure answers what an hour of such vid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import duckdb
 import pyarrow as pa
 
 from pipeline import align
 from pipeline.ledger import Ledger
+from pipeline.sql import Sql, in_memory
 from pipeline.store import Workspace
 from schemas.episode import Alignment
 from schemas.model_call import ModelCall
@@ -73,7 +73,7 @@ def costs_so_far(workspace: Workspace, ledger: Ledger) -> Costs:
 
 def costs(workspace: Workspace, alignments: Iterable[Alignment]) -> Costs:
     """Sums of everything models have been asked in a workspace. ``alignments`` say which video was kept."""
-    with duckdb.connect() as sql:
+    with in_memory() as sql:
         sql.register("call_rows", workspace.scan(ModelCall))
         sql.execute("CREATE TABLE calls AS SELECT * FROM call_rows")
         if sql.execute("SELECT count(*) FROM calls").fetchall() == [(0,)]:
@@ -86,7 +86,7 @@ def costs(workspace: Workspace, alignments: Iterable[Alignment]) -> Costs:
         return Costs(_summed(sql, "run_id"), _summed(sql, "coalesce(source, '')"))
 
 
-def _summed(sql: duckdb.DuckDBPyConnection, name: str) -> tuple[Cost, ...]:
+def _summed(sql: Sql, name: str) -> tuple[Cost, ...]:
     rows = sql.execute(
         f"""WITH named AS (SELECT {name} AS name, calls.*, video.hours FROM calls
                 LEFT JOIN sources USING (item) LEFT JOIN video USING (item)),

@@ -7,20 +7,19 @@ corpus of any size fits. `schemas.identity.work_key` states the same key in Pyth
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, BinaryIO, TypeVar
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
 from pipeline.history import History, chain_end, history_of
 from pipeline.revision import dump_review, load_review, reviews_in
+from pipeline.sql import in_memory
 from pipeline.stage import Match, Scope, Stage
 from pipeline.store import Workspace, one_of, stream_rows
 from schemas.calibration import calibration_group
@@ -83,7 +82,7 @@ class Ledger:
         self._listing = listing
         self._recipe = recipe
         self._stages = {stage.name: stage.under(recipe) for stage in stages}
-        self._sql = duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
+        self._sql = in_memory()
         self._history: dict[str, History] = {}
         self._load_refs()
         self._load_reviews()

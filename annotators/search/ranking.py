@@ -13,10 +13,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
-import duckdb
 import pyarrow as pa
 
 from annotators.search.terms import Term, terms_of
+from pipeline.sql import in_memory
 from schemas.event import Level, Outcome, RecoveryKind, ReviewState, Verb
 
 COLUMNS = (
@@ -77,7 +77,7 @@ class EventTable:
 
         ``episodes`` has the columns episode_id, source, locator.
         """
-        self._sql = duckdb.connect()
+        self._sql = in_memory()
         self._sql.execute("SET threads TO 2")
         self._sql.register("current", pa.table({"attempt": pa.array(sorted(set(attempts)), pa.string())}))
         self._sql.register("listed", episodes)

@@ -7,17 +7,16 @@ do not depend on the order rows were read in.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from jobs.river import RIVER
 from pipeline.ledger import Ledger
+from pipeline.sql import in_memory
 from pipeline.stage import Scope
 from pipeline.store import Workspace
 from schemas.calibration import calibration_group
@@ -105,10 +104,7 @@ class Tables:
 
     def __init__(self, workspace: Workspace, ledger: Ledger, recipe: Recipe) -> None:
         self.workspace, self.ledger, self.recipe = workspace, ledger, recipe
-        self._sql = duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
-        self._sql.execute("SET threads TO 2")
-        self._sql.execute(f"SET memory_limit = '{MEMORY}'")
-        self._sql.execute("SET enable_progress_bar = false")  # it would stand in the middle of --json
+        self._sql = in_memory(threads=2, memory_limit=MEMORY)
         self._load_listing()
         for load in _LOADS:
             self._load(load)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import pyarrow.dataset as pads
 import yaml
 
@@ -14,6 +13,7 @@ from pipeline.blobs import Blobs, filesystem_of
 from pipeline.cards.tables import RECORDS
 from pipeline.loader.reader import SET, STATS
 from pipeline.shards.holes import holes_in
+from pipeline.sql import Sql, in_memory
 
 PLAN, RECIPE, CARD_SOURCE = "plan.json", "recipe.yaml", "card.yaml"
 FACTS, README, CROISSANT, PAGE = "facts.json", "README.md", "croissant.json", "card.html"
@@ -46,7 +46,7 @@ class Shard:
 class SetFiles:
     """Everything a card may be counted from."""
 
-    query: duckdb.DuckDBPyConnection
+    query: Sql
     """Every table under its file's name without the ending."""
     plan: Mapping[str, Any]
     statistics: Mapping[str, Any]
@@ -58,9 +58,9 @@ class SetFiles:
     """Samples that were taken down since the set was made."""
 
 
-def tables_at(blobs: Blobs, paths: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
+def tables_at(blobs: Blobs, paths: Mapping[str, str]) -> Sql:
     """A connection that sees each parquet file as a table. One thread, so that the same rows come in the same order."""
-    connection = duckdb.connect(":memory:", config={"threads": 1})
+    connection = in_memory(threads=1)
     filesystem, root = filesystem_of(blobs.url, blobs.storage)
     for name, path in paths.items():
         connection.register(name.removesuffix(".parquet"), pads.dataset(f"{root}/{path}", filesystem=filesystem))

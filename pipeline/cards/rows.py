@@ -2,12 +2,12 @@
 
 from typing import Any, TypeAlias
 
-import duckdb
+from pipeline.sql import Sql
 
 Row: TypeAlias = dict[str, Any]
 
 
-def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
+def rows(connection: Sql, query: str) -> list[Row]:
     """All of them; a query that is to come out the same every time says in which order."""
     answer = connection.execute(query)
     names = [column[0] for column in answer.description or ()]
