@@ -55,7 +55,7 @@ def read_record(folder: Path) -> PolicyRecord:
         embodiments = tuple(embodiment_from(each) for each in values["embodiments"])
     except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
         raise ValueError(
-            f"{path}: cannot be read as the record of a policy ({error}); expected a checkpoint that `joinery train` wrote"
+            f"{path}: cannot be read as a policy's record ({error}); expected a checkpoint of `joinery train`"
         ) from error
     unknown = sorted(_unknown(values["config"], _CONFIG.dump_python(config, mode="json")))
     if unknown:

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.action_layout import relative_to
 from pipeline.loader.sample import EventSample
 from pipeline.loader.stats import ActionStats
+from schemas.displacement import relative_to
 from schemas.time import Span
 from trainer import latents
 from trainer.batch import Batch, Example, pack
