@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.loader.reader import ShardSet
 from pipeline.loader.sample import EventSample
 from pipeline.loader.stats import ActionStats
-from schemas.array import Ints
+from schemas.array import Floats, Ints
 
 _COLUMNS = ("mean_20", "std_20", "q01_20", "q99_20", "state_mean_20", "state_std_20")
 _KNOWN = ("known_20", "state_known_20")
@@ -52,15 +52,28 @@ class Embodiment:
 def embodiment_from(values: Mapping[str, Any]) -> Embodiment:
     """The inverse of `Embodiment.to_json`. Raises KeyError for what is missing."""
     stats = values["stats"]
-    columns = {name: np.array(stats[name], np.float32) for name in _COLUMNS}
-    known = {name: np.array(stats[name], np.bool_) for name in _KNOWN}
+
+    def column(name: str) -> Floats:
+        return np.array(stats[name], np.float32)
+
+    statistics = ActionStats(
+        embodiment=values["group"],
+        mean_20=column("mean_20"),
+        std_20=column("std_20"),
+        q01_20=column("q01_20"),
+        q99_20=column("q99_20"),
+        state_mean_20=column("state_mean_20"),
+        state_std_20=column("state_std_20"),
+        known_20=np.array(stats["known_20"], np.bool_),
+        state_known_20=np.array(stats["state_known_20"], np.bool_),
+    )
     return Embodiment(
         group=values["group"],
         cameras=tuple(values["cameras"]),
         fps=float(values["fps"]),
         control_hz=float(values["control_hz"]),
         durations_s=dict(values["durations_s"]),
-        stats=ActionStats(values["group"], **columns, **known),
+        stats=statistics,
     )
 
 

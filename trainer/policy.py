@@ -6,6 +6,7 @@ duration: as in training, so many instants and so many actions (`trainer.example
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,15 +16,15 @@ import torch
 from torch import Tensor
 
 from pipeline.loader.decode import Pixels
-from pipeline.loader.frames import even_indices, frame_count
-from schemas.array import Bools, Floats, Ints
+from schemas.array import Bools, Floats
 from trainer import latents
 from trainer.batch import Example
 from trainer.checkpoint import load_weights
-from trainer.configs import DataConfig, TrainConfig
+from trainer.configs import TrainConfig
 from trainer.embodiment import Embodiment
-from trainer.example import seen_view, time_indices
-from trainer.infer import imagine
+from trainer.example import fitted, seen_view
+from trainer.infer import denoise
+from trainer.length import Length, length_of
 from trainer.model.language import words_of
 from trainer.model.wam import WallWM, build
 from trainer.parallel import DeviceName, device_of
@@ -42,6 +43,8 @@ class Observation:
     state_known_20: Bools
     text: str
     """What is to be done now; "" for none."""
+    text_SC: Tensor | None = None
+    """Vectors [S, width of the model's text] the towers read in place of the text: embedded beforehand, or thought."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,44 +71,6 @@ class Policy(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class Length:
-    """How long an event is for the model: decided before anything is denoised."""
-
-    n_frames: int
-    """Of a recording that long."""
-    instants_ns: Ints
-    """int64 [1 + 4N] at which the event is seen."""
-    action_times_ns: Ints
-    """int64 [K]."""
-
-    @property
-    def latent_frames(self) -> int:
-        return latents.latent_frames(len(self.instants_ns))
-
-    def tau(self) -> Tensor:
-        """The time index of every action, int64 [K]."""
-        first, last = int(self.instants_ns[0]), int(self.instants_ns[-1])
-        return torch.from_numpy(time_indices(self.action_times_ns, first, last, self.latent_frames))
-
-
-def length_of(duration_s: float, fps: float, control_hz: float, data: DataConfig) -> Length:
-    """What an event of this duration would have been in training, recorded at these rates.
-
-    The model's shortest event has one latent to predict, so shorter ones are stretched to it.
-    Raises ValueError for a duration that is none.
-    """
-    if not np.isfinite(duration_s) or duration_s <= 0:
-        raise ValueError(f"duration: found {duration_s} s, expected a positive number")
-    n_frames = max(1 + latents.TIME_STRIDE, round(duration_s * fps))
-    places = even_indices(n_frames, frame_count(n_frames, data.max_frames, latents.TIME_STRIDE))
-    n_rows = max(1, round(n_frames / fps * control_hz))
-    return Length(
-        n_frames, np.round(places * (1e9 / fps)).astype(np.int64),
-        np.round(even_indices(n_rows, data.max_actions) * (1e9 / control_hz)).astype(np.int64),
-    )  # fmt: skip
-
-
 class WallWMPolicy:
     """The trained model, for one embodiment."""
 
@@ -121,18 +86,56 @@ class WallWMPolicy:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def act(self, observation: Observation, duration_s: float, seed: int) -> ActionChunk:
-        """The actions of the next ``duration_s`` seconds. Raises ValueError for an observation it cannot use."""
+    def act(
+        self,
+        observation: Observation,
+        duration_s: float,
+        seed: int,
+        *,
+        sampling: Sampling | None = None,
+    ) -> ActionChunk:
+        """The actions of the next ``duration_s`` seconds; ``sampling`` is for this once.
+
+        Raises ValueError for an observation it cannot use.
+        """
+        sampling = self.sampling if sampling is None else sampling
+        text_SC = observation.text_SC
+        if text_SC is not None and (text_SC.ndim != 2 or text_SC.shape[1] != self.config.model.text.width):
+            expected = [None, self.config.model.text.width]
+            raise ValueError(f"text: found vectors of shape {list(text_SC.shape)}, expected {expected}")
         length = length_of(duration_s, self.embodiment.fps, self.embodiment.control_hz, self.config.data)
         example = self.example(observation, length)
-        sampling = self.sampling
-        imagined = imagine(self.model, example, steps=sampling.steps, shift=sampling.shift, seed=seed)
+        with self._precision():
+            imagined = denoise(self.model, example, sampling, seed, text_SC=text_SC)
         return ActionChunk(
             actions_20=imagined.displacements(self.embodiment.stats),
             known_20=self.embodiment.stats.known_20,
             times_s=length.action_times_ns / 1e9,
             duration_s=length.n_frames / self.embodiment.fps,
+            video=self._pixels(imagined.latents_VFCHW, observation) if sampling.video else None,
         )
+
+    @torch.no_grad()
+    def embed(self, text: str) -> Tensor:
+        """What the towers read of a text [S, width]: for a text that is said once and acted on many times."""
+        words = words_of(text, self.config.model.text.entries, self.config.model.text.max_words)
+        vectors: Tensor = self.model.text(torch.tensor(words, device=self.device))
+        return vectors
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """Half precision where the model was trained in it and the device is made for it."""
+        if self.device.type == "cuda" and self.config.torch_dtype != torch.float32:
+            return torch.autocast("cuda", self.config.torch_dtype)
+        return nullcontext()
+
+    def _pixels(self, latents_VFCHW: Tensor, observation: Observation) -> dict[str, Pixels]:
+        """Pictures by camera, without the border they were given."""
+        out = {}
+        for camera, latents_FCHW in zip(self.cameras, latents_VFCHW, strict=True):
+            picture = observation.pictures[camera]
+            height, width = fitted(picture.shape[0], picture.shape[1], self.config.data)
+            out[camera] = latents.decode(latents_FCHW)[:, :height, :width]
+        return out
 
     def example(self, observation: Observation, length: Length) -> Example:
         """The observation as the model reads it, and nothing where the future will be."""

@@ -8,7 +8,7 @@ from trainer.flow import Schedule
 
 @dataclass(frozen=True)
 class Sampling:
-    """How many steps, on which levels, and what for."""
+    """How many steps, and on which levels."""
 
     mode: Literal["symmetric", "asymmetric"] = "symmetric"
     """``symmetric``: both towers go from noise to data together, a pass of both each step. ``asymmetric``: one pass of
@@ -18,12 +18,17 @@ class Sampling:
     shift: float = 1.0
     anchor: float = 0.36
     """σ of the video while actions are denoised before it."""
+    approach: int = 1
+    """Passes of the video tower that bring it from noise to the anchor. 0: it starts there, as if nothing would move,
+    which spares a pass and shows the model a future it has never seen in training."""
     video: bool = False
-    """Whether the video is imagined too. Free in symmetric mode; ``steps`` more passes of the video tower otherwise."""
+    """Whether the video is imagined to its end. Free in symmetric mode; more passes of the video tower otherwise."""
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"sampling: found {self.steps} steps, expected at least 1")
+        if self.approach < 0:
+            raise ValueError(f"sampling: found {self.approach} passes to the anchor, expected 0 or more")
         if not 0.0 < self.anchor <= 1.0:
             raise ValueError(f"sampling: found anchor σ = {self.anchor}, expected it in (0, 1]")
 
