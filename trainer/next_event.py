@@ -34,14 +34,15 @@ class PastEvent:
     """As long as it was acted for."""
 
 
+class PlannerError(RuntimeError):
+    """Whoever was asked what is next could not say; asked again, it may."""
+
+
 class Planner(Protocol):
     """Whoever says what is next."""
 
     def next(self, observation: Observation, history: Sequence[PastEvent]) -> NextEvent | None:
-        """The next event after these; None when nothing is left to do.
-
-        Raises `pipeline.errors.ServiceError` where a server is asked and does not answer.
-        """
+        """The next event after these; None when nothing is left to do. Raises PlannerError."""
         ...
 
 

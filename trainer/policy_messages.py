@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from schemas.array import Bools, Floats
+from schemas.array import Bools
 from schemas.displacement import ACTION_DIMS, absolute_from
-from trainer.next_event import Durations
+from trainer.next_event import Durations, PastEvent
 from trainer.policy import ActionChunk, Observation, WallWMPolicy
-from trainer.policy_record import PolicyRecord
 from trainer.sampling import Sampling
 
 PROTOCOL = 1
 LONGEST_S = 600.0
 """Longer events are a slip of the decimal point."""
-KEYS = ("images", "state", "state_known", "prompt", "prompt_vectors", "duration_s", "seed", "video")
+KEYS = ("images", "state", "state_known", "prompt", "prompt_vectors", "task", "past", "duration_s", "seed", "video")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,22 +28,26 @@ class Asked:
     """One request, checked."""
 
     observation: Observation
-    duration_s: float
+    duration_s: float | None
+    """None: a planner says how long, as it says what."""
     seed: int
     video: bool
+    task: str | None = None
+    """What a planner is to plan the next event of; None: the prompt is the event."""
+    past: tuple[PastEvent, ...] = ()
 
     def sampling(self, usual: Sampling) -> Sampling:
         """The policy's own, with the video where it was asked for."""
         return replace(usual, video=usual.video or self.video)
 
 
-def metadata_of(policy: WallWMPolicy, record: PolicyRecord, step: int) -> dict[str, Any]:
+def metadata_of(policy: WallWMPolicy, step: int, *, plans: bool = False) -> dict[str, Any]:
     """What the server says of itself when a client connects."""
     body, sampling = policy.embodiment, policy.sampling
     return {
         "server": "joinery",
         "protocol": PROTOCOL,
-        "configuration": record.config.name,
+        "configuration": policy.config.name,
         "step": step,
         "embodiment": body.group,
         "cameras": list(policy.cameras),
@@ -55,6 +58,7 @@ def metadata_of(policy: WallWMPolicy, record: PolicyRecord, step: int) -> dict[s
         "state_known": body.stats.state_known_20,
         "sampling": {"mode": sampling.mode, "steps": sampling.steps, "anchor": sampling.anchor},
         "observation": list(KEYS),
+        "plans": plans,
     }
 
 
@@ -72,11 +76,29 @@ def asked_of(message: Any, durations: Durations) -> Asked:
     known_20: Bools = np.isfinite(state_20)
     if "state_known" in message:
         known_20 = _vector(message, "state_known", np.bool_)
+    seed = _number(message, "seed", 0)
+    if not float(seed).is_integer():
+        raise ValueError(f"seed: found {seed}, expected a whole number")
+    observation = Observation(_pictures(message), state_20, known_20, text, _vectors(message))
+    task = message.get("task")
+    if task is not None and (not isinstance(task, str) or "prompt" in message or "duration_s" in message):
+        raise ValueError("task: expected text, and neither prompt nor duration_s beside it: the planner says them")
+    duration_s = None if task is not None else _duration(message, text, durations)
+    return Asked(observation, duration_s, int(seed), bool(message.get("video", False)), task, _past(message))
+
+
+def _duration(message: Mapping[str, Any], text: str, durations: Durations) -> float:
     duration_s = _number(message, "duration_s") if "duration_s" in message else durations.of(text)
     if not 0.0 < duration_s <= LONGEST_S:
         raise ValueError(f"duration_s: found {duration_s}, expected more than 0 and at most {LONGEST_S:.0f} seconds")
-    observation = Observation(_pictures(message), state_20, known_20, text, _vectors(message))
-    return Asked(observation, duration_s, int(_number(message, "seed", 0)), bool(message.get("video", False)))
+    return duration_s
+
+
+def _past(message: Mapping[str, Any]) -> tuple[PastEvent, ...]:
+    past = message.get("past", [])
+    if not isinstance(past, list) or not all(isinstance(text, str) for text in past):
+        raise ValueError("past: expected a list of the texts of the events done so far")
+    return tuple(PastEvent(text, 0.0) for text in past)
 
 
 def _pictures(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,11 +141,12 @@ def _vectors(message: Mapping[str, Any]) -> torch.Tensor | None:
     return torch.from_numpy(value.astype(np.float32))
 
 
-def answer_of(chunk: ActionChunk, state_20: Floats, infer_ms: float, waited_ms: float) -> dict[str, Any]:
-    """What is sent back."""
+def answer_of(chunk: ActionChunk, observation: Observation, infer_ms: float, waited_ms: float) -> dict[str, Any]:
+    """What is sent back for an observation with its text."""
     answer: dict[str, Any] = {
+        "prompt": observation.text,
         "actions": chunk.actions_20,
-        "poses": absolute_from(chunk.actions_20, state_20, chunk.known_20),
+        "poses": absolute_from(chunk.actions_20, observation.state_20, chunk.known_20),
         "known": chunk.known_20,
         "times_s": chunk.times_s,
         "duration_s": chunk.duration_s,

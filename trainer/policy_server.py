@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -21,7 +21,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from trainer.next_event import Durations
+from trainer.next_event import Durations, NextEvent, Planner
 from trainer.policy import WallWMPolicy
 from trainer.policy_client import MAX_BYTES, packed, unpacked
 from trainer.policy_messages import Asked, answer_of, asked_of
@@ -40,8 +40,11 @@ class Address:
 class PolicyServer:
     """A policy, what it says of itself, and how often it was asked."""
 
-    def __init__(self, policy: WallWMPolicy, metadata: dict[str, Any]) -> None:
-        self._policy = policy
+    def __init__(
+        self, policy: WallWMPolicy, metadata: dict[str, Any], planner: Callable[[str], Planner] | None = None
+    ) -> None:
+        """``planner`` makes the planner of a task, for clients that say a task instead of an event."""
+        self._policy, self._planner = policy, planner
         self._metadata = packed(metadata)
         self._durations = Durations(policy.embodiment.durations_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policy")
@@ -109,10 +112,21 @@ class PolicyServer:
 
     def _infer(self, asked: Asked, came: float) -> bytes:
         began = time.perf_counter()
-        sampling = asked.sampling(self._policy.sampling)
-        chunk = self._policy.act(asked.observation, asked.duration_s, asked.seed, sampling=sampling)
+        observation, duration_s = asked.observation, asked.duration_s
+        if asked.task is not None:
+            event = self._planned(asked, asked.task)
+            if event is None:
+                return packed({"done": True})
+            observation, duration_s = replace(observation, text=event.text), event.duration_s
+        assert duration_s is not None
+        chunk = self._policy.act(observation, duration_s, asked.seed, sampling=asked.sampling(self._policy.sampling))
         infer_ms, waited_ms = (time.perf_counter() - began) * 1e3, (began - came) * 1e3
-        return packed(answer_of(chunk, asked.observation.state_20, infer_ms, waited_ms))
+        return packed(answer_of(chunk, observation, infer_ms, waited_ms))
+
+    def _planned(self, asked: Asked, task: str) -> NextEvent | None:
+        if self._planner is None:
+            raise ValueError("task: this server has no planner (--vlm); say the next event as prompt")
+        return self._planner(task).next(asked.observation, asked.past)
 
 
 def _error(code: str, message: str) -> str:
