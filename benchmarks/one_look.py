@@ -1,9 +1,9 @@
 """What one look at the video costs and spares: passes, time and action error of ways to imagine held-out events.
 
 Trains `tiny` twice on a shard set for as many steps: with both towers at one noise level (symmetric), and with levels
-of their own. Then every way acts on the same held-out events with the same noise. Errors are of normalised actions, valid
-rows and known columns only, mean squared; 1 is what always saying the mean would get. Times are of one process with one
-thread and of events of whatever length they have; the ratio counts, taken side by side.
+of their own. Then every way acts on the same held-out events with the same noise. Errors are of normalised actions,
+valid rows and known columns only, mean squared; 1 is what always saying the mean would get. Times are of one process
+with one thread and of events of whatever length they have; the ratio counts, taken side by side.
 
     python -m benchmarks.one_look SHARDS [--steps 600] [--events 60] [--split validation]
 """

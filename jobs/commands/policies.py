@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jobs.commands.terminal import OUT, teaching_errors
+from jobs import show
+from jobs.commands.terminal import OUT, AsJson, shards_of, teaching_errors
 
 if TYPE_CHECKING:
     from trainer.policy import WallWMPolicy
@@ -53,3 +54,37 @@ def serve(  # noqa: PLR0917 - typer reads options from parameters
     with teaching_errors():
         request = PolicyRequest(run, embodiment, device, mode, steps, anchor, approach)
         serve_it(request, PlannerRequest(vlm, vlm_model, vlm_key), host, port, ready)
+
+
+@commands.command()
+def imagine(  # noqa: PLR0917 - typer reads options from parameters
+    run: Run,
+    shards: Annotated[str, typer.Argument(metavar="RECIPE|SHARDS", help="A recipe, or the folder of a shard set.")],
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or its draw number in --split.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for what is drawn; default: RUN/imagined.")] = None,
+    split: Annotated[str, typer.Option(help="Of draw numbers.")] = "train",
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    embodiment: Body = None,
+    device: Device = "auto",
+    mode: Mode = None,
+    steps: Steps = None,
+    anchor: Anchor = None,
+    approach: Approach = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw what the model imagines of a recorded event beside the recording: video, filmstrip, action curves."""
+    from jobs.imagine import EventRequest, imagine_event
+    from jobs.policy import PolicyRequest
+
+    with teaching_errors():
+        folder, storage = shards_of(shards)
+        place = out or run / "imagined"
+        request = PolicyRequest(run, embodiment, device, mode, steps, anchor, approach)
+        numbers = imagine_event(request, EventRequest(folder, event, split, storage), place, seed)
+    if as_json:
+        show.print_json(numbers)
+        return
+    line = f"{numbers['text']!r}, {numbers['duration_s']:.1f} s: action error {numbers['action_mse']:.3f}, normalised"
+    OUT.print(line, markup=False, highlight=False, soft_wrap=True)
+    name = numbers["event_id"]
+    OUT.print(f"{place}/{name}.mp4, .png, -actions.png, .json", markup=False, highlight=False, soft_wrap=True)
