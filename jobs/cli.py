@@ -6,7 +6,18 @@ machine-readable document instead of tables. The verbs themselves are in `jobs/c
 
 import typer
 
-from jobs.commands import cards, forgetting, judging, looking, recovering, reporting, reviewing, running, shard_sets
+from jobs.commands import (
+    cards,
+    forgetting,
+    judging,
+    looking,
+    policies,
+    recovering,
+    reporting,
+    reviewing,
+    running,
+    shard_sets,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -20,6 +31,7 @@ app.add_typer(recovering.commands, name="recover")
 app.add_typer(cards.commands, name="card")
 app.add_typer(reviewing.commands, name="review")
 app.add_typer(shard_sets.commands)
+app.add_typer(policies.commands, name="policy")
 
 
 def main() -> None:

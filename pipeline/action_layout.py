@@ -10,12 +10,10 @@ import numpy as np
 
 from schemas.array import Bools, Floats
 from schemas.calibration import Calibration, OpeningScale
+from schemas.displacement import ACTION_DIMS, ARM_OFFSETS
 from schemas.episode import Arm, ArmTrack
-from schemas.pose import matrix_of
 
-ARM_DIMS = 10
-ACTION_DIMS = 2 * ARM_DIMS
-_OFFSET = {Arm.LEFT: 0, Arm.RIGHT: ARM_DIMS}
+_OFFSET = dict(zip((Arm.LEFT, Arm.RIGHT), ARM_OFFSETS, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,21 +54,3 @@ def layout_of(arms: tuple[ArmTrack, ...], n_rows: int, calibration: Calibration)
                 values[:, base + start : base + stop] = part
                 known[base + start : base + stop] = True
     return Layout(values, known)
-
-
-def relative_to(values: Floats, anchor: Floats) -> Floats:
-    """Displacements [T, 20] from an observation pose [20], in the anchor's tool frame; openings stay absolute.
-
-    position: R₀ᵀ(p − p₀); rotation: first two rows of R₀ᵀR. Where the anchor has no rotation (all zero rows),
-    positions are plain differences and rotations stay zero.
-    """
-    out = np.array(values, np.float32)
-    for base in _OFFSET.values():
-        moved = values[:, base : base + 3].astype(np.float64) - anchor[base : base + 3]
-        if np.any(anchor[base + 3 : base + 9]):
-            frame = matrix_of(anchor[None, base + 3 : base + 9])[0].T
-            moved = moved @ frame.T
-            rotation = frame @ matrix_of(values[:, base + 3 : base + 9])
-            out[:, base + 3 : base + 9] = rotation[:, :2].reshape(-1, 6)
-        out[:, base : base + 3] = moved
-    return out

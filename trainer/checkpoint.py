@@ -1,8 +1,9 @@
 """Checkpoints: a folder per step, written by all ranks together, read by any number of them.
 
-Tensors are safetensors files (torch's distributed checkpoint writes and reshards them), the rest is ``run.json``: no
-pickle anywhere, so a checkpoint from a stranger can at worst be wrong. A folder appears whole or not at all, and the
-one before stays until the next is there.
+Tensors are safetensors files (torch's distributed checkpoint writes and reshards them), the rest is JSON: ``run.json``
+says where the run stands, ``policy.json`` what the model is and whom it can act for. There is no pickle anywhere, so a
+checkpoint from a stranger can at worst be wrong. A folder appears whole or not at all, and the one before stays until
+the next is there.
 """
 
 import json
@@ -25,6 +26,7 @@ from trainer.average import MovingAverage
 from trainer.parallel import Ranks
 
 RUN = "run.json"
+RECORD = "policy.json"
 _KEPT = 2
 _FLAT = StateDictOptions(flatten_optimizer_state_dict=True)
 
@@ -63,8 +65,11 @@ def newest(out: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def save(out: Path, run: RunState, trained: Trained, ranks: Ranks) -> Path:
-    """Write the checkpoint of a step; every rank calls it. Older ones than the one before are removed."""
+def save(out: Path, run: RunState, trained: Trained, ranks: Ranks, record: str) -> Path:
+    """Write the checkpoint of a step; every rank calls it. Older ones than the one before are removed.
+
+    ``record`` is kept beside the tensors for whoever uses them without the run (`trainer.policy_record`).
+    """
     final = folder_of(out, run.step)
     partial = final.with_suffix(".partial")
     if ranks.is_first:
@@ -78,6 +83,7 @@ def save(out: Path, run: RunState, trained: Trained, ranks: Ranks) -> Path:
         state_dict_saver.save(tensors, storage_writer=writer, no_dist=ranks.world == 1)
     ranks.barrier()
     if ranks.is_first:
+        (partial / RECORD).write_text(record, encoding="utf-8")
         (partial / RUN).write_text(json.dumps(asdict(run), indent=1) + "\n", encoding="utf-8")
         shutil.rmtree(final, ignore_errors=True)
         os.replace(partial, final)

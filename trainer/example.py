@@ -71,7 +71,7 @@ def example_of(shown: Shown | Window, stats: ActionStats | None, config: TrainCo
     """
     data, event = config.data, shown.event
     used = dict(list(shown.pixels.items())[: data.max_views])
-    views = [_view(pixels, data) for pixels in used.values()]
+    views = [seen_view(pixels, data) for pixels in used.values()]
     sizes = {camera: fitted(pixels.shape[1], pixels.shape[2], data) for camera, pixels in used.items()}
     control = _control(event, stats, shown.times_ns, data)
     return Example(
@@ -103,7 +103,7 @@ class _Control:
     tau_K: Tensor
 
 
-def _view(pixels: Pixels, data: DataConfig) -> tuple[Tensor, Tensor]:
+def seen_view(pixels: Pixels, data: DataConfig) -> tuple[Tensor, Tensor]:
     """One camera's latents [F, C, H, W] and the cells [H, W] its picture covers."""
     height, width = fitted(pixels.shape[1], pixels.shape[2], data)
     canvas = np.zeros((len(pixels), data.height, data.width, 3), np.uint8)

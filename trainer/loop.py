@@ -9,6 +9,7 @@ was left alone. Every pack's loss is divided by the counts of the whole step bef
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from trainer.model.language import NO_CAPTION, drop_rate
 from trainer.model.wam import WallWM
 from trainer.optim import clip_gradients, optimisers, rate_factor, set_rate
 from trainer.parallel import Ranks, spread, sum_gradients
+from trainer.policy_record import written
 from trainer.stages import STAGES, freeze
 from trainer.steps import StepPack, Steps, TrainStep
 from trainer.tubes import tubes_of
@@ -174,7 +176,12 @@ class Trainer:
 
     def save(self, out: Path) -> Path:
         """Write a checkpoint; a collective."""
-        return checkpoint.save(out, self.run_state(), self._trained, self.ranks)
+        return checkpoint.save(out, self.run_state(), self._trained, self.ranks, self._record)
+
+    @cached_property
+    def _record(self) -> str:
+        """What the first rank keeps beside the weights."""
+        return written(self.config, self.steps.embodiments()) if self.ranks.is_first else ""
 
     def restore(self, folder: Path) -> None:
         """Continue from a checkpoint. Raises ValueError when it belongs to another run."""

@@ -21,6 +21,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
 Spread: TypeAlias = Literal["replicate", "shard"]
+DeviceName: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Ranks:
             dist.barrier()
 
 
-def device_of(name: Literal["auto", "cpu", "cuda"], local_rank: int) -> torch.device:
+def device_of(name: DeviceName, local_rank: int) -> torch.device:
     """The device of this process. Raises ValueError when CUDA is asked for and not there."""
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError(

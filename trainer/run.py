@@ -10,14 +10,13 @@ from pipeline.loader.plan import LoadPlan
 from pipeline.loader.reader import ShardSet
 from trainer import checkpoint
 from trainer.configs import TrainConfig, load_spec
+from trainer.embodiment import embodiment_of
 from trainer.example import example_of, shown_whole
 from trainer.journal import LOG, Journal
 from trainer.loop import StepLog, Trainer, run
 from trainer.model.wam import build, parameter_count
 from trainer.parallel import joined
-from trainer.steps import OneEvent, PlanSteps, Steps
-
-SPLIT = "train"
+from trainer.steps import SPLIT, OneEvent, PlanSteps, Steps
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,9 @@ def one_event(shards: str, event: str, config: TrainConfig, steps: int, storage:
     opened = ShardSet.open(shards, storage)
     sample = opened.read(SPLIT, _find_event(opened, event))
     stats = opened.stats(sample.statistics_group) if sample.anchor_20() is not None else None
-    return OneEvent(example_of(shown_whole(sample, config.data), stats, config), config.data.token_budget, steps)
+    example = example_of(shown_whole(sample, config.data), stats, config)
+    embodiment = None if stats is None else embodiment_of(sample, stats, config.data.max_views)
+    return OneEvent(example, config.data.token_budget, steps, embodiment)
 
 
 def _find_event(shards: ShardSet, event: str) -> int:

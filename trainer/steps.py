@@ -18,7 +18,10 @@ from pipeline.loader.stats import ActionStats
 from pipeline.loader.window import Window
 from trainer.batch import Example
 from trainer.configs import TrainConfig
+from trainer.embodiment import Embodiment, embodiments_of
 from trainer.example import example_of
+
+SPLIT = "train"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,10 @@ class Steps(Protocol):
     @property
     def n_steps(self) -> int: ...
 
+    def embodiments(self) -> tuple[Embodiment, ...]:
+        """Whose actions are learnt: kept in every checkpoint."""
+        ...
+
     def read(self, start: int, rank: int, world: int) -> AbstractContextManager[Iterator[TrainStep]]:
         """The steps from ``start`` on, this rank's part of each."""
         ...
@@ -78,6 +85,10 @@ class PlanSteps:
     @property
     def n_steps(self) -> int:
         return self._opened().n_steps
+
+    def embodiments(self) -> tuple[Embodiment, ...]:
+        """Of the training split."""
+        return embodiments_of(ShardSet.open(self.shards, self.storage), SPLIT, self.config.data.max_views)
 
     def _opened(self) -> LoadPlan:
         return LoadPlan.open(self.plan, self.storage)
@@ -125,10 +136,15 @@ class OneEvent:
     example: Example
     token_budget: int
     n_steps: int
+    embodiment: Embodiment | None = None
 
     @property
     def identity(self) -> str:
         return f"{self.example.event_id} alone"
+
+    def embodiments(self) -> tuple[Embodiment, ...]:
+        """The event's, where it has actions."""
+        return () if self.embodiment is None else (self.embodiment,)
 
     @contextmanager
     def read(self, start: int, rank: int, world: int) -> Iterator[Iterator[TrainStep]]:

@@ -41,5 +41,5 @@ def parse_prompt(text: str, name: str) -> Prompt:
 
 
 def prompts_digest() -> str:
-    """One revision for everything that is ever said to a model."""
-    return digest(*(load_prompt(call).digest for call in Call))
+    """One revision for everything that is ever said to a model about recordings."""
+    return digest(*(load_prompt(call).digest for call in Call if call is not Call.NEXT))

@@ -21,6 +21,8 @@ class Call(StrEnum):
     VERIFY = "verify"
     REPHRASE = "rephrase"
     CANARY = "canary"
+    NEXT = "next"
+    """No step of it: what a robot shall do next (`annotators.vlm.next_event`)."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.action_layout import relative_to
 from pipeline.shards.npz import read_npz
 from schemas.array import Bools, Floats, Ints
+from schemas.displacement import relative_to
 from schemas.shard import statistics_group
 from schemas.time import Span
 

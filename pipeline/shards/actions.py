@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.action_layout import ACTION_DIMS, layout_of
+from pipeline.action_layout import layout_of
 from schemas.array import Bools, Floats, Ints
 from schemas.calibration import Calibration
+from schemas.displacement import ACTION_DIMS
 from schemas.episode import ActionTrack, ArmTrack
 
 TARGET, NEXT_STATE, NONE = "target", "next_state", "none"

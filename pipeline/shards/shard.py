@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pipeline.action_layout import relative_to
 from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
 from pipeline.loader.sample import VIDEO_SUFFIX, EventSample, anchor_of
@@ -24,6 +23,7 @@ from pipeline.stage import Bundle, Match, Read, Scope, Stage
 from schemas.array import Bools, Floats
 from schemas.calibration import Calibration
 from schemas.cluster import Assignment
+from schemas.displacement import relative_to
 from schemas.episode import ActionTrack, Alignment, Episode
 from schemas.event import Event, RecoveryKind
 from schemas.plan import Draw

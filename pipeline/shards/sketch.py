@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.action_layout import ACTION_DIMS
 from schemas.array import Bools, Floats, Ints
+from schemas.displacement import ACTION_DIMS
 
 RESOLUTION = 2.0**-13
 """Width of a bin; a power of two, so that dividing by it is exact."""

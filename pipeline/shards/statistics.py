@@ -7,8 +7,8 @@ as they are drawn, because that is the distribution the model sees.
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline.action_layout import ACTION_DIMS, ARM_DIMS
 from pipeline.shards.sketch import Sketch, deviation, merge, quantile
+from schemas.displacement import ACTION_DIMS, ARM_DIMS
 from schemas.shard import ShardStatistics
 
 _ARM_COLUMNS = ("x_m", "y_m", "z_m", "r11", "r12", "r13", "r21", "r22", "r23", "opening")

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.action_layout import relative_to
 from pipeline.loader.sample import EventSample
 from pipeline.loader.stats import ActionStats
+from schemas.displacement import relative_to
 from schemas.time import Span
 from trainer import latents
 from trainer.batch import Batch, Example, pack
 from trainer.configs import ModelConfig, TrainConfig, tiny
+from trainer.embodiment import Embodiment
 from trainer.flow import Noise, Noised, Schedule, Sigmas, add_noise, draw_noise
 from trainer.losses import LossConfig, action_sum, counts, video_sum
 from trainer.model.language import words_of
@@ -134,6 +135,9 @@ class MadeSteps:
     @property
     def identity(self) -> str:
         return "+".join(each.event_id for each in self._examples)
+
+    def embodiments(self) -> tuple[Embodiment, ...]:
+        return ()
 
     @contextmanager
     def read(self, start: int, rank: int, world: int) -> Iterator[Iterator[TrainStep]]:

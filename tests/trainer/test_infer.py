@@ -1,18 +1,23 @@
-"""Event mode, and the proof that the whole model learns: it overfits one event (T1)."""
+"""Imagining events, by both towers together or by one look at the video; and the proof that the whole model learns:
+it overfits one event (T1)."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests.trainer.events import KNOWN, example, lively, losses, sample, small, stats_of
-from trainer.batch import Example, pack
+from trainer.batch import Example, latents_from, pack
 from trainer.configs import tiny_muon
-from trainer.flow import Schedule, Sigmas, add_noise, draw_noise
-from trainer.infer import imagine
+from trainer.flow import Noised, Schedule, Sigmas, add_noise, draw_noise, generator_of, observe
+from trainer.infer import Passes, denoise, imagine
 from trainer.loop import Trainer
-from trainer.model.wam import WallWM, build
+from trainer.model.language import NO_CAPTION
+from trainer.model.wam import Velocities, WallWM, build
 from trainer.parallel import Ranks
+from trainer.sampling import Sampling
 from trainer.steps import OneEvent
 
 STEPS = 200
@@ -86,3 +91,124 @@ def test_displacements_are_in_the_recordings_units() -> None:
     assert torch.allclose(
         torch.from_numpy(stats.normalise(imagined.displacements(stats)))[:, :2], imagined.actions_KA[:, :2], atol=1e-4
     )
+
+
+class Counted:
+    """How often each tower of a model runs."""
+
+    def __init__(self, model: WallWM) -> None:
+        self.video = self.action = 0
+        model.video.register_forward_hook(lambda *_: self._count("video"))
+        model.action.register_forward_hook(lambda *_: self._count("action"))
+
+    def _count(self, tower: str) -> None:
+        setattr(self, tower, getattr(self, tower) + 1)
+
+
+@torch.no_grad()
+def by_whole_passes(model: WallWM, event: Example, sampling: Sampling, seed: int) -> tuple[Tensor, Tensor]:
+    """Asymmetric inference the long way: the whole model, both towers, at every step."""
+    batch, generator = pack([event]), generator_of(seed, 0)
+    video = torch.randn(batch.video.clean_TP.shape, generator=generator)
+    action = torch.randn(batch.action.clean_SA.shape, generator=generator)
+    noise = action
+
+    def whole(video_level: float, action_level: float) -> Velocities:
+        levels = torch.tensor([video_level]), torch.tensor([action_level])
+        predicted: Velocities = model(batch, observe(batch, video, action, *levels))
+        return predicted
+
+    for start, stop in pairwise(torch.linspace(1.0, sampling.anchor, sampling.approach + 1).tolist()):
+        video = video + (stop - start) * whole(start, 1.0).video_TP
+    for start, stop in pairwise(torch.linspace(1.0, 0.0, sampling.steps + 1).tolist()):
+        velocity = whole(sampling.anchor, start).action_SA
+        assert velocity is not None
+        action = action + (stop - start) * velocity
+    actions_KA = action[~batch.action.observed_S]
+    for start, stop in pairwise(torch.linspace(sampling.anchor, 0.0, sampling.steps + 1).tolist()):
+        action = noise
+        video = video + (stop - start) * whole(start, 1.0).video_TP
+    shown = observe(batch, video, noise, torch.zeros(1), torch.zeros(1)).video_TP
+    views, frames, channels, height, width = event.latents_VFCHW.shape
+    return actions_KA, latents_from(shown, (views, frames, channels, height, width))
+
+
+@pytest.mark.parametrize("approach", [1, 3])
+def test_looking_once_is_what_the_whole_model_says_at_the_same_levels(approach: int) -> None:
+    model, event = lively(small().model), example(views=2)
+    sampling = Sampling("asymmetric", steps=4, anchor=0.36, approach=approach, video=True)
+    actions_KA, latents_VFCHW = by_whole_passes(model, event, sampling, seed=5)
+    imagined = denoise(model, event, sampling, seed=5)
+    assert (imagined.actions_KA - actions_KA).abs().max() < 1e-5
+    assert (imagined.latents_VFCHW - latents_VFCHW).abs().max() < 1e-5
+    other = denoise(model, event, replace(sampling, anchor=0.9), seed=5)
+    assert (other.actions_KA - actions_KA).abs().max() > 1e-3, "the level matters"
+
+
+@pytest.mark.parametrize(
+    ("sampling", "video", "action"),
+    [
+        (Sampling("symmetric", steps=10), 10, 10),
+        (Sampling("asymmetric", steps=10, approach=1), 2, 10),
+        (Sampling("asymmetric", steps=10, approach=0), 1, 10),
+        (Sampling("asymmetric", steps=10, approach=1, video=True), 11, 10),
+    ],
+)
+def test_passes_are_those_that_were_run(sampling: Sampling, video: int, action: int) -> None:
+    model = lively(small().model)
+    counted = Counted(model)
+    imagined = denoise(model, example(), sampling, seed=0)
+    assert imagined.passes == Passes(counted.video, counted.action) == Passes(video, action)
+
+
+def test_a_start_at_the_anchor_supposes_that_nothing_moves() -> None:
+    model, event = lively(small().model), example(views=2)
+    sampling = Sampling("asymmetric", steps=3, approach=0)
+    still = replace(event, latents_VFCHW=event.latents_VFCHW[:, :1].expand_as(event.latents_VFCHW).contiguous())
+    batch, generator = pack([still]), generator_of(1, 0)
+    noise = torch.randn(batch.video.clean_TP.shape, generator=generator)
+    level = torch.tensor([sampling.anchor])
+    tokens = (1 - sampling.anchor) * batch.video.clean_TP + sampling.anchor * noise
+    with torch.no_grad():
+        watched = model.watch(batch, *_video_of(observe(batch, tokens, batch.action.clean_SA, level, level)))
+        action = torch.randn(batch.action.clean_SA.shape, generator=generator)
+        for start, stop in pairwise(torch.linspace(1.0, 0.0, 4)):
+            seen = observe(batch, tokens, action, level, start.reshape(1))
+            velocity, _ = model.action(batch, watched.states, seen.action_SA, seen.action_sigma_R)
+            action = action + (stop - start) * velocity
+    imagined = denoise(model, event, sampling, seed=1)
+    assert torch.allclose(imagined.actions_KA, action[~batch.action.observed_S], atol=1e-5)
+    assert imagined.latents_VFCHW.shape[1] == 1, "the video was not asked for"
+
+
+def _video_of(noised: Noised) -> tuple[Tensor, Tensor]:
+    return noised.video_TP, noised.video_sigma_R
+
+
+def test_vectors_are_read_in_place_of_the_caption() -> None:
+    model, event = lively(small().model), example(caption="lift the cup")
+    silent = replace(event, words=(NO_CAPTION,))
+    with torch.no_grad():
+        vectors = model.text(torch.tensor(event.words))
+    for sampling in (Sampling(steps=2), Sampling("asymmetric", steps=2)):
+        told, read, unheard = (
+            denoise(model, each, sampling, seed=0, text_SC=text).actions_KA
+            for each, text in ((event, None), (silent, vectors), (silent, None))
+        )
+        assert torch.allclose(told, read, atol=1e-6)
+        assert (told - unheard).abs().max() > 1e-4
+
+
+def test_steps_are_spread_by_the_shift_on_both_sides_of_the_anchor() -> None:
+    model, event = lively(small().model), example()
+    straight, bent = (
+        denoise(model, event, Sampling("asymmetric", steps=3, shift=shift, video=True), seed=0) for shift in (1.0, 5.0)
+    )
+    assert (straight.actions_KA - bent.actions_KA).abs().max() > 1e-4
+    assert (straight.latents_VFCHW - bent.latents_VFCHW).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"anchor": 0.0}, {"anchor": 1.5}, {"approach": -1}])
+def test_a_sampling_that_means_nothing_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="sampling: found"):
+        Sampling(**wrong)  # type: ignore[arg-type]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import webdataset as wds
 
-from pipeline.action_layout import relative_to
 from pipeline.loader.decode import decode_clip
 from pipeline.loader.reader import ShardSet
 from pipeline.loader.sample import EventSample, anchor_of, sample_from_members
+from schemas.displacement import relative_to
 from tests.pipeline.shards.corpus import Corpus
 
 

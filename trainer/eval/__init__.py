@@ -1,0 +1,1 @@
+"""Closed-loop evaluation: environments, rollouts, Task Progress and what it is worth."""

@@ -1,0 +1,54 @@
+"""What a policy is let loose in: a scene that obeys absolute tool poses and knows how far its task has come.
+
+Whoever implements it says everything in the units of the shards a policy was trained on (docs/shard.md): poses in the
+robot's base frame, openings on the dataset's scale, pictures by the names of its cameras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from schemas.array import Floats
+
+if TYPE_CHECKING:
+    from trainer.policy import Observation
+
+
+class Environment(Protocol):
+    """One scene at a time; deterministic given the seed and the poses."""
+
+    @property
+    def control_hz(self) -> float:
+        """Poses, and observations, per second."""
+
+    @property
+    def events(self) -> Sequence[str]:
+        """Captions of the task's events in the order a demonstration does them: event mode's text by a person."""
+
+    @property
+    def events_done(self) -> int:
+        """How many of them are done, judged by physics alone. ``events[events_done]`` is what is to be done next."""
+
+    @property
+    def instruction(self) -> str:
+        """The whole task in one sentence."""
+
+    @property
+    def done(self) -> bool:
+        """Whether every event of the task is done."""
+
+    def reset(self, seed: int) -> Observation:
+        """A fresh scene, the same for the same seed. The observation's text is ``events[0]``."""
+
+    def step(self, pose_20: Floats) -> Observation:
+        """One control period with the tools told to be at absolute poses, float32 [20]; what it is like then.
+
+        Columns an arm does not have are ignored. The observation's text is that of the next event.
+        """
+
+    def progress(self) -> float:
+        """0 … 100: the share of the task's events done so far."""
+
+    def close(self) -> None:
+        """Let go of what it holds: processes, renderers."""
