@@ -5,7 +5,9 @@ know: a finger stops when both pads touch, an item held low presses on its suppo
 finger lets go when it is wider than the item, and what is let go in the air falls.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,6 +22,9 @@ FINGER_RADIUS_M = 0.012
 PUSHING_OPENING = 0.1
 """Fingers closed further than this push; open ones pass on both sides of an item."""
 TOUCH_M = 0.0005
+
+Outcome: TypeAlias = tuple[float, float, int, bool, int]
+"""Of one step of one hand: its height, opening, held item, whether that is supported, pushed item."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +111,8 @@ class Hand:
         self.floor = -np.inf
         """A pressing hand stays at this height until it is told to be higher."""
 
-    def step(self, x: float, y: float, z: float, yaw: float, opening: float) -> tuple[float, float, int, bool, int]:
-        """(hand height, opening, held item, whether it is supported, pushed item) after one step."""
+    def step(self, x: float, y: float, z: float, yaw: float, opening: float) -> Outcome:
+        """One step of a hand that is alone with its items."""
         z = self.take_hold(x, y, z, yaw, opening)
         self.let_fall({self.held})
         return self.carry_on(x, y, z, yaw, opening)
@@ -135,7 +140,7 @@ class Hand:
             if index not in held:
                 body.fall(self.supports)
 
-    def carry_on(self, x: float, y: float, z: float, yaw: float, opening: float) -> tuple[float, float, int, bool, int]:
+    def carry_on(self, x: float, y: float, z: float, yaw: float, opening: float) -> Outcome:
         """Move what is held, or push what is in the way; `step`'s answer."""
         if self.grip is None:
             return z, opening, -1, False, self._push(x, y, z, opening)
@@ -185,7 +190,7 @@ def live_together(
         zip(*position.T.tolist(), yaw.tolist(), command.tolist(), strict=True)
         for (position, yaw), command in zip(paths, commands, strict=True)
     ]
-    outcomes: list[list[tuple[float, float, int, bool, int]]] = [[] for _ in hands]
+    outcomes: list[list[Outcome]] = [[] for _ in hands]
     bodies = np.empty((n_samples, len(items), 4))
     for k, now in enumerate(zip(*told, strict=True)):
         heights = [hand.take_hold(*command) for hand, command in zip(hands, now, strict=True)]
@@ -196,16 +201,17 @@ def live_together(
     by_item = bodies.transpose(1, 0, 2)
     held = np.array([[row[2] for row in outcome] for outcome in outcomes], np.int64)
     return [
-        _history(
+        history_of(
             position, yaw, outcome, by_item, np.any((held[i] >= 0) & (np.delete(held, i, axis=0) == held[i]), axis=0)
         )
         for i, ((position, yaw), outcome) in enumerate(zip(paths, outcomes, strict=True))
     ]
 
 
-def _history(
-    position: Floats, yaw: Floats, outcome: list[tuple[float, float, int, bool, int]], by_item: Floats, shared: Bools
+def history_of(
+    position: Floats, yaw: Floats, outcome: Sequence[Outcome], by_item: Floats, shared: Bools
 ) -> HandHistory:
+    """The record of K steps; heights in ``position`` [K, 3] become what came of them, ``by_item`` is [n, K, 4]."""
     height, width, held, supported, pushing = zip(*outcome, strict=True)
     position[:, 2] = height
     return HandHistory(
