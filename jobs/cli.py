@@ -6,7 +6,18 @@ machine-readable document instead of tables. The verbs themselves are in `jobs/c
 
 import typer
 
-from jobs.commands import cards, forgetting, judging, looking, recovering, reporting, reviewing, running, shard_sets
+from jobs.commands import (
+    cards,
+    evaluating,
+    forgetting,
+    judging,
+    looking,
+    recovering,
+    reporting,
+    reviewing,
+    running,
+    shard_sets,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -14,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Carve robot and human video at its joints: recordings in, captioned events out as balanced shards.",
 )
-for group in (running, looking, judging, reporting, forgetting):
+for group in (running, looking, judging, evaluating, reporting, forgetting):
     app.add_typer(group.commands)
 app.add_typer(recovering.commands, name="recover")
 app.add_typer(cards.commands, name="card")

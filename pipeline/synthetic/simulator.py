@@ -8,13 +8,14 @@ hand is stopped by the table and by what it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from pipeline.recovery.demonstration import Pose
+from pipeline.simulators.pictures import Pictures
 from pipeline.synthetic.catalogue import RobotSource
 from pipeline.synthetic.contact import Grip, Hand, HandHistory, Outcome, history_of
 from pipeline.synthetic.scene import Painter, Picture
@@ -31,27 +32,6 @@ FINGERS_PER_S = 3.0
 """How fast fingers open and close, in whole openings."""
 TIP_M = 0.003
 """How near fingertips come to what is below them."""
-
-
-class Pictures(Mapping[str, Picture]):
-    """Drawn when they are looked at: a policy that acts for seconds looks at few of the moments it passes."""
-
-    def __init__(self, cameras: tuple[str, ...], draw: Callable[[str], Picture]) -> None:
-        self._cameras, self._draw = cameras, draw
-        self._drawn: dict[str, Picture] = {}
-
-    def __getitem__(self, camera: str) -> Picture:
-        if camera not in self._cameras:
-            raise KeyError(camera)
-        if camera not in self._drawn:
-            self._drawn[camera] = self._draw(camera)
-        return self._drawn[camera]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._cameras)
-
-    def __len__(self) -> int:
-        return len(self._cameras)
 
 
 class RunningEpisode:

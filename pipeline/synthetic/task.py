@@ -1,14 +1,19 @@
 """The demo corpus's tasks for a policy: fresh scenes drawn as the corpus draws them, on which nobody was trained.
 
 A scene is an episode of one source, furnished, filmed and measured as the corpus does it, from a seed no corpus uses.
-An episode of a corpus can be set up as well, to see that its own actions lead where they led. What a hand is told is
-obeyed no faster than `TOP_SPEED_M_S`, so that nothing is anywhere at once.
+An episode of a corpus can be set up as well, to see that its own actions lead where they led.
+
+Arms obey as those of the corpus do: `TARGET_LEAD_S` after they are told, fingers at once. Without that lag an arm would
+be ahead of its recordings wherever an event begins in motion, and all displacements from there would end beside the
+mark: repeated from its shards, an episode of ``self_collected`` then misses its second item. Nothing moves faster than
+`TOP_SPEED_M_S`, so that nothing is anywhere at once.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -23,7 +28,7 @@ from pipeline.synthetic.scene import Painter
 from pipeline.synthetic.script import Variant
 from pipeline.synthetic.simulator import VERSION, RunningEpisode
 from pipeline.synthetic.task_events import PUSHED, PUT, over, pushed_to, put_on
-from pipeline.synthetic.trajectory import Noise, Trajectory, make_trajectory
+from pipeline.synthetic.trajectory import TARGET_LEAD_S, Noise, Trajectory, make_trajectory
 from pipeline.synthetic.world import Item, Support
 from schemas.array import Floats
 from schemas.episode import Arm
@@ -133,7 +138,12 @@ class DemoTask:
 
     def step(self, setpoints: Mapping[Arm, Pose]) -> Moment:
         before = self._running.poses
-        self._running.step({arm: self._slowly(before[arm], goal) for arm, goal in setpoints.items()})
+        obeyed = {}
+        for arm, pose in before.items():
+            told = setpoints.get(arm, pose)
+            self._told[arm].append(told)
+            obeyed[arm] = self._slowly(pose, replace(self._told[arm].popleft(), opening=told.opening))
+        self._running.step(obeyed)
         return self._look()
 
     def done(self) -> Sequence[bool]:
@@ -155,6 +165,8 @@ class DemoTask:
         self._order = _in_order(whole, self._goals)
         views = self._source.views(whole, seed, index)
         self._running = RunningEpisode(self._source, whole, 0, views)
+        late = round(TARGET_LEAD_S * self.rate_hz) - 1  # a period passes anyway
+        self._told = {arm: deque([pose] * max(late, 0)) for arm, pose in self._running.poses.items()}
         looks = self._source.looks(table)
         self._painters = {camera: Painter(views[camera].size, look) for camera, look in looks.items()}
         self._noise = np.random.default_rng([*seed, index, 2])
