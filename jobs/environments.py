@@ -6,7 +6,8 @@ dataset's calibrated scale, cameras have plain names, and events are captioned b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from schemas.event import Verb
 from schemas.pose import matrix_of, orthonormalise
 from trainer.policy import Observation
 
+Watch: TypeAlias = Callable[["TaskEnvironment", Observation], None]
 _FIRST = {Arm.LEFT: 0, Arm.RIGHT: ARM_DIMS}
 
 
@@ -37,9 +39,12 @@ class TaskEnvironment:
         self.task = task
         self._scales = {scale.arm: scale for scale in openings}
         self._calibration = Calibration("", task.source, task.embodiment, tuple(openings))
+        self.watch: Watch | None = None
+        """Shown every moment that follows a step."""
         self._templates = load_templates("en")
         self._now = Moment({}, {})
         self._done: Sequence[bool] | None = ()
+        self._fresh: tuple[int, Observation] | None = None
 
     @property
     def control_hz(self) -> float:
@@ -64,17 +69,24 @@ class TaskEnvironment:
 
     @property
     def done(self) -> bool:
-        return all(self.which_done())
+        return self.task.success() and all(self.which_done())
 
     @property
     def success(self) -> bool:
         return self.task.success()
 
     def reset(self, seed: int) -> Observation:
-        return self._observed(self.task.reset(seed))
+        """A scene nothing has happened in yet is not set up again."""
+        if self._fresh is None or self._fresh[0] != seed:
+            self._fresh = seed, self.observed(self.task.reset(seed))
+        return self._fresh[1]
 
     def step(self, pose_20: Floats) -> Observation:
-        return self._observed(self.task.step({arm: self._told(arm, pose_20) for arm in self._now.arms}))
+        self._fresh = None
+        seen = self.observed(self.task.step({arm: self._told(arm, pose_20) for arm in self._now.arms}))
+        if self.watch is not None:
+            self.watch(self, seen)
+        return seen
 
     def which_done(self) -> list[bool]:
         if self._done is None:
@@ -92,10 +104,13 @@ class TaskEnvironment:
         """What an expert would tell, float32 [20] per control period; on the dataset's scale like everything else."""
         return [self._layout(told)[0] for told in self.task.demonstration]
 
-    def _observed(self, moment: Moment) -> Observation:
+    def observed(self, moment: Moment) -> Observation:
+        """What a policy is shown of a moment of the task."""
         self._now, self._done = moment, None
         values_20, known_20 = self._layout(moment.arms)
-        return Observation(moment.pictures, values_20, known_20, "")
+        next_one = self.events_done
+        text = "" if next_one == len(self.task.events) else caption_of(self.task.events[next_one], self._templates)
+        return Observation(moment.pictures, values_20, known_20, text)
 
     def _layout(self, arms: Mapping[Arm, Pose]) -> tuple[Floats, Bools]:
         layout = layout_of(tuple(_track(arm, pose) for arm, pose in arms.items()), 1, self._calibration)

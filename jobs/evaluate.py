@@ -22,9 +22,10 @@ from pipeline.errors import JoineryError
 from pipeline.loader.reader import ShardSet
 from pipeline.simulators.named import task_named
 from trainer.eval.baselines import Idle, Repeat
-from trainer.eval.progress import Summary, summary_of
-from trainer.eval.rollout import Rollout, event_by_event, roll_out, twice_as_usual
+from trainer.eval.next_in_task import NextInTask
+from trainer.eval.progress import Episode, Summary, episode_of, summary_of
 from trainer.policy import Policy, WallWMPolicy, load_policy
+from trainer.rollout import event_rollout
 
 RESULTS, SUMMARY, FILMS = "results.jsonl", "summary.json", "films"
 TRAIN = "train"
@@ -64,7 +65,7 @@ class Evaluated:
     out: Path
 
 
-def evaluate(request: EvaluateRequest, on_episode: Callable[[Rollout], None] = lambda _: None) -> Evaluated:
+def evaluate(request: EvaluateRequest, on_episode: Callable[[Episode], None] = lambda _: None) -> Evaluated:
     """Roll out the scenes ``seed`` … ``seed + episodes − 1``. Raises JoineryError for what a user can mend.
 
     Results stand in ``out`` as episodes end: what was interrupted is worth something too.
@@ -73,38 +74,40 @@ def evaluate(request: EvaluateRequest, on_episode: Callable[[Rollout], None] = l
         raise JoineryError(f"{request.out / SUMMARY}: an evaluation is there already; choose another --out")
     shards = ShardSet.open(request.shards, request.storage)
     task = task_named(request.simulator)
-    rollouts: list[Rollout] = []
-    verbs: list[list[str]] = []
+    episodes: list[Episode] = []
     with closing(TaskEnvironment(task, openings_of(shards, task.source))) as environment:
-        durations_s = durations_of(shards, task.source)
+        planner = NextInTask(environment, durations_of(shards, task.source))
         policies = _policies(request, environment)
         request.out.mkdir(parents=True, exist_ok=True)
         with (request.out / RESULTS).open("w", encoding="utf-8") as file:
             for number in range(request.episodes):
-                seed = request.seed + number
-                film = RolloutFilm(request.out / FILMS / f"{seed:06d}.mp4") if number < request.films else None
-                made = roll_out(
-                    environment, next(policies), event_by_event(durations_s),
-                    seed=seed, limit_s=twice_as_usual(durations_s), watch=film,
-                )  # fmt: skip
-                if film is not None:
-                    film.close()
-                rollouts.append(made)
-                verbs.append(list(environment.verbs))
-                file.write(json.dumps(asdict(made) | {"verbs": verbs[-1]}, ensure_ascii=False) + "\n")
+                filmed = number < request.films
+                episodes.append(_episode(environment, next(policies), planner, request, request.seed + number, filmed))
+                file.write(json.dumps(asdict(episodes[-1]), ensure_ascii=False) + "\n")
                 file.flush()
-                on_episode(made)
-        version = task.version
-    found = Evaluated(
-        summary=summary_of(rollouts, verbs),
-        policy=str(request.policy),
-        simulator=request.simulator,
-        version=version,
-        shard_set=shards.shard_set_id,
-        out=request.out,
-    )
-    _write(found, request, durations_s)
+                on_episode(episodes[-1])
+        found = Evaluated(
+            summary=summary_of(episodes),
+            policy=str(request.policy),
+            simulator=request.simulator,
+            version=task.version,
+            shard_set=shards.shard_set_id,
+            out=request.out,
+        )
+    _write(found, request, planner.durations_s)
     return found
+
+
+def _episode(  # noqa: PLR0917 - one scene, and everything it takes
+    environment: TaskEnvironment, policy: Policy, planner: NextInTask, request: EvaluateRequest, seed: int, filmed: bool
+) -> Episode:
+    environment.reset(seed)
+    film = RolloutFilm(request.out / FILMS / f"{seed:06d}.mp4") if filmed else None
+    environment.watch = film
+    made = event_rollout(policy, planner, environment, seed=seed, max_s=planner.patience_s())
+    if film is not None:
+        film.close()
+    return episode_of(environment, made)
 
 
 def _policies(request: EvaluateRequest, environment: TaskEnvironment) -> Iterator[Policy]:
@@ -115,19 +118,20 @@ def _policies(request: EvaluateRequest, environment: TaskEnvironment) -> Iterato
     if request.policy is Baseline.EXPERT:
         while True:
             yield Repeat(environment.demonstration, environment.control_hz)
-    policy = _trained(Path(request.policy), environment)
+    policy = _trained(Path(request.policy), environment, request.seed)
     while True:
         yield policy
 
 
-def _trained(path: Path, environment: TaskEnvironment) -> WallWMPolicy:
-    """The checkpoint, looking through the cameras of this source: sources of one body may have others."""
+def _trained(path: Path, environment: TaskEnvironment, seed: int) -> WallWMPolicy:
+    """The checkpoint, with the cameras and rate of this source: sources of one body may have others."""
     try:
         policy = load_policy(path, embodiment=environment.task.embodiment)
     except (FileNotFoundError, ValueError) as error:
         raise JoineryError(str(error)) from error
-    cameras = tuple(environment.reset(0).pictures)[: policy.config.data.max_views]
-    policy.embodiment = replace(policy.embodiment, cameras=cameras)
+    cameras = tuple(environment.reset(seed).pictures)[: policy.config.data.max_views]
+    rate = environment.control_hz
+    policy.embodiment = replace(policy.embodiment, cameras=cameras, fps=rate, control_hz=rate)
     return policy
 
 

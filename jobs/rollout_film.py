@@ -1,7 +1,8 @@
-"""A film of a rollout: what the cameras saw, what was asked for, and how much of the task was done by then."""
+"""A film of a rollout: what the cameras saw, what comes next, and how much of the task was done by then."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from pipeline.synthetic.mp4 import Mp4Writer
 from pipeline.synthetic.view import PictureSize
 from trainer.eval.environment import Environment
-from trainer.eval.rollout import Request
 from trainer.policy import Observation
 
 _HEIGHT, _MARGIN, _LINE = 288, 12, 24
@@ -20,15 +20,19 @@ _FONT, _SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.5
 
 
 class RolloutFilm:
-    """Watches one rollout (`trainer.eval.rollout.Watch`) and writes an mp4."""
+    """Watches one rollout (`jobs.environments.Watch`) and writes an mp4."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._frames = 0
         self._writer: Mp4Writer | None = None
 
-    def __call__(self, environment: Environment, observation: Observation, request: Request, now_s: float) -> None:
+    def __call__(self, environment: Environment, observation: Observation) -> None:
+        self._frames += 1
         views = np.concatenate([_at_height(picture) for picture in observation.pictures.values()], axis=1)
-        frame = np.concatenate([views, _caption(views.shape[1], environment, request, now_s)])
+        frame = np.concatenate(
+            [views, _caption(views.shape[1], environment, observation.text, self._frames / environment.control_hz)]
+        )
         if self._writer is None:
             size = PictureSize(frame.shape[1], frame.shape[0])
             self._writer = Mp4Writer(self._path, size, round(environment.control_hz))
@@ -45,9 +49,9 @@ def _at_height(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return scaled
 
 
-def _caption(width: int, environment: Environment, request: Request, now_s: float) -> NDArray[np.uint8]:
-    """The task, what was asked for, and a bar of the events done."""
-    lines = [*_wrapped(environment.instruction, width), *_wrapped(f"asked: {request.text}", width)]
+def _caption(width: int, environment: Environment, text: str, now_s: float) -> NDArray[np.uint8]:
+    """The task, its next event, and a bar of the events done."""
+    lines = [*_wrapped(environment.instruction, width), *_wrapped(f"next: {text}", width)]
     height = _MARGIN + _LINE * (_rows(environment.instruction, environment.events, width) + 2)
     strip = np.full((height + height % 2, width, 3), _PAPER, np.uint8)
     for number, line in enumerate(lines):
@@ -63,10 +67,9 @@ def _caption(width: int, environment: Environment, request: Request, now_s: floa
     return strip
 
 
-def _rows(instruction: str, events: object, width: int) -> int:
+def _rows(instruction: str, events: Sequence[str], width: int) -> int:
     """As many lines as the longest text needs, so that all frames are of one size."""
-    assert isinstance(events, list | tuple)
-    asked = max(len(_wrapped(f"asked: {text}", width)) for text in (*events, instruction))
+    asked = max(len(_wrapped(f"next: {text}", width)) for text in events)
     return len(_wrapped(instruction, width)) + asked
 
 

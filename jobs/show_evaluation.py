@@ -11,7 +11,7 @@ from jobs import show
 
 if TYPE_CHECKING:  # importing the makers would bring torch to every command
     from jobs.evaluate import Evaluated
-    from trainer.eval.rollout import Rollout
+    from trainer.eval.progress import Episode
 
 
 class EpisodeLines:
@@ -20,7 +20,7 @@ class EpisodeLines:
     def __init__(self, out: Console, as_json: bool) -> None:
         self._out, self._as_json = out, as_json
 
-    def __call__(self, made: Rollout) -> None:
+    def __call__(self, made: Episode) -> None:
         if not self._as_json:
             events = f"{sum(made.done)}/{len(made.done)} events, {made.seconds:.1f} s"
             told = f"scene {made.seed}: {made.progress:5.1f}  {events}, {made.instruction}"

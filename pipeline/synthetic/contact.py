@@ -5,7 +5,6 @@ know: a finger stops when both pads touch, an item held low presses on its suppo
 finger lets go when it is wider than the item, and what is let go in the air falls.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -201,17 +200,14 @@ def live_together(
     by_item = bodies.transpose(1, 0, 2)
     held = np.array([[row[2] for row in outcome] for outcome in outcomes], np.int64)
     return [
-        history_of(
+        _history(
             position, yaw, outcome, by_item, np.any((held[i] >= 0) & (np.delete(held, i, axis=0) == held[i]), axis=0)
         )
         for i, ((position, yaw), outcome) in enumerate(zip(paths, outcomes, strict=True))
     ]
 
 
-def history_of(
-    position: Floats, yaw: Floats, outcome: Sequence[Outcome], by_item: Floats, shared: Bools
-) -> HandHistory:
-    """The record of K steps; heights in ``position`` [K, 3] become what came of them, ``by_item`` is [n, K, 4]."""
+def _history(position: Floats, yaw: Floats, outcome: list[Outcome], by_item: Floats, shared: Bools) -> HandHistory:
     height, width, held, supported, pushing = zip(*outcome, strict=True)
     position[:, 2] = height
     return HandHistory(

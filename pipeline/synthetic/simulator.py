@@ -9,7 +9,7 @@ hand is stopped by the table and by what it holds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from pipeline.recovery.demonstration import Pose
 from pipeline.simulators.pictures import Pictures
 from pipeline.synthetic.catalogue import RobotSource
-from pipeline.synthetic.contact import Grip, Hand, HandHistory, Outcome, history_of
+from pipeline.synthetic.contact import Grip, Hand, HandHistory
 from pipeline.synthetic.scene import Painter, Picture
 from pipeline.synthetic.script import FINE_HZ
 from pipeline.synthetic.trajectory import ArmMotion, ItemMotion, Reading, Trajectory
@@ -92,14 +92,16 @@ class RunningEpisode:
         return replace(self.whole, times_ns=times_ns, arms=tuple(arms), items=tuple(items), boundaries=(), phases=())
 
 
-@dataclass(eq=False)
-class _Past:
-    """What a hand has lived through, in blocks of one control period each."""
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """What a hand lived through in one control period of n steps."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
-    ways: list[Floats] = field(default_factory=list)
-    """Per block float64 [n, 3]: x, y and yaw."""
-    items: list[list[tuple[float, float, float, float]]] = field(default_factory=list)
+    way: Floats
+    """float64 [n, 3]: x, y and yaw."""
+    outcomes: Floats
+    """float64 [n, 5], as `contact.Outcome`."""
+    items: Floats
+    """float64 [n, m, 4]: x, y, z and yaw of every item."""
 
 
 class _LivingHand:
@@ -118,7 +120,7 @@ class _LivingHand:
         if held >= 0:
             body, (x, y, z) = self.hand.bodies[held], map(float, self.pose.position)
             self.hand.grip = Grip(held, body.x - x, body.y - y, body.z - z, body.yaw - heading(self.pose.rotation))
-        self._past = _Past()
+        self._past: list[_Block] = []
 
     def go(self, goal: Pose, n_steps: int, supports: tuple[Support, ...]) -> None:
         """As far as it gets in some steps towards a setpoint: straight, and not through what is below it."""
@@ -129,24 +131,36 @@ class _LivingHand:
         way = pose.position + shares[:, None] * (goal.position - pose.position)
         opening, reach = pose.opening, FINGERS_PER_S / FINE_HZ
         x, y, height = map(float, pose.position)
+        outcomes, items = [], []
         for (x, y, z), yaw in zip(way.tolist(), yaws.tolist(), strict=True):
             wanted = opening + min(max(goal.opening - opening, -reach), reach)
             outcome = self.hand.step(x, y, max(z, support_height(supports, x, y) + TIP_M), yaw, wanted)
             height, opening = outcome[0], outcome[1]
-            self._past.outcomes.append(outcome)
-            self._past.items.append([(body.x, body.y, body.z, body.yaw) for body in self.hand.bodies])
-        self._past.ways.append(np.column_stack([way[:, :2], yaws]))
+            outcomes.append(outcome)
+            items.append([(body.x, body.y, body.z, body.yaw) for body in self.hand.bodies])
+        block = _Block(np.column_stack([way[:, :2], yaws]), np.array(outcomes, np.float64), np.array(items))
+        self._past.append(block)
         self.pose = Pose(np.array([x, y, height]), goal.rotation, opening)
 
     def history(self) -> HandHistory | None:
         """What `truth.boundaries_of` reads; None before the first step."""
-        past = self._past
-        if not past.outcomes:
+        if not self._past:
             return None
-        way = np.concatenate(past.ways)
-        by_item = np.array(past.items, np.float64).reshape(len(way), -1, 4).transpose(1, 0, 2)
-        path = np.column_stack([way[:, :2], np.zeros(len(way))])
-        return history_of(path, way[:, 2], past.outcomes, by_item, np.zeros(len(way), np.bool_))
+        way, outcomes, items = (
+            np.concatenate([getattr(block, name) for block in self._past]) for name in ("way", "outcomes", "items")
+        )
+        height, opening, held, supported, pushing = outcomes.T
+        return HandHistory(
+            position=np.column_stack([way[:, :2], height]),
+            yaw=way[:, 2],
+            opening=opening,
+            held=held.astype(np.int64),
+            supported=supported.astype(np.bool_),
+            pushing=pushing.astype(np.int64),
+            item_position=items[:, :, :3].transpose(1, 0, 2),
+            item_yaw=items[:, :, 3].T,
+            shared=np.zeros(len(way), np.bool_),
+        )
 
 
 def heading(rotation: Floats) -> float:

@@ -27,7 +27,7 @@ from pipeline.synthetic.corpus import GENERATOR
 from pipeline.synthetic.scene import Painter
 from pipeline.synthetic.script import Variant
 from pipeline.synthetic.simulator import VERSION, RunningEpisode
-from pipeline.synthetic.task_events import PUSHED, PUT, over, pushed_to, put_on
+from pipeline.synthetic.task_events import NEARER_M, PUSHED, PUT, nearer_by, over, pushed_to, put_on
 from pipeline.synthetic.trajectory import TARGET_LEAD_S, Noise, Trajectory, make_trajectory
 from pipeline.synthetic.world import Item, Support
 from schemas.array import Floats
@@ -38,6 +38,8 @@ EVALUATION = 7_411_331
 """In place of a corpus's seed: no scene of an evaluation is one of a corpus."""
 TOP_SPEED_M_S = 2.0
 """Twice as fast as scripts ever are."""
+_NEAR_M = 0.3
+"""No event of an item is done by a hand that is farther away, and in one period no hand gets farther than a third."""
 _OTHER_TABLES = 100_000
 """Added to an episode's number where tables and sensors are drawn."""
 _ENDS_WITH = {
@@ -86,6 +88,11 @@ class DemoTask:
     def __init__(self, source: RobotSource) -> None:
         self._source = source
         self._number = ROBOT_SOURCES.index(source)
+        self._goals: list[_Goal] = []
+        self._counts: dict[_Goal, int] = {}
+        """Events done of each, when last looked at."""
+        self._changed: set[_Goal] = set()
+        """Those to which something may have happened since."""
 
     @property
     def version(self) -> str:
@@ -144,11 +151,14 @@ class DemoTask:
             self._told[arm].append(told)
             obeyed[arm] = self._slowly(pose, replace(self._told[arm].popleft(), opening=told.opening))
         self._running.step(obeyed)
+        self._changed.update(filter(self._near, self._goals))
         return self._look()
 
     def done(self) -> Sequence[bool]:
-        counts = {goal: goal.done(self._running.hands[goal.arm].history()) for goal in self._goals}
-        return [goal.verbs.index(verb) < counts[goal] for goal, verb in self._order]
+        for goal in self._changed:
+            self._counts[goal] = goal.done(self._running.hands[goal.arm].history())
+        self._changed = set()
+        return [goal.verbs.index(verb) < self._counts[goal] for goal, verb in self._order]
 
     def success(self) -> bool:
         """Every item lies where it shall, in nobody's hand; a pushed one is nearer by 5 cm, as the corpus has it."""
@@ -163,6 +173,8 @@ class DemoTask:
         self._whole = whole
         self._goals = _goals(whole, tasks)
         self._order = _in_order(whole, self._goals)
+        self._counts = dict.fromkeys(self._goals, 0)
+        self._changed = set()
         views = self._source.views(whole, seed, index)
         self._running = RunningEpisode(self._source, whole, 0, views)
         late = round(TARGET_LEAD_S * self.rate_hz) - 1  # a period passes anyway
@@ -182,12 +194,18 @@ class DemoTask:
         share = min(1.0, TOP_SPEED_M_S / self.rate_hz / max(float(np.linalg.norm(way)), 1e-9))
         return Pose(now.position + share * way, goal.rotation, goal.opening)
 
+    def _near(self, goal: _Goal) -> bool:
+        """Whether anything can have happened to an item; looking through the whole past takes milliseconds."""
+        hand = self._running.hands[goal.arm]
+        body = hand.hand.bodies[goal.index]
+        return float(np.linalg.norm(hand.pose.position - (body.x, body.y, body.z))) < _NEAR_M
+
     def _reached(self, goal: _Goal) -> bool:
         hand = self._running.hands[goal.arm].hand
         body = hand.bodies[goal.index]
         where = np.array([[body.x, body.y, body.z]])
         if goal.pushed:
-            return goal.done(self._running.hands[goal.arm].history()) > PUSHED.index(Verb.PUSH)
+            return bool(nearer_by(goal.item, goal.support, where)[0] > NEARER_M)
         low = body.z - goal.item.size_m[2] / 2 <= goal.support.height_m + TOUCH_M
         return bool(over(goal.support, where)[0]) and low and hand.held != goal.index
 

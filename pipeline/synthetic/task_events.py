@@ -53,16 +53,20 @@ def put_on(hand: HandHistory, items: tuple[Item, ...], index: int, goal: Support
 def pushed_to(hand: HandHistory, items: tuple[Item, ...], index: int, goal: Support, arm: Arm) -> list[int]:
     """Samples at which the events of `PUSHED` were done, as many of them as were."""
     path = hand.item_position[index]
-    away = np.linalg.norm(path[:, :2] - np.asarray(goal.centre), axis=1)
-    before = float(np.linalg.norm(np.asarray(items[index].start[:2]) - np.asarray(goal.centre)))
     first = {b.kind: sample_of(b.t_ns) for b in reversed(_boundaries(hand, items, index, arm))}
     pushing = hand.pushing == index
     found = _Steps()
     found.at(first.get(BoundaryKind.CONTACT))
-    found.first_of(before - away > NEARER_M)
+    found.first_of(nearer_by(items[index], goal, path) > NEARER_M)
     latest = np.maximum.accumulate(np.where(pushing, np.arange(len(pushing)), 0))
     found.first_of(np.linalg.norm(hand.position - hand.position[latest], axis=1) > RETREAT_M)
     return found.done
+
+
+def nearer_by(item: Item, goal: Support, where: Floats) -> Floats:
+    """By how much points [T, 3] are nearer to the goal than where the item stood at first; metres [T]."""
+    away: Floats = np.linalg.norm(where[:, :2] - np.asarray(goal.centre), axis=1)
+    return float(np.linalg.norm(np.subtract(item.start[:2], goal.centre))) - away
 
 
 def over(goal: Support, where: Floats) -> Bools:

@@ -17,7 +17,8 @@ class Idle:
 
     def act(self, observation: Observation, duration_s: float, seed: int) -> ActionChunk:  # noqa: ARG002 - it is sure
         """One action: the pose it is in."""
-        here = relative_to(observation.state_20[None], observation.state_20)
+        anchor_20 = _anchor(observation)
+        here = relative_to(anchor_20[None], anchor_20)
         return ActionChunk(here, observation.state_known_20, np.zeros(1), duration_s)
 
 
@@ -38,4 +39,10 @@ class Repeat:
         self._next += n
         told = np.stack([self._poses[row] for row in rows])
         times_s = np.arange(n) / self._hz
-        return ActionChunk(relative_to(told, observation.state_20), observation.state_known_20, times_s, duration_s)
+        return ActionChunk(relative_to(told, _anchor(observation)), observation.state_known_20, times_s, duration_s)
+
+
+def _anchor(observation: Observation) -> Floats:
+    """The observed pose, zero where it is not known, as shards have it."""
+    anchor_20: Floats = np.where(observation.state_known_20, observation.state_20, 0.0).astype(np.float32)
+    return anchor_20

@@ -44,7 +44,7 @@ class Environment(Protocol):
 
     @property
     def done(self) -> bool:
-        """Whether every event of the task is done."""
+        """Whether every event of the task is done and the scene is as the task wants it: nothing is left to do."""
 
     def reset(self, seed: int) -> Observation:
         """A fresh scene, the same for the same seed. The observation's text is ``events[0]``."""
