@@ -8,6 +8,7 @@ import typer
 
 from jobs.commands import (
     cards,
+    evaluating,
     forgetting,
     judging,
     looking,
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Carve robot and human video at its joints: recordings in, captioned events out as balanced shards.",
 )
-for group in (running, looking, judging, reporting, forgetting):
+for group in (running, looking, judging, evaluating, reporting, forgetting):
     app.add_typer(group.commands)
 app.add_typer(recovering.commands, name="recover")
 app.add_typer(cards.commands, name="card")

@@ -104,7 +104,11 @@ def direction_of(motion: Motion | None) -> str:
     """Where a displacement of more than 3 cm mostly goes, in words; empty when no axis dominates or none is known."""
     if motion is None or motion.displacement_x_m is None:
         return ""
-    steps = (motion.displacement_x_m, motion.displacement_y_m or 0.0, motion.displacement_z_m or 0.0)
+    return direction_along((motion.displacement_x_m, motion.displacement_y_m or 0.0, motion.displacement_z_m or 0.0))
+
+
+def direction_along(steps: tuple[float, float, float]) -> str:
+    """The same for a displacement in metres, x forward, y left, z up."""
     length = sum(step * step for step in steps) ** 0.5
     names = (("forward", "backward"), ("to the left", "to the right"), ("up", "down"))
     for step, (positive, negative) in zip(steps, names, strict=True):

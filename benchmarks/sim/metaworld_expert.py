@@ -15,11 +15,11 @@ from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.policies import ENV_POLICY_MAP
 from numpy.random import Generator
 
-from benchmarks.sim.contacts import Contacts, geoms_below
 from benchmarks.sim.disturbance import Disturbance, Dropper, draw
-from benchmarks.sim.eye import Eye, camera_at
 from benchmarks.sim.performance import Debounce, Performance, Step
 from benchmarks.sim.tasks import Task
+from pipeline.simulators.contacts import Contacts, geoms_below
+from pipeline.simulators.eye import Eye, camera_at
 from schemas.array import Floats
 
 RATE_HZ = 20.0

@@ -15,11 +15,11 @@ from numpy.random import Generator
 from robosuite.controllers import load_composite_controller_config
 from scipy.spatial.transform import Rotation
 
-from benchmarks.sim.contacts import Contacts, geoms_below
 from benchmarks.sim.disturbance import DROP_STEPS, Disturbance, Dropper, draw
-from benchmarks.sim.eye import Eye
 from benchmarks.sim.performance import Debounce, Performance, Step
 from benchmarks.sim.tasks import Task
+from pipeline.simulators.contacts import Contacts, geoms_below
+from pipeline.simulators.eye import Eye
 from schemas.array import Floats
 
 logging.getLogger("robosuite_logs").setLevel(logging.ERROR)  # it tells of every file it reads

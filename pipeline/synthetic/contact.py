@@ -6,6 +6,7 @@ finger lets go when it is wider than the item, and what is let go in the air fal
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,6 +21,9 @@ FINGER_RADIUS_M = 0.012
 PUSHING_OPENING = 0.1
 """Fingers closed further than this push; open ones pass on both sides of an item."""
 TOUCH_M = 0.0005
+
+Outcome: TypeAlias = tuple[float, float, int, bool, int]
+"""Of one step of one hand: its height, opening, held item, whether that is supported, pushed item."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +110,8 @@ class Hand:
         self.floor = -np.inf
         """A pressing hand stays at this height until it is told to be higher."""
 
-    def step(self, x: float, y: float, z: float, yaw: float, opening: float) -> tuple[float, float, int, bool, int]:
-        """(hand height, opening, held item, whether it is supported, pushed item) after one step."""
+    def step(self, x: float, y: float, z: float, yaw: float, opening: float) -> Outcome:
+        """One step of a hand that is alone with its items."""
         z = self.take_hold(x, y, z, yaw, opening)
         self.let_fall({self.held})
         return self.carry_on(x, y, z, yaw, opening)
@@ -135,7 +139,7 @@ class Hand:
             if index not in held:
                 body.fall(self.supports)
 
-    def carry_on(self, x: float, y: float, z: float, yaw: float, opening: float) -> tuple[float, float, int, bool, int]:
+    def carry_on(self, x: float, y: float, z: float, yaw: float, opening: float) -> Outcome:
         """Move what is held, or push what is in the way; `step`'s answer."""
         if self.grip is None:
             return z, opening, -1, False, self._push(x, y, z, opening)
@@ -185,7 +189,7 @@ def live_together(
         zip(*position.T.tolist(), yaw.tolist(), command.tolist(), strict=True)
         for (position, yaw), command in zip(paths, commands, strict=True)
     ]
-    outcomes: list[list[tuple[float, float, int, bool, int]]] = [[] for _ in hands]
+    outcomes: list[list[Outcome]] = [[] for _ in hands]
     bodies = np.empty((n_samples, len(items), 4))
     for k, now in enumerate(zip(*told, strict=True)):
         heights = [hand.take_hold(*command) for hand, command in zip(hands, now, strict=True)]
@@ -203,9 +207,7 @@ def live_together(
     ]
 
 
-def _history(
-    position: Floats, yaw: Floats, outcome: list[tuple[float, float, int, bool, int]], by_item: Floats, shared: Bools
-) -> HandHistory:
+def _history(position: Floats, yaw: Floats, outcome: list[Outcome], by_item: Floats, shared: Bools) -> HandHistory:
     height, width, held, supported, pushing = zip(*outcome, strict=True)
     position[:, 2] = height
     return HandHistory(

@@ -5,7 +5,10 @@ while one waits, and faithful in what matters here: frame i shows exactly row i 
 a slight flicker keep a resting scene from being a run of identical frames, as with any real camera.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 
 import cv2
@@ -60,10 +63,15 @@ class Painter:
         self.texture = table_texture(rng, look.table)
         self.sensor = _Sensor(rng, look.noise, (size.height, size.width))
 
-    def paint(self, moment: Trajectory, view: View) -> Picture:
-        """The only frame of a trajectory of one frame."""
+    def paint(self, moment: Trajectory, view: View, tick: int | None = None) -> Picture:
+        """The only frame of a trajectory of one frame.
+
+        With ``tick`` its noise is that of this tick, whatever else was painted before; without, the next in line.
+        """
         things = _things(moment, view, self.look)
-        return self.sensor.expose(things.draw(_table(self.texture, view, 0), 0))
+        picture = things.draw(_table(self.texture, view, 0), 0)
+        sensor = self.sensor if tick is None else self.sensor.at(np.random.default_rng([self.look.seed, 4, tick]))
+        return sensor.expose(picture)
 
 
 def table_texture(rng: np.random.Generator, colour: Colour) -> Picture:
@@ -156,8 +164,8 @@ def _seen_stroke(stroke: Stroke, view: View) -> _SeenStroke:
 class _Things:
     """Everything on a table: what lies flat, and what stands in front of what."""
 
-    flat: "list[_SeenBox]"
-    upright: "list[_SeenBox | _SeenStroke]"
+    flat: list[_SeenBox]
+    upright: list[_SeenBox | _SeenStroke]
 
     def draw(self, picture: Picture, frame: int) -> Picture:
         for box in self.flat:
@@ -184,6 +192,12 @@ class _Sensor:
         self._darker = np.clip(-bank, 0, 255).astype(np.uint8)
         self._rng = rng
         self._before = -1
+
+    def at(self, rng: np.random.Generator) -> _Sensor:
+        """The same sensor with a randomness of its own."""
+        own = copy(self)
+        own._rng, own._before = rng, -1
+        return own
 
     def expose(self, picture: Picture) -> Picture:
         """The picture as a camera records it; never twice the same noise in a row."""

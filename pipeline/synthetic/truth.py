@@ -92,6 +92,11 @@ def nanoseconds(sample: int) -> int:
     return round(sample * NS_PER_S / FINE_HZ)
 
 
+def sample_of(t_ns: int) -> int:
+    """The simulation sample at a time; the inverse of `nanoseconds`."""
+    return round(t_ns * FINE_HZ / NS_PER_S)
+
+
 def runs(mask: Bools) -> list[tuple[int, int]]:
     """Half-open index ranges where ``mask`` is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))

@@ -27,16 +27,24 @@ class Environment(Protocol):
         """Captions of the task's events in the order a demonstration does them: event mode's text by a person."""
 
     @property
+    def verbs(self) -> Sequence[str]:
+        """The verb of each: what its usual duration is looked up by."""
+
+    @property
     def events_done(self) -> int:
-        """How many of them are done, judged by physics alone. ``events[events_done]`` is what is to be done next."""
+        """The first of them that is not done, judged by physics alone; their number when all are."""
 
     @property
     def instruction(self) -> str:
         """The whole task in one sentence."""
 
     @property
+    def success(self) -> bool:
+        """Whether the scene is now as the task wants it; all may be done and yet undone again."""
+
+    @property
     def done(self) -> bool:
-        """Whether every event of the task is done."""
+        """Whether every event of the task is done and the scene is as the task wants it: nothing is left to do."""
 
     def reset(self, seed: int) -> Observation:
         """A fresh scene, the same for the same seed. The observation's text is ``events[0]``."""
@@ -46,6 +54,9 @@ class Environment(Protocol):
 
         Columns an arm does not have are ignored. The observation's text is that of the next event.
         """
+
+    def which_done(self) -> Sequence[bool]:
+        """Of every event whether it has been done. What is done stays done."""
 
     def progress(self) -> float:
         """0 … 100: the share of the task's events done so far."""

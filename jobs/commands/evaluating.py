@@ -1,0 +1,35 @@
+"""Closed-loop evaluation: a trained checkpoint in a simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.commands.terminal import OUT, AsJson, shards_of, teaching_errors
+
+commands = typer.Typer()
+
+
+@commands.command()
+def evaluate(  # noqa: PLR0917 - typer reads options from parameters
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A training run, a checkpoint, or `expert` or `idle`.")],
+    shards: Annotated[str, typer.Option(metavar="RECIPE|SHARDS", help="What it was trained on: units and durations.")],
+    out: Annotated[Path, typer.Option(help="Folder for results, summary and films; holds no evaluation yet.")],
+    simulator: Annotated[str, typer.Option(help="Task: demo, demo:SOURCE or robosuite-lift.")] = "demo",
+    episodes: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first scene; the others follow.")] = 0,
+    films: Annotated[int, typer.Option(min=0, help="Of how many episodes to make a film.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Let a trained checkpoint act in a simulator, and measure Task Progress."""
+    from jobs.evaluate import Baseline, EvaluateRequest
+    from jobs.evaluate import evaluate as evaluate_policy
+    from jobs.show_evaluation import EpisodeLines, evaluated
+
+    with teaching_errors():
+        folder, storage = shards_of(shards)
+        policy = Baseline(run) if run in set(Baseline) else Path(run)
+        request = EvaluateRequest(policy, folder, simulator, out, episodes, seed, films, storage)
+        evaluated(OUT, evaluate_policy(request, EpisodeLines(OUT, as_json)), as_json)

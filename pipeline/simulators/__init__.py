@@ -1,0 +1,1 @@
+"""Tasks in simulators that a policy can be let loose in."""
