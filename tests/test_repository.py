@@ -90,7 +90,7 @@ WITHOUT_OWN_TEST = {
     "jobs/withheld.py": "tests/jobs/test_cards.py: what a run prints is what its card counts",
     "pipeline/cards/body_data.py": "tests/pipeline/cards/test_body.py has the sections of both",
     "pipeline/cards/body_people.py": "tests/pipeline/cards/test_body.py has the sections of both",
-    "pipeline/simulators/contacts.py": "needs MuJoCo: tests/pipeline/simulators/test_robosuite_lift.py holds and lets go",
+    "pipeline/simulators/contacts.py": "needs MuJoCo: tests/pipeline/simulators/test_robosuite_lift.py lifts",
     "pipeline/simulators/eye.py": "needs MuJoCo: tests/pipeline/simulators/test_robosuite_lift.py looks",
     "pipeline/simulators/pictures.py": "tests/pipeline/{synthetic/test_task,simulators/test_piped}.py look at some",
     "trainer/eval/environment.py": "a protocol; tests/jobs/test_environments.py has what implements it",
