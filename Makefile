@@ -11,15 +11,18 @@ export OMP_NUM_THREADS = 1
 help:            ## Show this list.
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-demo: $(VENV)/.installed   ## Generate a small corpus, run the whole river on Ray, train a few steps.
+demo: $(VENV)/.installed   ## Generate a small corpus, run the whole river on Ray, train a few steps, act on them.
 	$(BIN)/python -m pipeline.synthetic $(DEMO)/corpus --with-defects
 	$(BIN)/joinery run recipes/demo.yaml
 	$(BIN)/joinery verify recipes/demo.yaml
 	$(BIN)/joinery train recipes/demo.yaml --steps 40 --out $(DEMO)/training
+	rm -rf $(DEMO)/evaluation
+	$(BIN)/joinery evaluate $(DEMO)/training --shards recipes/demo.yaml --episodes 4 --films 2 --out $(DEMO)/evaluation
 	$(BIN)/joinery report recipes/demo.yaml --out $(DEMO)/report
 	@echo
 	@echo "shards    $(DEMO)/workspace/shards"
 	@echo "training  $(DEMO)/training"
+	@echo "acting    $(DEMO)/evaluation: films, and how much of its tasks a model of 40 steps does (next to nothing)"
 	@echo "report    open $(DEMO)/report/index.html, or: $(BIN)/python -m http.server --bind 127.0.0.1 --directory $(DEMO)/report 8676"
 	@echo "review    $(BIN)/joinery review serve recipes/demo.yaml --open"
 	@echo "next      $(BIN)/joinery why recipes/demo.yaml; $(BIN)/joinery status recipes/demo.yaml"
