@@ -1,0 +1,95 @@
+"""Letting the models of an ablation loose in the bundled simulator, each asked as it was trained.
+
+The length of what is asked for is known before anything moves: the median of the next event's verb in the training
+set, or the arm's own chunk. How long an event will truly take is nowhere to be read, since a scene is drawn from a seed
+and nobody has acted in it. Scenes depend on the seed and on nothing of the arm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from jobs.ablate import Cell
+from jobs.ablate_arms import Regime
+from jobs.ablate_summary import Row
+from jobs.environments import TaskEnvironment, openings_of
+from jobs.evaluate import durations_of
+from pipeline.loader.reader import ShardSet
+from pipeline.simulators.named import task_named
+from schemas.identity import digest
+from schemas.recipe_ablate import AblateSpec
+from trainer.eval.environment import Environment
+from trainer.eval.rollout import Planner, Request, chunk_by_chunk, event_by_event, roll_out
+from trainer.policy import WallWMPolicy, load_policy
+
+_SCENE_BITS = 31
+
+
+class SimulatorJudge:
+    """Scenes of one of the tasks `joinery evaluate` knows."""
+
+    def __init__(self, shards: str, simulator: str, storage: dict[str, str] | None = None) -> None:
+        """Raises JoineryError for a task that is none, or of a source the shard set has nothing of."""
+        opened = ShardSet.open(shards, storage)
+        self._task = task_named(simulator)
+        self._environment = TaskEnvironment(self._task, openings_of(opened, self._task.source))
+        self._durations_s = durations_of(opened, self._task.source)
+
+    @property
+    def version(self) -> str:
+        return self._task.version
+
+    def rows(self, checkpoint: Path, cell: Cell, spec: AblateSpec) -> Iterator[Row]:
+        """One per episode."""
+        policy = load_policy(checkpoint, device="cpu", embodiment=self._task.embodiment)
+        cameras = tuple(self._environment.reset(0).pictures)[: policy.config.data.max_views]
+        policy.embodiment = replace(policy.embodiment, cameras=cameras)  # sources of one body may have others
+        yield from rows_in(self._environment, policy, self._durations_s, cell, spec)
+
+    def close(self) -> None:
+        """Let go of the simulator."""
+        self._environment.close()
+
+
+def rows_in(
+    environment: Environment, policy: WallWMPolicy, durations_s: Mapping[str, float], cell: Cell, spec: AblateSpec
+) -> Iterator[Row]:
+    """A row per episode; ``durations_s`` are the usual ones of verbs, ``""`` of any."""
+    plan = planner_of(cell.arm.regime, durations_s, spec.chunk_frames / policy.embodiment.fps)
+    for episode in range(spec.judged.episodes):
+        scene = scene_of(spec.judged.seed, cell.seed, episode)
+        found = roll_out(environment, policy, plan, seed=scene, limit_s=lambda _scene: spec.judged.limit_s)
+        yield Row(
+            arm=cell.arm.name,
+            seed=cell.seed,
+            episode=episode,
+            scene=scene,
+            progress=found.progress,
+            success=found.success,
+            steps=round(found.seconds * environment.control_hz),
+            turns=len(found.asked),
+        )
+
+
+def scene_of(judged_seed: int, seed: int, episode: int) -> int:
+    """The scene of an episode: of the seeds alone, so every arm meets the same one."""
+    return int(digest("ablate-scene", str(judged_seed), str(seed), str(episode))[:16], 16) % (1 << _SCENE_BITS)
+
+
+def planner_of(regime: Regime, durations_s: Mapping[str, float], chunk_s: float) -> Planner:
+    """Who decides what is asked for and for how long."""
+    if regime.length == "chunk":
+        return chunk_by_chunk(chunk_s) if regime.text == "task" else _chunks_of_events(chunk_s)
+    by_event = event_by_event(durations_s)
+    if regime.text == "event":
+        return by_event
+    return lambda environment: Request(environment.instruction, by_event(environment).duration_s)
+
+
+def _chunks_of_events(seconds: float) -> Planner:
+    def plan(environment: Environment) -> Request:
+        return Request(environment.events[environment.events_done], seconds)
+
+    return plan
