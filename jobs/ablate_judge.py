@@ -7,8 +7,8 @@ and nobody has acted in it. Scenes depend on the seed and on nothing of the arm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.ablate import Cell
@@ -21,8 +21,10 @@ from pipeline.simulators.named import task_named
 from schemas.identity import digest
 from schemas.recipe_ablate import AblateSpec
 from trainer.eval.environment import Environment
-from trainer.eval.rollout import Planner, Request, chunk_by_chunk, event_by_event, roll_out
-from trainer.policy import WallWMPolicy, load_policy
+from trainer.eval.next_in_task import NextInTask
+from trainer.next_event import NextEvent, PastEvent, Planner
+from trainer.policy import Observation, WallWMPolicy, load_policy
+from trainer.rollout import event_rollout
 
 _SCENE_BITS = 31
 
@@ -45,7 +47,9 @@ class SimulatorJudge:
         """One per episode."""
         policy = load_policy(checkpoint, device="cpu", embodiment=self._task.embodiment)
         cameras = tuple(self._environment.reset(0).pictures)[: policy.config.data.max_views]
-        policy.embodiment = replace(policy.embodiment, cameras=cameras)  # sources of one body may have others
+        rate = self._environment.control_hz
+        # Sources of one body may have other cameras and another rate.
+        policy.embodiment = replace(policy.embodiment, cameras=cameras, fps=rate, control_hz=rate)
         yield from rows_in(self._environment, policy, self._durations_s, cell, spec)
 
     def close(self) -> None:
@@ -57,19 +61,19 @@ def rows_in(
     environment: Environment, policy: WallWMPolicy, durations_s: Mapping[str, float], cell: Cell, spec: AblateSpec
 ) -> Iterator[Row]:
     """A row per episode; ``durations_s`` are the usual ones of verbs, ``""`` of any."""
-    plan = planner_of(cell.arm.regime, durations_s, spec.chunk_frames / policy.embodiment.fps)
+    plan = planner_of(cell.arm.regime, environment, durations_s, spec.chunk_frames / policy.embodiment.fps)
     for episode in range(spec.judged.episodes):
         scene = scene_of(spec.judged.seed, cell.seed, episode)
-        found = roll_out(environment, policy, plan, seed=scene, limit_s=lambda _scene: spec.judged.limit_s)
+        found = event_rollout(policy, plan, environment, seed=scene, max_s=spec.judged.limit_s)
         yield Row(
             arm=cell.arm.name,
             seed=cell.seed,
             episode=episode,
             scene=scene,
             progress=found.progress,
-            success=found.success,
-            steps=round(found.seconds * environment.control_hz),
-            turns=len(found.asked),
+            success=environment.success,
+            steps=found.ticks,
+            turns=len(found.acts),
         )
 
 
@@ -78,18 +82,26 @@ def scene_of(judged_seed: int, seed: int, episode: int) -> int:
     return int(digest("ablate-scene", str(judged_seed), str(seed), str(episode))[:16], 16) % (1 << _SCENE_BITS)
 
 
-def planner_of(regime: Regime, durations_s: Mapping[str, float], chunk_s: float) -> Planner:
+def planner_of(regime: Regime, environment: Environment, durations_s: Mapping[str, float], chunk_s: float) -> Planner:
     """Who decides what is asked for and for how long."""
-    if regime.length == "chunk":
-        return chunk_by_chunk(chunk_s) if regime.text == "task" else _chunks_of_events(chunk_s)
-    by_event = event_by_event(durations_s)
-    if regime.text == "event":
-        return by_event
-    return lambda environment: Request(environment.instruction, by_event(environment).duration_s)
+    return _AsTrained(NextInTask(environment, durations_s), environment, regime, chunk_s)
 
 
-def _chunks_of_events(seconds: float) -> Planner:
-    def plan(environment: Environment) -> Request:
-        return Request(environment.events[environment.events_done], seconds)
+@dataclass(frozen=True)
+class _AsTrained:
+    """What comes next in the task, under other words or for another time where the arm was trained so."""
 
-    return plan
+    task: NextInTask
+    environment: Environment
+    regime: Regime
+    chunk_s: float
+
+    def next(self, observation: Observation, history: Sequence[PastEvent]) -> NextEvent | None:
+        """Asked before every turn."""
+        event = self.task.next(observation, history)
+        if event is None:
+            return None
+        return NextEvent(
+            self.environment.instruction if self.regime.text == "task" else event.text,
+            self.chunk_s if self.regime.length == "chunk" else event.duration_s,
+        )

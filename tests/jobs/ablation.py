@@ -51,6 +51,12 @@ class Points:
     def success(self) -> bool:
         return self.done
 
+    @property
+    def goal(self) -> Floats:
+        """Where the next point lies."""
+        where: Floats = self._goals[self.events_done]
+        return where
+
     def reset(self, seed: int) -> Observation:
         self.seeds.append(seed)
         rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from jobs.ablate_judge import SimulatorJudge, planner_of, scene_of
 from pipeline.errors import JoineryError
 from tests.jobs.ablation import DURATIONS_S, Points
 from tests.jobs.test_ablate_plan import shards
-from trainer.eval.rollout import Request
+from trainer.next_event import NextEvent
 
 __all__ = ["shards"]
 
@@ -21,30 +21,31 @@ def test_scenes_depend_on_seeds_and_episode_alone() -> None:
 @pytest.mark.parametrize(
     ("regime", "asked"),
     [
-        (Regime("verb", "event"), Request("reach the first point", 0.6)),
-        (Regime("verb", "task"), Request("touch both points", 0.6)),
-        (Regime("chunk", "event"), Request("reach the first point", 1.65)),
-        (Regime("chunk", "task"), Request("touch both points", 1.65)),
+        (Regime("verb", "event"), NextEvent("reach the first point", 0.6)),
+        (Regime("verb", "task"), NextEvent("touch both points", 0.6)),
+        (Regime("chunk", "event"), NextEvent("reach the first point", 1.65)),
+        (Regime("chunk", "task"), NextEvent("touch both points", 1.65)),
     ],
 )
-def test_what_is_asked_is_the_same_however_long_the_event_will_take(regime: Regime, asked: Request) -> None:
+def test_what_is_asked_is_the_same_however_long_the_event_will_take(regime: Regime, asked: NextEvent) -> None:
     """Goals near and far: where a length came from the scene, these would differ."""
-    plan = planner_of(regime, DURATIONS_S, 1.65)
     for seed in range(20):
         scene = Points(["front"])
-        scene.reset(seed)
-        assert plan(scene) == asked
+        observation = scene.reset(seed)
+        assert planner_of(regime, scene, DURATIONS_S, 1.65).next(observation, ()) == asked
 
 
 def test_the_next_event_is_named_as_soon_as_the_last_is_done() -> None:
     scene = Points(["front"])
-    first = scene.reset(0)
-    while scene.events_done == 0:
-        pose = first.state_20.copy()
-        pose[10:12] = scene._goals[0]
-        scene.step(pose)
-    assert planner_of(Regime("chunk", "event"), DURATIONS_S, 1.0)(scene).text == "reach the second point"
-    assert planner_of(Regime("verb", "event"), DURATIONS_S, 1.0)(scene).text == "reach the second point"
+    observation = scene.reset(0)
+    plans = [planner_of(Regime(length, "event"), scene, DURATIONS_S, 1.0) for length in ("verb", "chunk")]
+    pose = observation.state_20.copy()
+    pose[10:12] = scene.goal
+    observation = scene.step(pose)
+    for plan in plans:
+        event = plan.next(observation, ())
+        assert event is not None
+        assert event.text == "reach the second point"
 
 
 def test_a_simulator_that_is_none_or_has_no_shards_is_refused(shards: str) -> None:
