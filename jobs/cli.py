@@ -7,6 +7,7 @@ machine-readable document instead of tables. The verbs themselves are in `jobs/c
 import typer
 
 from jobs.commands import (
+    ablating,
     cards,
     evaluating,
     forgetting,
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Carve robot and human video at its joints: recordings in, captioned events out as balanced shards.",
 )
-for group in (running, looking, judging, evaluating, reporting, forgetting):
+for group in (running, looking, judging, evaluating, ablating, reporting, forgetting):
     app.add_typer(group.commands)
 app.add_typer(recovering.commands, name="recover")
 app.add_typer(cards.commands, name="card")

@@ -17,6 +17,7 @@ from pipeline.errors import JoineryError
 from pipeline.loader.catalogue import read_catalogue
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.reader import SET, shard_set_folder
+from pipeline.loader.timeline import read_timeline
 from schemas.recipe_file import RecipeErrors
 from schemas.recipe_load import LoadSpec
 from schemas.recipe_text import Document, override
@@ -83,7 +84,7 @@ def compile_load_plan(
     if spec is None:
         spec = load_section(there.header.chapters[-1].spec if there else LoadSpec(), overrides)
     sampling: dict[str, Any] = json.loads(blobs.read(PLAN))["plan"]
-    corpus = _corpus(blobs, sampling, there)
+    corpus = _corpus(blobs, sampling, spec, there)
     if there is None:
         return compile_plan(target, corpus, spec, _target(extent, sampling["n_draws"], 0))
     cut = there.n_steps if extent.from_step is None else min(extent.from_step, there.n_steps)
@@ -97,12 +98,16 @@ def _target(extent: Extent, epoch: int, there: int) -> Target:
     return Target(draws=there + epoch if extent.draws is None else extent.draws)
 
 
-def _corpus(blobs: Blobs, sampling: dict[str, Any], there: LoadPlan | None) -> Corpus:
+def _corpus(blobs: Blobs, sampling: dict[str, Any], spec: LoadSpec, there: LoadPlan | None) -> Corpus:
     """Of the shard set; out of the plan's own folder when it was made from the same set, without opening a manifest."""
     shard_set_id = json.loads(blobs.read(SET))["shard_set_id"]
-    if there is not None and there.header.chapters[-1].shard_set_id == shard_set_id:
-        kept = corpus_in(there)
+    last = None if there is None else there.header.chapters[-1]
+    if there is not None and last is not None and last.shard_set_id == shard_set_id:
+        kept = corpus_in(there) if last.spec.of_corpus == spec.of_corpus else None
         if kept is not None:
             return kept
     catalogue, steps = read_catalogue(blobs), sampling.get("steps", ())
-    return corpus_of(catalogue, sampling["cells"], sampling["plan_id"], shard_set_id, steps=steps)
+    timeline = read_timeline(blobs) if spec.reaches else None
+    return corpus_of(
+        catalogue, sampling["cells"], sampling["plan_id"], shard_set_id, steps=steps, spec=spec, timeline=timeline
+    )

@@ -13,6 +13,7 @@ from schemas.recipe_section import Count, Fraction, Section, impossible
 from schemas.time import MIN_EVENT_FRAMES
 
 NotNegative = Annotated[float, Field(ge=0.0)]
+Caption = Literal["own", "task", "subtask", "action", "segment"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -25,10 +26,26 @@ class LoadSpec(Section):
         "two_stage vision-language clusters within 1 and cells within 2, stride cells within 2.",
     )
     seed: Seed = Field(default=0, description="Another seed: other orders inside cells, other windows.")
+    cells: Literal["planned", "natural"] = Field(
+        default="planned", description="Shares of cells: the sampling plan's, or as events occur."
+    )
+    recovery_share: Fraction | None = Field(
+        default=None, description="Share of draws that are recoveries; inside both halves cells keep their proportions."
+    )
     event_share: Fraction = Field(default=0.5, description="Share of draws that show the whole event.")
     suffix_share: Fraction = Field(default=0.5, description="Share that start anywhere and end with the event.")
     chunk_share: Fraction = Field(default=0.0, description="Share that show chunk_frames somewhere inside.")
     chunk_frames: Count = Field(default=33, description="Frames of a chunk; shorter events are shown whole.")
+    chunk_over: Literal["event", "episode"] = Field(
+        default="event", description="Where a chunk ends: with its event, or where the recording does."
+    )
+    jitter_frames: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Every boundary between two events is moved by up to so many frames, either way."
+    )
+    caption: Caption = Field(
+        default="own",
+        description="A window's words: of the event that has most of it, among the shards' own or at a level.",
+    )
     min_frames: Annotated[int, Field(ge=MIN_EVENT_FRAMES)] = Field(
         default=MIN_EVENT_FRAMES, description="No suffix is shorter."
     )
@@ -60,6 +77,17 @@ class LoadSpec(Section):
         if self.cost_linear + self.cost_quadratic == 0:
             raise impossible("cost_linear", "both costs are 0: nothing would be balanced between ranks; raise one")
         return self
+
+    @property
+    def reaches(self) -> bool:
+        """Whether windows may reach over the edges of their event."""
+        return self.jitter_frames > 0 or (self.chunk_over == "episode" and self.chunk_share > 0)
+
+    @property
+    def of_corpus(self) -> tuple[object, ...]:
+        """What the shares of cells and the edges of events depend on."""
+        jitter = (self.jitter_frames, self.seed) if self.jitter_frames else None
+        return self.cells, self.recovery_share, self.reaches, jitter
 
     @property
     def most_tokens(self) -> int:

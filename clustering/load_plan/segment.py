@@ -124,6 +124,10 @@ def standing_of(arrays: Arrays, uses: Ints) -> Standing:
     return Standing(int(arrays["next_draw"][0]), turns, waiting)
 
 
-def _narrow(values: NDArray[np.int64]) -> NDArray[np.unsignedinteger]:
-    """The smallest unsigned type that holds the values; 10 M draws take 200 MB so, 600 MB otherwise."""
-    return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+def _narrow(values: NDArray[np.int64]) -> NDArray[np.integer]:
+    """The smallest type that holds the values; 10 M draws take 200 MB so, 600 MB otherwise.
+
+    Unsigned, but where a window begins before its event.
+    """
+    lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
+    return values.astype(np.promote_types(np.min_scalar_type(lowest), np.min_scalar_type(highest)))

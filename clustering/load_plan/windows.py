@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.counter_hash import Keys, key_of, mix
+from clustering.load_plan.edges import Edges, rows_of_reaching
 from schemas.load_plan import WindowKind
 from schemas.recipe_load import LoadSpec
 
@@ -27,6 +28,8 @@ class EventSizes:
     n_frames: NDArray[np.uint32]
     n_views: NDArray[np.uint8]
     n_action_rows: NDArray[np.uint32]
+    edges: Edges | None = None
+    """Where windows may reach over them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,21 +44,40 @@ class Windows:
 
 def windows(draw: NDArray[np.int64], event: NDArray[np.int64], sizes: EventSizes, spec: LoadSpec) -> Windows:
     """The windows of draws [N] of events [N]."""
-    available = sizes.n_frames[event].astype(np.int64)
+    edges = sizes.edges
+    frames = sizes.n_frames[event].astype(np.int64)
+    start = np.zeros(len(event), np.int64) if edges is None else edges.start_shift[event].astype(np.int64)
+    available = frames if edges is None else frames + edges.end_shift[event] - start
     keys = mix(draw.astype(np.uint64) + np.uint64(key_of("window", str(spec.seed))), 0)
     kind = _kinds(_upper(mix(keys, _KIND)), spec)
     # A window of ``shortest`` frames or more has this many starts; whole events are windows with one.
     shortest = np.select(
         [kind == WindowKind.SUFFIX, kind == WindowKind.CHUNK], [spec.min_frames, spec.chunk_frames], available
     )
+    if edges is not None and spec.chunk_over == "episode":
+        shortest = np.where(kind == WindowKind.CHUNK, 1, shortest)
     starts = np.maximum(available - shortest, 0) + 1
-    first = (_upper(mix(keys, _START)) * starts) >> 32
+    first = start + ((_upper(mix(keys, _START)) * starts) >> 32)
     kind = np.where(starts > 1, kind, WindowKind.EVENT)
-    n_frames = np.where(kind == WindowKind.CHUNK, spec.chunk_frames, available - first)
-    rows = action_rows(sizes.n_action_rows[event].astype(np.int64), available, first, n_frames)
+    n_frames = np.where(kind == WindowKind.CHUNK, spec.chunk_frames, available - (first - start))
+    if edges is None:
+        rows = action_rows(sizes.n_action_rows[event].astype(np.int64), frames, first, n_frames)
+    else:
+        if spec.chunk_over == "episode":
+            first, n_frames = _by_the_clock(kind, first, n_frames, frames + edges.after[event], -edges.before[event])
+        rows = rows_of_reaching(event, first, n_frames, (sizes.n_frames, sizes.n_action_rows), edges)
     return Windows(
         kind.astype(np.uint8), first, n_frames, tokens(n_frames, sizes.n_views[event].astype(np.int64), rows, spec)
     )
+
+
+def _by_the_clock(
+    kind: NDArray[Any], first: NDArray[Any], n_frames: NDArray[Any], end: NDArray[Any], begin: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Chunks of full length wherever the recording from ``begin`` to ``end`` has room, moved forward at its end."""
+    chunk = kind == WindowKind.CHUNK
+    first = np.where(chunk, np.maximum(np.minimum(first, end - n_frames), begin), first)
+    return first, np.where(chunk, np.minimum(n_frames, end - first), n_frames)
 
 
 def _kinds(hashes: NDArray[np.int64], spec: LoadSpec) -> NDArray[np.int64]:

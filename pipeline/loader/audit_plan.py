@@ -35,6 +35,10 @@ class Subject:
     cell_of: NDArray[np.int64]
     n_frames: NDArray[np.int64]
     """Per event of the catalogue."""
+    begin: NDArray[np.int64]
+    end: NDArray[np.int64]
+    """First frame a window of every event may show and the one after the last: the event's own, or the recording's
+    where windows may reach over the edges of events."""
     catalogue: Catalogue | None = None
     locations: Locations | None = None
     """With the shard set it was compiled from."""
@@ -70,6 +74,8 @@ def subject_of(plan: LoadPlan, number: int, catalogue: Catalogue | None, locatio
         columns=_columns(plan, number),
         cell_of=events["cell"].astype(np.int64),
         n_frames=events["n_frames"].astype(np.int64),
+        begin=-events["before"] if "before" in events else np.zeros(len(events["cell"]), np.int64),
+        end=events["n_frames"].astype(np.int64) + events.get("after", 0),
         catalogue=catalogue if known else None,
         locations=locations if known else None,
     )
@@ -139,7 +145,10 @@ def _window_checks(of: Subject) -> Iterator[Check]:
     yield Check(
         "draws are of their cells", not len(strangers), f"{len(strangers)} show an event of another cell{first}"
     )
-    outside = np.flatnonzero(columns["first_frame"] + columns["n_frames"] > of.n_frames[columns["event"]])
+    event, first_frame = columns["event"], columns["first_frame"].astype(np.int64)
+    outside = np.flatnonzero(
+        (first_frame < of.begin[event]) | (first_frame + columns["n_frames"] > of.end[event]),
+    )
     first = f", first draw {columns['draw'][outside[0]]}" if len(outside) else ""
     yield Check("windows lie inside events", not len(outside), f"{len(outside)} reach past their event's end{first}")
     tokens = np.add.reduceat(columns["n_tokens"], columns["pack_start"][:-1])

@@ -118,12 +118,12 @@ def _parts(manifest: pq.ParquetFile, names: dict[str, int], where: str) -> Itera
             np.array(sources, np.int32),
             found["recovery"].astype(np.bool_),
             found["n_frames"].astype(np.uint32),
-            _n_views(table.column("members").chunk(0)),
+            view_counts(table.column("members").chunk(0)),
             found["n_action_rows"].astype(np.uint32),
         ]
 
 
-def _n_views(members: pa.ListArray) -> NDArray[np.uint8]:
+def view_counts(members: pa.ListArray) -> NDArray[np.uint8]:
     """Videos among the members of each row."""
     names = pc.struct_field(members.values, 0)
     before = np.concatenate([[0], np.cumsum(pc.ends_with(names, VIDEO_SUFFIX).to_numpy(zero_copy_only=False))])

@@ -53,6 +53,12 @@ class Locations:
     shards: tuple[str, ...]
     names: tuple[str, ...]
 
+    @property
+    def n_frames(self) -> NDArray[np.int64]:
+        """[N] frames of every event's master view, which lies first."""
+        frames: NDArray[np.int64] = self.numbers[self.first_member[:-1], 1].astype(np.int64)
+        return frames
+
     def __len__(self) -> int:
         return len(self.event_id)
 

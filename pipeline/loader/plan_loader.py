@@ -9,6 +9,7 @@ neither a draw nor its place. A window that cannot be read is replaced by one th
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,9 +25,11 @@ from pipeline.loader.pool import DEFAULT_PATIENCE, Patience, WorkerPool
 from pipeline.loader.range_reader import RangeReader
 from pipeline.loader.reader import shard_set_folder
 from pipeline.loader.substitute import Substitute, substitutes
-from pipeline.loader.window import CHECKSUM, Damaged, Refused, Request, Seen
+from pipeline.loader.timeline import Captions, Named, Timeline, pieces_of, read_timeline
+from pipeline.loader.window import CHECKSUM, Damaged, Piece, Refused, Request, Seen
 from pipeline.loader.worker import Job
 from schemas.load_plan import PlannedDraw, PlannedPack
+from schemas.recipe_load import Caption
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ class PlanLoader:
             raise ValueError(f"ahead: found {ahead}, expected at least 1 step")
         self.plan = LoadPlan.open(plan, storage)
         self._rank, self._world, self._ahead = rank, world, ahead
-        blobs = shard_set_folder(shards, storage)
+        blobs = self._blobs = shard_set_folder(shards, storage)
+        self._captions: dict[str, Captions] = {}
         self._where = blobs.url
         self._locations: Locations = read_locations(blobs)
         self._catalogue = read_catalogue(blobs).digest
@@ -194,7 +198,8 @@ class PlanLoader:
             if not isinstance(found, Damaged):
                 break
             asked.refused += found.refused
-            if all(refused.why == CHECKSUM for refused in found.refused):
+            own = asked.request.location.event_id
+            if all(refused.why == CHECKSUM and refused.event_id == own for refused in found.refused):
                 self._bad[asked.request.row, asked.request.seen] = found.refused
             asked.request = self._substitute(step, asked)
             if (asked.request.row, asked.request.seen) not in self._bad:
@@ -241,6 +246,7 @@ class PlanLoader:
 
     def _request(self, step: int, draw: PlannedDraw, attempt: int, window: Substitute) -> Request:
         spec = self.plan.chapter(step).spec
+        others = self._pieces(window) if spec.reaches else ()
         return Request(
             draw=draw.draw,
             attempt=attempt,
@@ -252,7 +258,29 @@ class PlanLoader:
             n_tokens=window.n_tokens,
             location=self._locations[window.event],
             seen=Seen(spec.max_views, spec.max_frames, spec.frames_per_latent),
+            others=tuple(Piece(self._locations[row], *frames) for row, *frames in others),
+            named=() if spec.caption == "own" else self._named(spec.caption, [row for row, *_ in others], window),
         )
+
+    def _pieces(self, window: Substitute) -> list[tuple[int, int, int]]:
+        """What a window is made of that reaches over the edges of its event; nothing where it does not."""
+        timeline = self._timeline
+        frames = self._locations.n_frames
+        if window.first_frame >= 0 and window.first_frame + window.n_frames <= frames[window.event]:
+            return []
+        return pieces_of(window.event, window.first_frame, window.n_frames, frames, timeline)
+
+    def _named(self, level: Caption, rows: list[int], window: Substitute) -> tuple[Named, ...]:
+        """What the stretch around a window is called at a level."""
+        if level not in self._captions:
+            self._captions[level] = Captions(self._blobs, level)
+        timeline, rows = self._timeline, rows or [window.event]
+        first, last = int(timeline.start_ns[rows[0]]), int(timeline.end_ns[rows[-1]])
+        return self._captions[level].between(timeline.episode_id[rows[0]], first, last)
+
+    @cached_property
+    def _timeline(self) -> Timeline:
+        return read_timeline(self._blobs)
 
 
 def _first_step(plan: LoadPlan, state: LoaderState, where: str) -> int:

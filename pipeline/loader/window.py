@@ -17,6 +17,8 @@ from pipeline.loader.frames import even_indices, frame_count
 from pipeline.loader.locations import Location
 from pipeline.loader.range_reader import RangeReader
 from pipeline.loader.sample import VIDEO_SUFFIX, EventSample, sample_from_members
+from pipeline.loader.splice import spliced
+from pipeline.loader.timeline import Named, majority
 from schemas.array import Ints
 from schemas.load_plan import WindowKind
 from schemas.shard import MemberRange
@@ -37,6 +39,15 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Frames of one event inside of a window."""
+
+    location: Location
+    first_frame: int
+    n_frames: int
+
+
+@dataclass(frozen=True)
 class Request:
     """A window to be read."""
 
@@ -52,6 +63,15 @@ class Request:
     n_tokens: int
     location: Location
     seen: Seen
+    others: tuple[Piece, ...] = ()
+    """Where the window reaches over the edges of its event: all it is made of, in order."""
+    named: tuple[Named, ...] = ()
+    """Where it is not called what its event is called: candidates, of which the one with most of the window counts."""
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What the window is made of."""
+        return self.others or (Piece(self.location, self.first_frame, self.n_frames),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +87,8 @@ class Window:
     n_frames: int
     n_tokens: int
     event: EventSample
-    """The whole event's record and words; its actions and states are the rows inside the window, its views are
-    left out."""
+    """The whole event's record and words, or those of the event with most of the window; its actions and states are the
+    rows inside the window, its views are left out."""
     pixels: Mapping[str, Pixels]
     """Camera to RGB uint8 [T, H, W, 3], master view first, every camera at the same instants."""
     times_ns: Ints
@@ -98,32 +118,25 @@ def read_window(reader: RangeReader, request: Request, decoder: Decoder = "auto"
 
     Raises StoreError when the shard is not there, ServiceError when the store cannot be read.
     """
-    members = _members_of(request)
-    contents, refused = _contents(reader, request.location, members)
+    parts: list[_Part] = []
+    refused: list[Refused] = []
+    places, begin = _shown(request), 0
+    for piece in request.pieces:
+        inside = places[(places >= begin) & (places < begin + piece.n_frames)]
+        found = _read_piece(reader, piece, piece.first_frame + inside - begin, request.seen, decoder)
+        begin += piece.n_frames
+        if isinstance(found, _Part):
+            parts.append(found)
+        else:
+            refused += found
     if refused:
         return Damaged(request.draw, request.attempt, tuple(refused))
     try:
-        unseen = {member.name: b"" for member in request.location.members}
-        event = sample_from_members(request.location.event_id, unseen | contents)
-        times_ns = event.view_times_ns[event.master_view]
-        places = request.first_frame + _shown(request)
-        window = _rows_inside(event, times_ns, request)
-        instants = times_ns[places]
-        chosen = {camera: _frames(event.view_times_ns[camera], instants) for camera in _cameras(members)}
+        event = spliced([part.event for part in parts], [part.end_ns - part.start_ns for part in parts])
+        pixels = _in_a_row([part.pixels for part in parts if part.pixels])
     except _UNREADABLE as error:
-        return Damaged(request.draw, request.attempt, (_refused(request, "event.json", f"{CONTENT}: {error}"),))
-    pixels: dict[str, Pixels] = {}
-    for member in members:
-        camera = member.name.removesuffix(VIDEO_SUFFIX)
-        if camera in chosen:
-            try:
-                pixels[camera] = decode_clip(
-                    contents[member.name], frames=chosen[camera], decoder=decoder, n_frames=member.n_frames
-                )
-            except ValueError as error:
-                refused.append(_refused(request, member.name, f"{DECODE}: {error}"))
-    if refused:
-        return Damaged(request.draw, request.attempt, tuple(refused))
+        why = f"{CONTENT}: {error}"
+        return Damaged(request.draw, request.attempt, (_refused(request.location, "event.json", why),))
     return Window(
         draw=request.draw,
         attempt=request.attempt,
@@ -133,17 +146,67 @@ def read_window(reader: RangeReader, request: Request, decoder: Decoder = "auto"
         first_frame=request.first_frame,
         n_frames=request.n_frames,
         n_tokens=request.n_tokens,
-        event=window,
+        event=_worded(event, request.named, parts[0].start_ns, parts[-1].end_ns),
         pixels=pixels,
-        times_ns=instants,
+        times_ns=np.concatenate([part.instants_ns for part in parts]),
     )
 
 
-def _members_of(request: Request) -> list[MemberRange]:
+def _in_a_row(pieces: list[dict[str, Pixels]]) -> dict[str, Pixels]:
+    if len(pieces) == 1:
+        return pieces[0]
+    return {camera: np.concatenate([piece[camera] for piece in pieces]) for camera in pieces[0]}
+
+
+def _worded(event: EventSample, named: tuple[Named, ...], start_ns: int, end_ns: int) -> EventSample:
+    caption = majority(named, start_ns, end_ns)
+    return event if caption is None else replace(event, captions={**event.captions, event.level: caption})
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A piece as read."""
+
+    event: EventSample
+    pixels: dict[str, Pixels]
+    instants_ns: Ints
+    start_ns: int
+    end_ns: int
+
+
+def _read_piece(reader: RangeReader, piece: Piece, places: Ints, seen: Seen, decoder: Decoder) -> _Part | list[Refused]:
+    """One event's frames ``places`` and its rows inside the piece, or what is wrong with it."""
+    location, members = piece.location, _members_of(piece.location, seen)
+    contents, refused = _contents(reader, location, members)
+    if refused:
+        return refused
+    try:
+        unseen = {member.name: b"" for member in location.members}
+        event = sample_from_members(location.event_id, unseen | contents)
+        times_ns = event.view_times_ns[event.master_view]
+        window, end_ns = _rows_inside(event, times_ns, piece)
+        instants = times_ns[places]
+        chosen = {camera: _frames(event.view_times_ns[camera], instants) for camera in _cameras(members)}
+    except _UNREADABLE as error:
+        return [_refused(location, "event.json", f"{CONTENT}: {error}")]
+    pixels: dict[str, Pixels] = {}
+    for member in members:
+        camera = member.name.removesuffix(VIDEO_SUFFIX)
+        if camera in chosen and len(places):
+            try:
+                pixels[camera] = decode_clip(
+                    contents[member.name], frames=chosen[camera], decoder=decoder, n_frames=member.n_frames
+                )
+            except ValueError as error:
+                refused.append(_refused(location, member.name, f"{DECODE}: {error}"))
+    return refused or _Part(window, pixels, instants, int(times_ns[piece.first_frame]), end_ns)
+
+
+def _members_of(location: Location, seen: Seen) -> list[MemberRange]:
     """The views that are looked at, and everything that is no view."""
-    views = [member for member in request.location.members if member.name.endswith(VIDEO_SUFFIX)]
-    rest = [member for member in request.location.members if not member.name.endswith(VIDEO_SUFFIX)]
-    return views[: request.seen.max_views] + rest
+    views = [member for member in location.members if member.name.endswith(VIDEO_SUFFIX)]
+    rest = [member for member in location.members if not member.name.endswith(VIDEO_SUFFIX)]
+    return views[: seen.max_views] + rest
 
 
 def _cameras(members: list[MemberRange]) -> list[str]:
@@ -183,20 +246,20 @@ def _frames(times_ns: Ints, instants_ns: Ints) -> list[int]:
     return found
 
 
-def _rows_inside(event: EventSample, times_ns: Ints, request: Request) -> EventSample:
-    """The event with the actions and states of the window and without its videos."""
-    stop = request.first_frame + request.n_frames
-    if not 0 <= request.first_frame < stop <= len(times_ns):
-        raise ValueError(f"frames {request.first_frame} … {stop - 1} of an event of {len(times_ns)}")
+def _rows_inside(event: EventSample, times_ns: Ints, piece: Piece) -> tuple[EventSample, int]:
+    """The event with the actions and states of the piece and without its videos, and when the piece ends."""
+    stop = piece.first_frame + piece.n_frames
+    if not 0 <= piece.first_frame < stop <= len(times_ns):
+        raise ValueError(f"frames {piece.first_frame} … {stop - 1} of an event of {len(times_ns)}")
     bare = replace(event, views={}, record=event.record)
-    if event.action_times_ns is None or event.action_T20 is None or event.state_T20 is None:
-        return bare
     end_ns = int(times_ns[stop]) if stop < len(times_ns) else event.span.end_ns
-    start = int(np.searchsorted(event.action_times_ns, times_ns[request.first_frame]))
-    rows = slice(start if request.first_frame else 0, int(np.searchsorted(event.action_times_ns, end_ns)))
+    if event.action_times_ns is None or event.action_T20 is None or event.state_T20 is None:
+        return bare, end_ns
+    start = int(np.searchsorted(event.action_times_ns, times_ns[piece.first_frame]))
+    rows = slice(start if piece.first_frame else 0, int(np.searchsorted(event.action_times_ns, end_ns)))
     assert event.action_valid_T is not None
     assert event.state_valid_T is not None
-    return replace(
+    found = replace(
         bare,
         action_T20=event.action_T20[rows],
         action_valid_T=event.action_valid_T[rows],
@@ -204,7 +267,8 @@ def _rows_inside(event: EventSample, times_ns: Ints, request: Request) -> EventS
         state_T20=event.state_T20[rows],
         state_valid_T=event.state_valid_T[rows],
     )
+    return found, end_ns
 
 
-def _refused(request: Request, member: str, why: str) -> Refused:
-    return Refused(request.location.event_id, member, why)
+def _refused(location: Location, member: str, why: str) -> Refused:
+    return Refused(location.event_id, member, why)

@@ -23,6 +23,7 @@ from pipeline.blobs import Blobs
 from pipeline.clip import ClipEncoder
 from pipeline.loader.catalogue import read_catalogue
 from pipeline.loader.plan import Arrays
+from pipeline.loader.timeline import read_timeline
 from pipeline.shards.npz import write_npz
 from pipeline.shards.ranges import member_ranges
 from pipeline.shards.tar import TarStream, sample_bytes
@@ -47,6 +48,17 @@ class MadeEvent:
     """One event of the set."""
 
     number: int
+    laid: bool = False
+    """Whether the four events of an episode lie end to end; else each begins at 0."""
+
+    @property
+    def start_ns(self) -> int:
+        before = range(self.number // 4 * 4, self.number) if self.laid else ()
+        return sum(MadeEvent(number).n_frames for number in before) * FRAME_NS
+
+    @property
+    def end_ns(self) -> int:
+        return self.start_ns + self.n_frames * FRAME_NS
 
     @property
     def event_id(self) -> str:
@@ -80,16 +92,16 @@ def clip(film: int, view: int) -> bytes:
 
 
 def members(event: MadeEvent, t: int) -> list[tuple[str, bytes]]:
-    times = (np.arange(event.n_frames) * FRAME_NS).tolist()
+    times = (event.start_ns + np.arange(event.n_frames) * FRAME_NS).tolist()
     rows = np.arange(event.n_rows, dtype=np.int64)
     values = np.repeat(rows[:, None].astype(np.float32), 20, axis=1)
     arrays: Arrays = {
-        "times_ns": rows * ROW_NS,
+        "times_ns": event.start_ns + rows * ROW_NS,
         "values": values,
         "known": np.full(20, event.n_rows > 0),
         "valid": np.ones(len(rows), np.bool_),
     }
-    span = {"frame_start": 0, "frame_end": event.n_frames, "start_ns": 0, "end_ns": event.n_frames * FRAME_NS}
+    span = {"frame_start": 0, "frame_end": event.n_frames, "start_ns": event.start_ns, "end_ns": event.end_ns}
     record: dict[str, Any] = {
         "event": {
             "event_id": event.event_id,
@@ -115,7 +127,9 @@ def members(event: MadeEvent, t: int) -> list[tuple[str, bytes]]:
     ]
 
 
-def write_set(folder: Path, order: Sequence[int], per_shard: int = 16, prefix: str = "train") -> Path:
+def write_set(
+    folder: Path, order: Sequence[int], per_shard: int = 16, prefix: str = "train", *, laid: bool = False
+) -> Path:
     """A set whose train split draws these events in this order; one may come several times."""
     folder.mkdir(parents=True, exist_ok=True)
     entries: list[ShardEntry] = []
@@ -125,7 +139,7 @@ def write_set(folder: Path, order: Sequence[int], per_shard: int = 16, prefix: s
         with (folder / f"{name}.tar").open("wb") as stream:
             writer = TarStream(stream)
             for t in range(first, min(first + per_shard, len(order))):
-                event = MadeEvent(order[t])
+                event = MadeEvent(order[t], laid)
                 data = sample_bytes(f"{t:08d}-{event.event_id[3:]}", members(event, t))
                 entries.append(entry(name, event, t, writer.add(data), data))
             sha256 = writer.finish()
@@ -153,8 +167,8 @@ def entry(shard: str, event: MadeEvent, t: int, offset: int, data: bytes) -> Sha
         members=tuple(member_ranges(data, offset, pictures, "made")),
         n_frames=event.n_frames,
         n_action_rows=event.n_rows,
-        start_ns=0,
-        end_ns=event.n_frames * FRAME_NS,
+        start_ns=event.start_ns,
+        end_ns=event.end_ns,
         vision_language=event.cell,
         action=0,
         tail=False,
@@ -173,5 +187,6 @@ def write_load_plan(folder: Path, shards: Path, n_steps: int, spec: LoadSpec = S
     cells = [
         {"vision_language": cell, "action": 0, "n_events": n, "mass": 1 / N_CELLS} for cell, n in enumerate(n_events)
     ]
-    corpus = corpus_of(catalogue, cells, "pl-made", "ss-made")
+    timeline = read_timeline(Blobs(str(shards))) if spec.reaches else None
+    corpus = corpus_of(catalogue, cells, "pl-made", "ss-made", spec=spec, timeline=timeline)
     return compile_plan(Blobs(str(folder)), corpus, spec, Target(steps=n_steps)).header
