@@ -11,6 +11,7 @@ from jobs.commands import (
     evaluating,
     forgetting,
     judging,
+    judging_models,
     looking,
     policies,
     recovering,
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Carve robot and human video at its joints: recordings in, captioned events out as balanced shards.",
 )
-for group in (running, looking, judging, evaluating, reporting, forgetting):
+for group in (running, looking, judging, judging_models, evaluating, reporting, forgetting):
     app.add_typer(group.commands)
 app.add_typer(recovering.commands, name="recover")
 app.add_typer(cards.commands, name="card")
