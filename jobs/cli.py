@@ -12,6 +12,7 @@ from jobs.commands import (
     evaluating,
     forgetting,
     judging,
+    judging_models,
     looking,
     policies,
     recovering,
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Carve robot and human video at its joints: recordings in, captioned events out as balanced shards.",
 )
-for group in (running, looking, judging, evaluating, ablating, reporting, forgetting):
+for group in (running, looking, judging, judging_models, evaluating, ablating, reporting, forgetting):
     app.add_typer(group.commands)
 app.add_typer(recovering.commands, name="recover")
 app.add_typer(cards.commands, name="card")

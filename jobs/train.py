@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from jobs.compile import Extent, compile_load_plan
 from pipeline.errors import JoineryError
 from pipeline.loader.plan import LoadPlan
+from pipeline.loader.reader import ShardSet
 from schemas.load_plan import HEADER
 from trainer.configs import CONFIGS, TrainConfig, load_spec
+from trainer.eval.held_out import HELD_OUT, HeldOut, held_out
 from trainer.loop import StepLog
 from trainer.run import RunOptions, TrainReport, one_event, planned, taken_up, train
+from trainer.samples import Samples
 from trainer.steps import Steps
 
 PLAN = "plan"
@@ -37,6 +40,11 @@ class TrainRequest:
     overfit: str | None = None
     workers: int = 0
     storage: dict[str, str] | None = None
+    samples_every: int = 0
+    """Steps between pictures of what the model imagines; 0: none."""
+    sample_events: int = 4
+    """Held-out events they are of."""
+    peak_tflops: float | None = None
 
 
 def train_on(request: TrainRequest, options: RunOptions, lines: Lines) -> TrainReport:
@@ -48,6 +56,7 @@ def train_on(request: TrainRequest, options: RunOptions, lines: Lines) -> TrainR
     try:
         taken_up(request.out, resume=options.resume)
         steps = steps_of(request, config)
+        options = replace(options, samples=samples_of(request, config), peak_tflops=request.peak_tflops)
         return train(steps, config, request.out, options, lines(steps.n_steps))
     except (FileExistsError, FileNotFoundError, ValueError, ImportError) as error:
         raise JoineryError(str(error)) from error
@@ -67,6 +76,16 @@ def steps_of(request: TrainRequest, config: TrainConfig) -> Steps:
             compile_load_plan(request.shards, plan, load_spec(config), extent, storage=request.storage)
     ledger = request.out / LEDGER
     return planned(request.shards, plan, config, ledger, workers=request.workers, storage=request.storage)
+
+
+def samples_of(request: TrainRequest, config: TrainConfig) -> Samples | None:
+    """The held-out events to imagine; the same ones at every step and in every run on this shard set."""
+    if not request.samples_every:
+        return None
+    shards = ShardSet.open(request.shards, request.storage)
+    split = next((name for name in HELD_OUT if shards.n_samples(name)), HELD_OUT[0])
+    found = held_out(shards, config, split, request.sample_events)
+    return Samples([each for each in found if isinstance(each, HeldOut)], request.samples_every)
 
 
 def _is_there(request: TrainRequest, config: TrainConfig) -> bool:

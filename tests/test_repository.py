@@ -64,6 +64,7 @@ WITHOUT_OWN_TEST = {
     "jobs/commands/evaluating.py": "driven as a user does: tests/jobs/test_evaluate.py",
     "jobs/commands/forgetting.py": "driven as a user does: tests/jobs/test_forget.py",
     "jobs/commands/judging.py": "driven as a user does: tests/jobs/test_{cli,score,view}.py",
+    "jobs/commands/judging_models.py": "driven as a user does: tests/jobs/test_{probe,evaluate_video}.py",
     "jobs/commands/looking.py": "driven as a user does: tests/jobs/test_{cli,search,duplicates}.py",
     "jobs/commands/recovering.py": "driven as a user does: tests/jobs/test_recover.py",
     "jobs/commands/reporting.py": "driven as a user does: tests/jobs/report/test_report.py",

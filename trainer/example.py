@@ -105,6 +105,12 @@ class _Control:
 
 def seen_view(pixels: Pixels, data: DataConfig) -> tuple[Tensor, Tensor]:
     """One camera's latents [F, C, H, W] and the cells [H, W] its picture covers."""
+    canvas, picture_HW = on_canvas(pixels, data)
+    return latents.encode(canvas), picture_HW
+
+
+def on_canvas(pixels: Pixels, data: DataConfig) -> tuple[Pixels, Tensor]:
+    """Pictures fitted into the upper left of the canvas, and the latent cells [H, W] they cover; the rest is border."""
     height, width = fitted(pixels.shape[1], pixels.shape[2], data)
     canvas = np.zeros((len(pixels), data.height, data.width, 3), np.uint8)
     for picture, full in zip(canvas, pixels, strict=True):
@@ -112,7 +118,7 @@ def seen_view(pixels: Pixels, data: DataConfig) -> tuple[Tensor, Tensor]:
     stride = latents.SPACE_STRIDE
     picture_HW = torch.zeros(data.height // stride, data.width // stride, dtype=torch.bool)
     picture_HW[: height // stride, : width // stride] = True
-    return latents.encode(canvas), picture_HW
+    return canvas, picture_HW
 
 
 def fitted(height: int, width: int, data: DataConfig) -> tuple[int, int]:

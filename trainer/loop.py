@@ -24,6 +24,7 @@ from trainer.batch import Batch, Example, pack
 from trainer.checkpoint import RunState, Trained
 from trainer.configs import TrainConfig
 from trainer.device import to_device
+from trainer.flops import flops_of
 from trainer.flow import Noise, add_noise, draw_noise, generator_of
 from trainer.journal import Journal
 from trainer.losses import Counts, action_sum, counts, video_sum
@@ -54,6 +55,8 @@ class StepLog:
     packs: int
     events: int
     tokens: int
+    flops: int
+    """What the model needs for this step, forward and backward (`trainer.flops`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,7 @@ class _Ready:
     counts: Counts
     n_tokens: int
     n_events: int
+    flops: int
 
 
 class Trainer:
@@ -85,7 +89,7 @@ class Trainer:
         config = self.config
         ready = [self._ready(one) for one in step.packs]
         sums = self.ranks.summed(_totals(ready))
-        whole, (n_packs, n_events, n_tokens) = Counts(*sums[:2]), (round(value) for value in sums[2:])
+        whole, (n_packs, n_events, n_tokens, flops) = Counts(*sums[:2]), (round(value) for value in sums[2:])
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         losses = torch.zeros(2, dtype=torch.float64)
@@ -111,6 +115,7 @@ class Trainer:
             packs=n_packs,
             events=n_events,
             tokens=n_tokens,
+            flops=flops,
         )
 
     def _ready(self, one: StepPack) -> _Ready:
@@ -123,7 +128,8 @@ class Trainer:
             noise = replace(noise, tube_T=tubes.hidden_T, tube_observed_T=tubes.observed_T)
         device = self.ranks.device
         found = counts(batch, config.loss.reduce)
-        return _Ready(to_device(batch, device), to_device(noise, device), found, one.n_tokens, len(examples))
+        flops = flops_of(batch, config.model).of_step(self.stage)
+        return _Ready(to_device(batch, device), to_device(noise, device), found, one.n_tokens, len(examples), flops)
 
     def _passes(self, ready: Sequence[_Ready]) -> list[tuple[_Ready, float]]:
         """This rank's packs with weight 1; under FSDP as many passes as the busiest rank, the rest without weight."""
@@ -142,7 +148,7 @@ class Trainer:
         """Add a pack's share of the gradient; its share of both losses [2]."""
         config, batch, noise = self.config, one.batch, one.noise
         noised = add_noise(batch, noise)
-        with self._precision():
+        with self.precision():
             predicted = self.model(batch, noised, with_action=self.stage.action_loss)
         video = video_sum(predicted.video_TP, batch, noise, config.loss) / max(whole.video, 1.0)
         action = torch.zeros((), device=video.device)
@@ -152,8 +158,8 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves Tensor.backward without annotations
         return torch.stack([video.detach(), action.detach()]).double().cpu() * weight
 
-    def _precision(self) -> AbstractContextManager[object]:
-        """Half precision of an unsharded model; FSDP has its own policy."""
+    def precision(self) -> AbstractContextManager[object]:
+        """What the model is run in. Half precision of an unsharded model; FSDP has its own policy."""
         if self.config.torch_dtype == torch.float32 or isinstance(self.model, FSDPModule):
             return nullcontext()
         return torch.autocast(self.ranks.device.type, self.config.torch_dtype)
@@ -197,9 +203,10 @@ class Trainer:
 
 
 def _totals(ready: Sequence[_Ready]) -> tuple[float, ...]:
-    """Counts of both losses, packs, events and tokens of this rank."""
+    """Counts of both losses, packs, events, tokens and operations of this rank."""
     found = sum((one.counts for one in ready), Counts(0.0, 0.0))
-    return found.video, found.action, len(ready), sum(one.n_events for one in ready), sum(one.n_tokens for one in ready)
+    sizes = ((one.n_events, one.n_tokens, one.flops) for one in ready)
+    return found.video, found.action, len(ready), *(sum(column) for column in zip((0, 0, 0), *sizes, strict=True))
 
 
 def run(trainer: Trainer, out: Path, journal: Journal) -> Iterator[StepLog]:
@@ -213,4 +220,5 @@ def run(trainer: Trainer, out: Path, journal: Journal) -> Iterator[StepLog]:
             if trainer.step % trainer.config.save_every == 0 or trainer.step == trainer.steps.n_steps:
                 journal.flush()
                 trainer.save(out)
+                journal.leave_out()
             yield line

@@ -8,14 +8,20 @@ matrix and takes matrices only; norms, biases, embeddings, modulation tables and
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
+from trainer.dion_library import dion2, dion_muon
+
 BLOCK_MATRICES = r"\.(block|blocks\.\d+)\.(\w*attn\.[qkvo]|ffn\.\d)\.weight$|\.view\.attn\.[qkv]\.weight$"
 NO_DECAY = r"(\.bias|modulation|angles|norm\w*\.weight|tau\.weight|table\.weight)$"
+
+
+Algorithm: TypeAlias = Literal["adamw", "muon", "dion-muon", "dion2"]
+"""The last two are of a library that is imported when asked for (`trainer.dion_library`)."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class ParameterRule:
 
     name: str
     pattern: str
-    algorithm: Literal["adamw", "muon"]
+    algorithm: Algorithm
     lr: float
     weight_decay: float
 
@@ -37,9 +43,9 @@ def adamw_rules(lr: float, weight_decay: float) -> tuple[ParameterRule, ...]:
     )
 
 
-def muon_rules(lr: float, weight_decay: float) -> tuple[ParameterRule, ...]:
-    """Muon for the matrices of the blocks, AdamW for the rest."""
-    return (ParameterRule("muon", BLOCK_MATRICES, "muon", lr, weight_decay), *adamw_rules(lr, weight_decay))
+def muon_rules(lr: float, weight_decay: float, algorithm: Algorithm = "muon") -> tuple[ParameterRule, ...]:
+    """Muon (or a library's) for the matrices of the blocks, AdamW for the rest."""
+    return (ParameterRule(algorithm, BLOCK_MATRICES, algorithm, lr, weight_decay), *adamw_rules(lr, weight_decay))
 
 
 def route(names: Iterable[str], rules: Sequence[ParameterRule]) -> dict[str, ParameterRule]:
@@ -55,7 +61,7 @@ def optimisers(model: nn.Module, rules: Sequence[ParameterRule], betas: tuple[fl
     """AdamW and, where a rule asks for it, Muon over the parameters that require gradients, one group per rule."""
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     routed = route(named, rules)
-    groups: dict[str, list[dict[str, object]]] = {"adamw": [], "muon": []}
+    groups: dict[Algorithm, list[dict[str, Any]]] = {"adamw": [], "muon": [], "dion-muon": [], "dion2": []}
     for rule in rules:
         members: list[Tensor] = [named[name] for name, chosen in routed.items() if chosen is rule]
         if members:
@@ -67,6 +73,10 @@ def optimisers(model: nn.Module, rules: Sequence[ParameterRule], betas: tuple[fl
         made.append(AdamW(groups["adamw"], betas=betas))
     if groups["muon"]:
         made.append(Muon(groups["muon"], adjust_lr_fn="match_rms_adamw"))
+    if groups["dion-muon"]:
+        made.append(dion_muon(groups["dion-muon"]))
+    if groups["dion2"]:
+        made.append(dion2(groups["dion2"]))
     return made
 
 

@@ -12,10 +12,12 @@ from trainer import checkpoint
 from trainer.configs import TrainConfig, load_spec
 from trainer.embodiment import embodiment_of
 from trainer.example import example_of, shown_whole
+from trainer.flops import peak_flops
 from trainer.journal import LOG, Journal
 from trainer.loop import StepLog, Trainer, run
 from trainer.model.wam import build, parameter_count
 from trainer.parallel import joined
+from trainer.samples import Samples
 from trainer.steps import SPLIT, OneEvent, PlanSteps, Steps
 
 
@@ -42,6 +44,10 @@ class RunOptions:
 
     resume: bool = False
     tensorboard: bool = False
+    samples: Samples | None = None
+    """Held-out events to imagine every so many steps."""
+    peak_tflops: float | None = None
+    """What MFU is a share of, per device; None: the table's, or on a CPU what it is measured to do."""
 
 
 def planned(  # noqa: PLR0917 - shards, plan and configuration, and where and how to read
@@ -122,12 +128,20 @@ def train(
         if last is not None:
             trainer.restore(last)
         first_step, seen = trainer.step, _Seen()
-        journal = Journal(out, writes=ranks.is_first, tensorboard=options.tensorboard)
+        peak = peak_flops(ranks.device, config.torch_dtype, options.peak_tflops)
+        journal = Journal(
+            out,
+            writes=ranks.is_first,
+            tensorboard=options.tensorboard,
+            peak_flops=None if peak is None else peak * ranks.world,
+        )
         try:
             for line in run(trainer, out, journal):
                 seen.take(line)
                 if ranks.is_first:
                     on_step(line)
+                if options.samples is not None and options.samples.due(line.step, steps.n_steps):
+                    options.samples.show(trainer, out, journal)
         finally:
             journal.close()
     return TrainReport(

@@ -108,6 +108,13 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
     workers: Annotated[int, typer.Option(min=0, help="Processes that read and decode.")] = 0,
     resume: Annotated[bool, typer.Option(help="Continue the checkpoint in --out.")] = False,
     tensorboard: Annotated[bool, typer.Option(help="Also write TensorBoard events.")] = False,
+    samples_every: Annotated[
+        int, typer.Option(min=0, help="Steps between pictures of what is imagined of held-out events; 0: none.")
+    ] = 0,
+    sample_events: Annotated[int, typer.Option(min=1, help="How many held-out events those are of.")] = 4,
+    peak_tflops: Annotated[
+        float | None, typer.Option(help="What a device could do at best, for MFU; default: by its name.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the reference WALL-WM on published shards."""
@@ -116,7 +123,19 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
 
     with teaching_errors():
         folder, storage = shards_of(shards)
-        request = TrainRequest(folder, out, config, steps, plan=plan, overfit=overfit, workers=workers, storage=storage)
+        request = TrainRequest(
+            folder,
+            out,
+            config,
+            steps,
+            plan=plan,
+            overfit=overfit,
+            workers=workers,
+            storage=storage,
+            samples_every=samples_every,
+            sample_events=sample_events,
+            peak_tflops=peak_tflops,
+        )
         remember_made("training run", str(out), folder, storage)  # first: one that is killed has learnt too
         report = train_on(
             request, RunOptions(resume, tensorboard), lambda n_steps: show.TrainingLines(OUT, n_steps, as_json)

@@ -11,11 +11,12 @@ different RGB (measured: up to 97 of 255 for 10 bits), so those go to PyAV alway
 import io
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal, TypeAlias
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -26,6 +27,8 @@ Decoder: TypeAlias = Literal["auto", "torchcodec", "pyav"]
 
 _STRICT = {"err_detect": "explode"}
 """Told to fail at damage: a decoder left to itself paints over what it cannot read and says nothing."""
+_LONG = 4
+"""A file of so many times the span asked for is sought in by its index; in a shorter one packets tell all as fast."""
 _CONVERSION = Interpolation.BILINEAR
 """libswscale's plain 4:2:0 conversion; its "accurate" ones give other values, and only PyAV offers them."""
 
@@ -63,6 +66,10 @@ def _decoded(mp4: bytes, frames: Sequence[int] | None, decoder: Decoder, n_frame
         if not container.streams.video:
             raise ValueError("the clip has no video stream")
         stream = container.streams.video[0]
+        if frames is not None and n_frames is None and decoder != "torchcodec":
+            run = _sought(container, stream, frames)
+            if run is not None:
+                return _decoded_by_pyav(stream, *run)
         packets = [packet for packet in container.demux(stream) if packet.pts is not None]
         shown = sorted(int(packet.pts) for packet in packets if packet.pts is not None)
         wanted = range(len(shown)) if frames is None else frames
@@ -78,6 +85,29 @@ def _decoded(mp4: bytes, frames: Sequence[int] | None, decoder: Decoder, n_frame
         elif decoder == "torchcodec" and not torchcodec_clip.usable():
             raise ValueError("decoder: torchcodec is not installed, finds no FFmpeg, or differs from PyAV; take 'auto'")
         return _decoded_by_pyav(stream, packets, [shown[frame] for frame in wanted])
+
+
+def _sought(
+    container: InputContainer, stream: av.VideoStream, frames: Sequence[int]
+) -> tuple[list[av.Packet], list[int]] | None:
+    """Packets of a short span of a long file, from the key frame before it on, and the time stamps of ``frames``.
+
+    The file's index says where frame i lies, so that nothing else is read. None where that does not pay, or where
+    packets are not what the index has promised (pictures stored in another order than shown, a damaged file): then all
+    packets must tell. The container is left at its start.
+    """
+    index, first, last = stream.index_entries, frames[0], frames[-1]
+    if last >= len(index) or len(index) < _LONG * (last + 1 - first):
+        return None
+    while first and not index[first].is_keyframe:
+        first -= 1
+    expected = [index[i].timestamp for i in range(first, last + 1)]
+    container.seek(expected[0], stream=stream)
+    packets = list(islice(container.demux(stream), len(expected)))
+    if [packet.pts for packet in packets] != expected or not packets[0].is_keyframe:
+        container.seek(0, stream=stream)
+        return None
+    return packets, [expected[frame - first] for frame in frames]
 
 
 def _convertible_alike(stream: av.VideoStream) -> bool:

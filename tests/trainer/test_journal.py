@@ -14,6 +14,7 @@ class Line:
     step: int
     tokens: int
     loss: float
+    flops: int = 10**9
 
 
 def written(out: Path, first: int, last: int, *, writes: bool = True, tensorboard: bool = False) -> None:
@@ -39,7 +40,21 @@ def test_speeds_are_beside_the_log(tmp_path: Path) -> None:
     speeds = [json.loads(line) for line in (tmp_path / SPEED).read_text().splitlines()]
     assert [speed["step"] for speed in speeds] == [1, 2]
     assert all(speed["tokens_per_s"] > 0 for speed in speeds)
+    assert all(speed["mfu"] is None for speed in speeds), "nobody has said what the machine can do"
     assert "seconds" not in (tmp_path / LOG).read_text()
+
+
+def test_what_is_done_between_steps_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 100.0, 102.0, 110.0, 111.0])  # opened; goes on; first line; left out; second line
+    monkeypatch.setattr("trainer.journal.time.monotonic", lambda: next(clock))
+    journal = Journal(tmp_path, writes=True, peak_flops=1e9)
+    journal.go_on_after(0)
+    journal.write(Line(1, 100, 1.0))
+    journal.leave_out()
+    journal.write(Line(2, 100, 1.0))
+    journal.close()
+    speeds = [json.loads(line) for line in (tmp_path / SPEED).read_text().splitlines()]
+    assert [(speed["seconds"], speed["mfu"]) for speed in speeds] == [(2.0, 0.5), (1.0, 1.0)]
 
 
 def test_other_ranks_write_nothing(tmp_path: Path) -> None:

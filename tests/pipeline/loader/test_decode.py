@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.loader.decode import decode_clip
+from pipeline.loader.decode import _sought, decode_clip
 from tests.pipeline.loader.odd_clips import CLIPS, cut_clip
 from tests.pipeline.test_clip import encoded
 
@@ -83,3 +83,24 @@ def test_a_clip_of_more_or_fewer_frames_than_it_must_have_is_refused() -> None:
 def test_bytes_that_are_no_clip_are_refused(damage: bytes) -> None:
     with pytest.raises(ValueError, match="clip"):
         decode_clip(damage)
+
+
+def test_a_short_span_of_a_long_file_reads_no_packet_before_its_key_frame_or_after_its_end() -> None:
+    mp4 = cut_clip(66, 50, n=60)
+    with av.open(io.BytesIO(mp4)) as container:
+        found = _sought(container, container.streams.video[0], range(40, 44))
+        n_frames = len(container.streams.video[0].index_entries)
+    assert n_frames > 45
+    assert found is not None
+    packets, wanted = found
+    assert len(packets) == 4, "frame 40 is a key frame of clips with one in eight"
+    assert [packet.pts for packet in packets] == wanted
+
+
+@pytest.mark.parametrize("kind", CLIPS)
+def test_where_the_index_cannot_tell_all_packets_do(kind: str) -> None:
+    """Frame by frame of every kind of file: sought or not, it is the frame of the whole."""
+    mp4 = CLIPS[kind]()
+    whole = decode_clip(mp4, decoder="pyav")
+    for frame in range(len(whole)):
+        assert np.array_equal(decode_clip(mp4, frames=[frame]), whole[frame : frame + 1]), (kind, frame)
