@@ -9,6 +9,7 @@ import typer
 from jobs.commands import (
     ablating,
     cards,
+    compressing,
     evaluating,
     forgetting,
     judging,
@@ -35,6 +36,7 @@ app.add_typer(cards.commands, name="card")
 app.add_typer(reviewing.commands, name="review")
 app.add_typer(shard_sets.commands)
 app.add_typer(policies.commands, name="policy")
+app.add_typer(compressing.commands, name="compress")
 
 
 def main() -> None:

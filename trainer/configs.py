@@ -14,6 +14,7 @@ import torch
 from schemas.recipe_load import LoadSpec
 from trainer import latents
 from trainer.batch import PATCH
+from trainer.compress.fp8_config import Fp8Config
 from trainer.flow import Schedule, Sigmas
 from trainer.losses import LossConfig
 from trainer.optim import ParameterRule, adamw_rules, muon_rules
@@ -123,6 +124,10 @@ class TrainConfig:
     seed: int
     threads: int
     """More than one thread changes the order of sums, and on small models costs time."""
+    sample_steps: int = 10
+    """Euler steps the model is asked in; few for a distilled one."""
+    fp8: Fp8Config | None = None
+    """Which layers a quantised model keeps in FP8 (`joinery compress fp8`); None: it is whole."""
 
     @property
     def torch_dtype(self) -> torch.dtype:

@@ -154,6 +154,11 @@ def rows_of(sigma: Tensor) -> Tensor:
     return torch.stack([torch.zeros_like(sigma), sigma], dim=1).flatten()
 
 
+def levels(steps: int, shift: float) -> Tensor:
+    """The noise levels of ``steps`` Euler steps [steps + 1], from 1 to 0."""
+    return shifted(torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64), shift).float()
+
+
 def euler(
     velocity: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
     video_TP: Tensor,
@@ -165,8 +170,7 @@ def euler(
 
     ``velocity(video, action, σ)`` gives both velocities at the scalar level σ.
     """
-    levels = shifted(torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64), shift).float()
-    for sigma, following in pairwise(levels):
+    for sigma, following in pairwise(levels(steps, shift)):
         video_v, action_v = velocity(video_TP, action_SA, sigma)
         video_TP, action_SA = video_TP + (following - sigma) * video_v, action_SA + (following - sigma) * action_v
     return video_TP, action_SA

@@ -20,6 +20,7 @@ from schemas.array import Bools, Floats
 from trainer import latents
 from trainer.batch import Example
 from trainer.checkpoint import load_weights
+from trainer.compress.fp8_model import as_stored
 from trainer.configs import TrainConfig
 from trainer.embodiment import Embodiment
 from trainer.example import fitted, seen_view
@@ -199,8 +200,9 @@ def load_policy(
     """
     folder = checkpoint_folder(checkpoint)
     record = read_record(folder)
-    model = build(record.config.model, record.config.seed)
+    model = as_stored(build(record.config.model, record.config.seed), record.config.fp8)
     load_weights(folder, model, averaged=True)
     chosen = record.embodiment(embodiment)
-    sampling = sampling_of(record.config.schedule, record.config.sample_shift) if sampling is None else sampling
-    return WallWMPolicy(model.to(device_of(device, 0)), record.config, chosen, sampling)
+    config = record.config
+    sampling = sampling or sampling_of(config.schedule, config.sample_shift, config.sample_steps)
+    return WallWMPolicy(model.to(device_of(device, 0)), config, chosen, sampling)

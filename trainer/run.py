@@ -16,7 +16,7 @@ from trainer.flops import peak_flops
 from trainer.journal import LOG, Journal
 from trainer.loop import StepLog, Trainer, run
 from trainer.model.wam import build, parameter_count
-from trainer.parallel import joined
+from trainer.parallel import Ranks, joined
 from trainer.samples import Samples
 from trainer.steps import SPLIT, OneEvent, PlanSteps, Steps
 
@@ -118,13 +118,24 @@ def train(
     Raises FileExistsError when ``out`` holds a run and ``resume`` is not set, FileNotFoundError for the opposite,
     ValueError when the checkpoint belongs to another run.
     """
+    return carried_out(
+        lambda ranks: Trainer(config, build(config.model, config.seed), steps, ranks), config, out, options, on_step
+    )
+
+
+def carried_out(
+    made: Callable[[Ranks], Trainer],
+    config: TrainConfig,
+    out: Path,
+    options: RunOptions = RunOptions(),
+    on_step: Callable[[StepLog], None] = lambda _line: None,
+) -> TrainReport:
+    """Make the trainer, take up its run where it stands, and train to the last step. Raises as `train` does."""
     torch.set_num_threads(config.threads)
     last = taken_up(out, resume=options.resume)
     out.mkdir(parents=True, exist_ok=True)
     with joined(config.device) as ranks:
-        model = build(config.model, config.seed)
-        n_parameters = parameter_count(model)
-        trainer = Trainer(config, model, steps, ranks)
+        trainer = made(ranks)
         if last is not None:
             trainer.restore(last)
         first_step, seen = trainer.step, _Seen()
@@ -140,18 +151,18 @@ def train(
                 seen.take(line)
                 if ranks.is_first:
                     on_step(line)
-                if options.samples is not None and options.samples.due(line.step, steps.n_steps):
+                if options.samples is not None and options.samples.due(line.step, trainer.steps.n_steps):
                     options.samples.show(trainer, out, journal)
         finally:
             journal.close()
     return TrainReport(
-        parameters=n_parameters,
+        parameters=parameter_count(trainer.model),
         first_step=first_step,
-        steps=steps.n_steps,
+        steps=trainer.steps.n_steps,
         tokens=seen.tokens,
         first=seen.first,
         last=seen.last,
-        checkpoint=checkpoint.folder_of(out, steps.n_steps),
+        checkpoint=checkpoint.folder_of(out, trainer.steps.n_steps),
         log=out / LOG,
     )
 

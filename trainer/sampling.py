@@ -33,10 +33,10 @@ class Sampling:
             raise ValueError(f"sampling: found anchor σ = {self.anchor}, expected it in (0, 1]")
 
 
-def sampling_of(schedule: Schedule, shift: float) -> Sampling:
+def sampling_of(schedule: Schedule, shift: float, steps: int = Sampling.steps) -> Sampling:
     """As the model was trained: asymmetric where its actions had noise levels of their own, at the video's anchor."""
     if schedule.action is None:
-        return Sampling("symmetric", shift=shift)
+        return Sampling("symmetric", steps, shift)
     if schedule.video.kind == "anchor":
-        return Sampling("asymmetric", shift=shift, anchor=schedule.video.level)
-    return Sampling("asymmetric", shift=shift)
+        return Sampling("asymmetric", steps, shift, anchor=schedule.video.level)
+    return Sampling("asymmetric", steps, shift)

@@ -151,6 +151,10 @@ class ActionTower(nn.Module):
 
     def _look_up(self, tau: Tensor) -> Tensor:
         """The time index's vectors; raises ValueError for an event with more latent frames than the table."""
+        if tau.is_cuda and torch.cuda.is_current_stream_capturing():
+            # Looking would stop the GPU, which a graph being recorded cannot do; it was looked at while warming up.
+            recorded: Tensor = self.tau(tau)
+            return recorded
         most = int(tau.max())
         if most >= self.tau.num_embeddings:
             known = self.tau.num_embeddings
