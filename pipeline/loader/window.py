@@ -7,8 +7,9 @@ event's place.
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -54,6 +55,20 @@ class Request:
     seen: Seen
 
 
+@dataclass(frozen=True)
+class SeenClip:
+    """Which pictures of a clip a window shows, by content: the same clip and frames are the same pixels anywhere."""
+
+    camera: str
+    sha256: str
+    """Of the clip's bytes."""
+    frames: tuple[int, ...]
+
+
+KnownPictures: TypeAlias = Callable[[tuple[SeenClip, ...]], bool]
+"""Whether the reader has what it wants of these pictures already, so that they need not be fetched and decoded."""
+
+
 @dataclass(frozen=True, eq=False)
 class Window:
     """A window as read. Every array is the reader's own copy and may be changed."""
@@ -70,9 +85,12 @@ class Window:
     """The whole event's record and words; its actions and states are the rows inside the window, its views are
     left out."""
     pixels: Mapping[str, Pixels]
-    """Camera to RGB uint8 [T, H, W, 3], master view first, every camera at the same instants."""
+    """Camera to RGB uint8 [T, H, W, 3], master view first, every camera at the same instants; empty where they were
+    known."""
     times_ns: Ints
     """int64 [T] of the master view's frames shown, on the episode clock."""
+    clips: tuple[SeenClip, ...]
+    """What ``pixels`` shows, in that order."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +111,16 @@ class Damaged:
     refused: tuple[Refused, ...]
 
 
-def read_window(reader: RangeReader, request: Request, decoder: Decoder = "auto") -> Window | Damaged:
+def read_window(
+    reader: RangeReader, request: Request, decoder: Decoder = "auto", known: KnownPictures | None = None
+) -> Window | Damaged:
     """Read, check and decode one window: one request to the store where the views lie together.
 
-    Raises StoreError when the shard is not there, ServiceError when the store cannot be read.
+    With ``known`` the record comes first, and the pictures in a second request, if at all. Raises StoreError when
+    the shard is not there, ServiceError when the store cannot be read.
     """
-    members = _members_of(request)
-    contents, refused = _contents(reader, request.location, members)
+    views, rest = _members_of(request)
+    contents, refused = _contents(reader, request.location, rest if known is not None else views + rest)
     if refused:
         return Damaged(request.draw, request.attempt, tuple(refused))
     try:
@@ -109,19 +130,16 @@ def read_window(reader: RangeReader, request: Request, decoder: Decoder = "auto"
         places = request.first_frame + _shown(request)
         window = _rows_inside(event, times_ns, request)
         instants = times_ns[places]
-        chosen = {camera: _frames(event.view_times_ns[camera], instants) for camera in _cameras(members)}
+        clips = tuple(_clip(member, event, instants) for member in views)
     except _UNREADABLE as error:
         return Damaged(request.draw, request.attempt, (_refused(request, "event.json", f"{CONTENT}: {error}"),))
     pixels: dict[str, Pixels] = {}
-    for member in members:
-        camera = member.name.removesuffix(VIDEO_SUFFIX)
-        if camera in chosen:
-            try:
-                pixels[camera] = decode_clip(
-                    contents[member.name], frames=chosen[camera], decoder=decoder, n_frames=member.n_frames
-                )
-            except ValueError as error:
-                refused.append(_refused(request, member.name, f"{DECODE}: {error}"))
+    if known is None or not known(clips):
+        if known is not None:
+            seen, refused = _contents(reader, request.location, views)
+            contents |= seen
+        if not refused:
+            pixels, refused = _decoded(request, views, clips, contents, decoder)
     if refused:
         return Damaged(request.draw, request.attempt, tuple(refused))
     return Window(
@@ -136,18 +154,40 @@ def read_window(reader: RangeReader, request: Request, decoder: Decoder = "auto"
         event=window,
         pixels=pixels,
         times_ns=instants,
+        clips=clips,
     )
 
 
-def _members_of(request: Request) -> list[MemberRange]:
+def _members_of(request: Request) -> tuple[list[MemberRange], list[MemberRange]]:
     """The views that are looked at, and everything that is no view."""
     views = [member for member in request.location.members if member.name.endswith(VIDEO_SUFFIX)]
     rest = [member for member in request.location.members if not member.name.endswith(VIDEO_SUFFIX)]
-    return views[: request.seen.max_views] + rest
+    return views[: request.seen.max_views], rest
 
 
-def _cameras(members: list[MemberRange]) -> list[str]:
-    return [member.name.removesuffix(VIDEO_SUFFIX) for member in members if member.name.endswith(VIDEO_SUFFIX)]
+def _clip(member: MemberRange, event: EventSample, instants_ns: Ints) -> SeenClip:
+    camera = member.name.removesuffix(VIDEO_SUFFIX)
+    return SeenClip(camera, member.sha256, tuple(frames_at(event.view_times_ns[camera], instants_ns)))
+
+
+def _decoded(
+    request: Request,
+    views: list[MemberRange],
+    clips: tuple[SeenClip, ...],
+    contents: Mapping[str, bytes],
+    decoder: Decoder,
+) -> tuple[dict[str, Pixels], list[Refused]]:
+    """Pictures by camera, and the clips that cannot be decoded."""
+    pixels: dict[str, Pixels] = {}
+    refused = []
+    for member, clip in zip(views, clips, strict=True):
+        try:
+            pixels[clip.camera] = decode_clip(
+                contents[member.name], frames=clip.frames, decoder=decoder, n_frames=member.n_frames
+            )
+        except ValueError as error:
+            refused.append(_refused(request, member.name, f"{DECODE}: {error}"))
+    return pixels, refused
 
 
 def _contents(
@@ -177,7 +217,7 @@ def _shown(request: Request) -> Ints:
     return even_indices(request.n_frames, count)
 
 
-def _frames(times_ns: Ints, instants_ns: Ints) -> list[int]:
+def frames_at(times_ns: Ints, instants_ns: Ints) -> list[int]:
     """What was on a camera's screen at each instant; its first picture before that."""
     found: list[int] = np.maximum(np.searchsorted(times_ns, instants_ns, side="right") - 1, 0).tolist()
     return found
