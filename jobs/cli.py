@@ -13,6 +13,7 @@ from jobs.commands import (
     judging,
     looking,
     policies,
+    pretrained,
     recovering,
     reporting,
     reviewing,
@@ -33,6 +34,7 @@ app.add_typer(cards.commands, name="card")
 app.add_typer(reviewing.commands, name="review")
 app.add_typer(shard_sets.commands)
 app.add_typer(policies.commands, name="policy")
+app.add_typer(pretrained.commands)
 
 
 def main() -> None:

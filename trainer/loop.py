@@ -163,7 +163,11 @@ class Trainer:
         if not self.config.data.drop_captions:
             return example
         coin = torch.rand((), generator=generator_of(self.config.seed + _DROP_SEED, draw)).item()
-        return replace(example, words=(NO_CAPTION,)) if coin < drop_rate(example.raw_frames) else example
+        if coin >= drop_rate(example.raw_frames):
+            return example
+        if example.features is not None:
+            return replace(example, features=example.features.dropped())
+        return replace(example, words=(NO_CAPTION,))
 
     def run_state(self) -> RunState:
         """What this run is and where it stands."""
