@@ -16,6 +16,7 @@ from jobs.commands import (
     judging_models,
     looking,
     policies,
+    pretrained,
     recovering,
     reporting,
     reviewing,
@@ -37,6 +38,7 @@ app.add_typer(reviewing.commands, name="review")
 app.add_typer(shard_sets.commands)
 app.add_typer(policies.commands, name="policy")
 app.add_typer(compressing.commands, name="compress")
+app.add_typer(pretrained.commands)
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ def probe_3d(asked: ProbeRequest) -> dict[str, Any]:
     kinds: dict[str, list[Features]] = {
         "trained tower": tower_features(trained.model, scenes, config, asked.sigma),
         "random weights": tower_features(untrained, scenes, config, asked.sigma),
-        "raw pixels": [pixel_features(scenes)],
+        "raw pixels": [pixel_features(scenes, config.data.codec)],
         "mean of the place": [no_features(scenes)],
     }
     edges = (0, asked.fit, asked.fit + asked.choose, len(scenes))

@@ -17,11 +17,10 @@ from pipeline.synthetic.trajectory import Trajectory, Variant, make_trajectory
 from pipeline.synthetic.view import PictureSize, View, look_at
 from schemas.array import Floats
 from schemas.episode import Arm
-from trainer import latents
+from trainer.batch import PATCH
 from trainer.configs import DataConfig
 from trainer.eval.probe import SAMPLES, Scene
-from trainer.event_sight import TOKEN_PIXELS
-from trainer.example import on_canvas
+from trainer.example import fitted_view
 
 RATE_HZ = 20
 _FINER = 2
@@ -43,14 +42,14 @@ def make_scene(seed: int, index: int, data: DataConfig) -> Scene:
     view = _camera(rng, size, trajectory.n_frames, frames)
     look = Look(Manipulator.HANDHELD, _TABLES[index % len(_TABLES)], seed=1000 * seed + index)
     pictures = np.stack(list(render(trajectory, view, look, frames)))
-    shown = frames[:: latents.TIME_STRIDE]
+    shown = frames[:: data.codec.time_stride]
     depth_FNG, local_FNG3 = depths(trajectory, view, shown, data)
     poses = np.stack([world_from_camera(view, frame) for frame in shown])
     first_from_camera = np.linalg.inv(poses[0]) @ poses
     turned = np.einsum("fij,fngj->fngi", first_from_camera[:, :3, :3], local_FNG3)
     return Scene(
         name=f"scene-{seed}-{index}",
-        pixels=on_canvas(pictures, data)[0],
+        pixels=fitted_view(pictures, data)[0],
         depth_FNG=depth_FNG,
         points_FNG3=turned + first_from_camera[:, None, None, :3, 3],
         first_from_camera_F44=first_from_camera,
@@ -87,10 +86,11 @@ def depths(trajectory: Trajectory, view: View, frames: Sequence[int], data: Data
 
 def _rays(view: View, data: DataConfig) -> Floats:
     """Directions with z = 1 through the places of every token [N, G, 3], in the camera."""
-    step = TOKEN_PIXELS / SAMPLES
+    token = PATCH * data.codec.space_stride
+    step = token / SAMPLES
     offsets = (np.arange(SAMPLES) + 0.5) * step
     corners = np.stack(
-        np.meshgrid(*(np.arange(0, side, TOKEN_PIXELS) for side in (data.height, data.width)), indexing="ij"), axis=-1
+        np.meshgrid(*(np.arange(0, side, token) for side in (data.height, data.width)), indexing="ij"), axis=-1
     ).reshape(-1, 1, 2)
     inside = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(1, -1, 2)
     row, column = np.moveaxis((corners + inside) * _FINER - 0.5, -1, 0)  # whole numbers are pixel centres

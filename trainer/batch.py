@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from trainer.attend import Segments, segments_of
+from trainer.captions import CaptionFeatures
 from trainer.model.views import ViewTokens
 
 PATCH = 2
@@ -48,6 +49,8 @@ class Example:
     visible_FNN: Tensor | None = None
     """bool: which of the N tokens of a latent frame, ordered (view, row, column), may see each other across views
     (`trainer.sight`); F = 1 where no camera moves. None: all may."""
+    features: CaptionFeatures | None = None
+    """Its caption as a frozen text encoder reads it; then there are no ``words``. None: the model looks words up."""
 
     @property
     def n_tokens(self) -> int:
@@ -69,6 +72,8 @@ class VideoTokens:
     """bool: counted in the loss; neither observed nor border."""
     observed_T: Tensor
     """bool: first latent frame, always clean."""
+    observed_O: Tensor
+    """int64: where the tokens of ``observed_T`` stand."""
     event_T: Tensor
     row_T: Tensor
     position_T3: Tensor
@@ -83,8 +88,11 @@ class TextTokens:
     """The packed captions."""
 
     word_S: Tensor
+    """int64; empty where there are features."""
+    features_SC: Tensor | None
+    """float32: what a frozen text encoder made of the captions; None: words are looked up."""
     read_by: Segments
-    """Video tokens of an event over its words."""
+    """Video tokens of an event over its words, or over its features."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +117,8 @@ class ActionTokens:
     within: Segments
     to_state: Segments
     to_video: Segments
+    to_observed: Segments
+    """Over the tokens of ``VideoTokens.observed_O`` alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,16 +160,24 @@ def pack(examples: Sequence[Example], action_draws: int = 1) -> Batch:
     return Batch(
         n_events=len(examples),
         video=_video(examples),
-        text=TextTokens(
-            torch.tensor([word for example in examples for word in example.words]),
-            segments_of(video_lengths, [len(example.words) for example in examples]),
-        ),
+        text=_text(examples, video_lengths),
         action=_action(examples, video_lengths, action_draws),
     )
 
 
 def _event_index(lengths: Sequence[int]) -> Tensor:
     return torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+
+
+def _text(examples: Sequence[Example], video_lengths: Sequence[int]) -> TextTokens:
+    features = [example.features.padded() for example in examples if example.features is not None]
+    if not features:
+        words = torch.tensor([word for example in examples for word in example.words])
+        return TextTokens(words, None, segments_of(video_lengths, [len(example.words) for example in examples]))
+    if len(features) != len(examples):
+        raise ValueError(f"{len(features)} of {len(examples)} events have caption features, expected all or none")
+    read_by = segments_of(video_lengths, [len(each) for each in features])
+    return TextTokens(torch.zeros(0, dtype=torch.int64), torch.cat(features), read_by)
 
 
 def _positions(example: Example) -> tuple[Tensor, Tensor]:
@@ -185,6 +203,7 @@ def _video(examples: Sequence[Example]) -> VideoTokens:
         clean_TP=torch.cat(clean),
         mask_TP=torch.cat(counted) & ~observed_T[:, None],
         observed_T=observed_T,
+        observed_O=torch.nonzero(observed_T)[:, 0],
         event_T=event_T,
         row_T=2 * event_T + (~observed_T).long(),
         position_T3=position_T3,
@@ -227,6 +246,7 @@ def _action(examples: Sequence[Example], video_lengths: Sequence[int], draws: in
     draw_S = _event_index(lengths)
     place_S = torch.cat([torch.arange(length) for length in lengths])
     observed_S = place_S == 0
+    queries = [draws * length for length in lengths[::draws]]
     known_SA = torch.cat([_known_rows(example) for example in drawn])
     valid_S = torch.cat([torch.cat([torch.tensor([False]), example.valid_K]) for example in drawn])
     return ActionTokens(
@@ -242,7 +262,8 @@ def _action(examples: Sequence[Example], video_lengths: Sequence[int], draws: in
         draws=draws,
         within=segments_of(lengths),
         to_state=segments_of(lengths, [1] * len(drawn)),
-        to_video=segments_of([draws * length for length in lengths[::draws]], video_lengths),
+        to_video=segments_of(queries, video_lengths),
+        to_observed=segments_of(queries, [example.n_video // example.latents_VFCHW.shape[1] for example in examples]),
     )
 
 

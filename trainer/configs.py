@@ -1,22 +1,25 @@
 """Configurations are functions returning frozen values: readable as a table, comparable, and part of a checkpoint.
 
-`tiny` trains on one CPU core; its numbers are those of trainer.md §4.3.
+`tiny` trains on one CPU core; the others begin from Wan's weights and want a GPU (docs/large_models.md). Their numbers
+are those of trainer.md §4.3.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
 import torch
 
 from schemas.recipe_load import LoadSpec
-from trainer import latents
 from trainer.batch import PATCH
+from trainer.codec import TOY, WAN_2_1, WAN_2_2, CodecConfig
 from trainer.compress.fp8_config import Fp8Config
 from trainer.flow import Schedule, Sigmas
 from trainer.losses import LossConfig
+from trainer.model.action import ActionSight
 from trainer.optim import ParameterRule, adamw_rules, muon_rules
 from trainer.parallel import Spread
 from trainer.sight import SightConfig
@@ -49,15 +52,29 @@ class ActionConfig:
     heads: int
     max_tau: int
     """Size of the time-index table: more than the latent frames of the longest event."""
+    sees: ActionSight = "all"
+    """What of the video actions read (`trainer.model.action`)."""
 
 
 @dataclass(frozen=True)
 class TextConfig:
-    """The caption table."""
+    """How captions are read: a table of words, or the features of a frozen encoder (`trainer.captions`)."""
 
     entries: int
+    """Of the table; 0: none, captions come as features."""
     width: int
+    """Of a word's vector or of a token's features."""
     max_words: int
+    """Words that count; with features, tokens, which captions are padded to."""
+
+    @property
+    def encoded(self) -> bool:
+        """Whether a frozen encoder reads captions."""
+        return self.entries == 0
+
+
+UMT5_XXL = TextConfig(entries=0, width=4096, max_words=512)
+"""Features of UMT5-XXL's encoder, padded to 512 tokens as in Wan's training."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,7 @@ class DataConfig:
     sight: SightConfig
     pseudo_actions: bool
     """Whether actions nobody measured, such as hands found in pictures, are learnt; else their events are video."""
+    codec: CodecConfig = TOY
 
 
 @dataclass(frozen=True)
@@ -142,7 +160,7 @@ class TrainConfig:
 def tiny() -> TrainConfig:
     """About half a million parameters; overfits one event in under a minute of one core."""
     video = VideoConfig(
-        width=64, ffn_width=256, heads=4, depth=3, latent_channels=latents.CHANNELS, time_frequencies=64,
+        width=64, ffn_width=256, heads=4, depth=3, latent_channels=TOY.channels, time_frequencies=64,
         cross_view_every=1, max_views=4,
     )  # fmt: skip
     return TrainConfig(
@@ -192,18 +210,107 @@ def tiny_muon() -> TrainConfig:
     return replace(tiny(), name="tiny-muon", rules=muon_rules(lr=1e-2, weight_decay=0.01))
 
 
-CONFIGS: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType({"tiny": tiny, "tiny-muon": tiny_muon})
+def wan21_1_3b(stage: StageName = "video") -> TrainConfig:
+    """Wan2.1-T2V-1.3B with cross-view branches beside every third block, three cameras at 192 × 320."""
+    codec = WAN_2_1
+    video = VideoConfig(
+        width=1536, ffn_width=8960, heads=12, depth=30, latent_channels=codec.channels, time_frequencies=256,
+        cross_view_every=3, max_views=4,
+    )  # fmt: skip
+    return TrainConfig(
+        name="wan21-1.3b",
+        model=ModelConfig(
+            video=video,
+            action=ActionConfig(dims=20, width=768, ffn_width=3072, heads=12, max_tau=32),
+            text=UMT5_XXL,
+            detach_video=stage == "action",
+        ),
+        data=DataConfig(
+            height=192,
+            width=320,
+            max_frames=65,
+            max_views=3,
+            max_actions=128,
+            token_budget=32_768,
+            pack_window=64,
+            packs_per_step=8,
+            drop_captions=True,
+            sight=SightConfig(),
+            pseudo_actions=False,
+            codec=codec,
+        ),
+        schedule=_schedule(stage),
+        sample_shift=5.0,
+        loss=LossConfig(),
+        tubes=TubeConfig(),
+        stage=stage,
+        rules=muon_rules(lr=1e-4, weight_decay=0.01),
+        betas=(0.9, 0.95),
+        clip=1.0,
+        warmup=500,
+        cooldown=0.2,
+        average=0.9999,
+        dtype="bfloat16",
+        device="auto",
+        spread="shard",
+        recompute=True,
+        save_every=500,
+        seed=0,
+        threads=4,
+    )
+
+
+def wan22_5b(stage: StageName = "video") -> TrainConfig:
+    """Wan2.2-TI2V-5B: clean first latent at timestep 0 as it was trained, 48 channels, stride 16.
+
+    384 × 640 makes 240 tokens of a latent frame, as many as `wan21_1_3b` at 192 × 320: one load plan serves both.
+    """
+    small, codec = wan21_1_3b(stage), WAN_2_2
+    video = replace(small.model.video, width=3072, ffn_width=14336, heads=24, latent_channels=codec.channels)
+    return replace(
+        small,
+        name="wan22-5b",
+        model=replace(
+            small.model, video=video, action=replace(small.model.action, width=1024, ffn_width=4096, heads=16)
+        ),
+        data=replace(small.data, height=384, width=640, codec=codec),
+    )
+
+
+def _schedule(stage: StageName) -> Schedule:
+    """Noise of the stages of a pretrained tower: the video alone; then six action draws before a nearly clean video."""
+    if stage == "action":
+        return Schedule(Sigmas("anchor"), Sigmas("beta"), action_draws=6)
+    actions = Sigmas("beta") if stage == "joint" else None
+    return Schedule(Sigmas("uniform", shift=3.0), actions)
+
+
+def _action_stage(config: Callable[[StageName], TrainConfig]) -> TrainConfig:
+    made = config("action")
+    return replace(made, name=f"{made.name}-action")
+
+
+CONFIGS: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
+    {
+        "tiny": tiny,
+        "tiny-muon": tiny_muon,
+        "wan21-1.3b": wan21_1_3b,
+        "wan21-1.3b-action": partial(_action_stage, wan21_1_3b),
+        "wan22-5b": wan22_5b,
+        "wan22-5b-action": partial(_action_stage, wan22_5b),
+    }
+)
 
 
 def load_spec(config: TrainConfig, **shares: float) -> LoadSpec:
     """The recipe's ``load`` section that fits a configuration: its token law, packs and views; ``shares`` as there."""
     data = config.data
-    cells = data.height // latents.SPACE_STRIDE * (data.width // latents.SPACE_STRIDE)
+    rows, columns = data.codec.cells(data.height, data.width)
     return LoadSpec.model_validate(
         {
             "max_frames": data.max_frames,
-            "frames_per_latent": latents.TIME_STRIDE,
-            "tokens_per_latent": cells // PATCH**2,
+            "frames_per_latent": data.codec.time_stride,
+            "tokens_per_latent": rows * columns // PATCH**2,
             "max_views": data.max_views,
             "max_actions": data.max_actions,
             "budget": data.token_budget,

@@ -5,13 +5,14 @@ linear layer on patches here, with the same numbers. What Wan does not have (the
 as it was initialised. Image-to-video models of Wan 2.1 have an image branch, which we do not: refused by name.
 """
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from trainer.batch import PATCH
@@ -83,7 +84,9 @@ def load_into(tower: nn.Module, weights: Mapping[str, Tensor], naming: Naming) -
         )
     with torch.no_grad():
         for theirs, ours in table.items():
-            value = weights[theirs].reshape(own[ours].shape) if ours == _PATCHES else weights[theirs]
+            value = weights[theirs]
+            if ours == _PATCHES and value.shape[2:] == (1, PATCH, PATCH):
+                value = value.flatten(1)
             if value.shape != own[ours].shape:
                 raise ValueError(f"{theirs}: found shape {tuple(value.shape)}, expected {tuple(own[ours].shape)}")
             own[ours].copy_(value)
@@ -93,13 +96,47 @@ def _depth(names: Iterable[str]) -> int:
     return 1 + max(int(found[1]) for found in map(re.compile(r"layers\.(\d+)\.").match, names) if found)
 
 
-def read_weights(folder: Path) -> tuple[dict[str, Tensor], Naming]:
-    """All tensors of a folder of safetensors, and whose names they have. Raises FileNotFoundError without any."""
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise FileNotFoundError(f"{folder}: found no *.safetensors, expected the folder of a Wan transformer")
-    weights: dict[str, Tensor] = {}
-    for file in files:
-        with safe_open(str(file), framework="pt") as opened:
-            weights |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
+class WeightFolder(Mapping[str, Tensor]):
+    """The tensors of a folder of safetensors, each read when it is asked for, so that a model is never held twice."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises FileNotFoundError without any, or where files of the index are missing, ValueError for broken ones."""
+        files = sorted(folder.glob("*.safetensors"))
+        if not files:
+            raise FileNotFoundError(f"{folder}: found no *.safetensors, expected the folder of a Wan transformer")
+        self._file_of: dict[str, Path] = {}
+        for file in files:
+            try:
+                with safe_open(str(file), framework="pt") as opened:
+                    self._file_of |= dict.fromkeys(opened.keys(), file)
+            except SafetensorError as error:
+                raise ValueError(f"{file}: broken ({error}); download it again") from error
+        for index in sorted(folder.glob("*.safetensors.index.json")):
+            self._check_index(index)
+
+    def _check_index(self, index: Path) -> None:
+        """Whether all that a sharded model's index names has arrived."""
+        table: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        away = sorted({file for file in table.values() if not (index.parent / file).is_file()})
+        if away:
+            raise FileNotFoundError(f"{index}: {len(away)} of its files are not there, first {away[0]}; download them")
+        wrong = sorted(name for name, file in table.items() if self._file_of.get(name) != index.parent / file)
+        if wrong:
+            raise ValueError(f"{index}: {len(wrong)} tensors are not in the files it names, first {wrong[0]}")
+
+    def __getitem__(self, name: str) -> Tensor:
+        with safe_open(str(self._file_of[name]), framework="pt") as opened:
+            found: Tensor = opened.get_tensor(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._file_of)
+
+    def __len__(self) -> int:
+        return len(self._file_of)
+
+
+def read_weights(folder: Path) -> tuple[WeightFolder, Naming]:
+    """The tensors of a folder of safetensors, and whose names they have."""
+    weights = WeightFolder(folder)
     return weights, "diffusers" if any(name.startswith("condition_embedder.") for name in weights) else "wan"

@@ -5,6 +5,7 @@ clocks show what was on their screen at the master view's instants; actions know
 lead to.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,12 +18,14 @@ from pipeline.loader.decode import Pixels, decode_clip
 from pipeline.loader.frames import even_indices, frame_count
 from pipeline.loader.sample import EventSample
 from pipeline.loader.stats import ActionStats
-from pipeline.loader.window import Window
+from pipeline.loader.window import SeenClip, Window, frames_at
 from schemas.array import Ints
-from trainer import latents
 from trainer.batch import Example
+from trainer.captions import CaptionFeatures
+from trainer.codec import Codec, codec_of
 from trainer.configs import DataConfig, TrainConfig
-from trainer.event_sight import sight_masks
+from trainer.event_sight import canvas_of, sight_masks
+from trainer.latent_cache import ViewLatents
 from trainer.model.language import words_of
 
 
@@ -49,37 +52,69 @@ class Shown:
     """Camera to RGB uint8 [1 + 4k, H, W, 3], master view first, every camera at the same instants."""
     times_ns: Ints
     """int64 [1 + 4k], on the episode clock."""
+    clips: tuple[SeenClip, ...] = ()
+    """What ``pixels`` shows, by content; empty where nobody asks a cache for it."""
 
 
 def shown_whole(sample: EventSample, data: DataConfig) -> Shown:
     """A whole event, decoded here; what the loader does for windows of a plan."""
     times_ns = sample.view_times_ns[sample.master_view]
-    chosen = times_ns[even_indices(len(times_ns), frame_count(len(times_ns), data.max_frames, latents.TIME_STRIDE))]
-    pixels = {camera: _decoded(sample, camera, chosen) for camera in list(sample.views)[: data.max_views]}
-    return Shown(sample, sample.n_frames, pixels, chosen)
+    count = frame_count(len(times_ns), data.max_frames, data.codec.time_stride)
+    chosen = times_ns[even_indices(len(times_ns), count)]
+    clips = tuple(_clip(sample, camera, chosen) for camera in list(sample.views)[: data.max_views])
+    pixels = {clip.camera: decode_clip(sample.views[clip.camera], frames=clip.frames) for clip in clips}
+    return Shown(sample, sample.n_frames, pixels, chosen, clips)
 
 
-def _decoded(sample: EventSample, camera: str, instants_ns: Ints) -> Pixels:
-    shown = np.searchsorted(sample.view_times_ns[camera], instants_ns, side="right") - 1
-    return decode_clip(sample.views[camera], frames=np.maximum(shown, 0).tolist())
+def _clip(sample: EventSample, camera: str, instants_ns: Ints) -> SeenClip:
+    digest = hashlib.sha256(sample.views[camera]).hexdigest()
+    return SeenClip(camera, digest, tuple(frames_at(sample.view_times_ns[camera], instants_ns)))
 
 
-def example_of(shown: Shown | Window, stats: ActionStats | None, config: TrainConfig) -> Example:
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The pictures of a window on their canvas."""
+
+    canvas_VTHW3: Pixels
+    sizes: tuple[tuple[int, int], ...]
+    """Of each view's picture, in pixels; the rest is black."""
+
+
+def fitted_views(shown: Shown | Window, data: DataConfig) -> Fitted:
+    """Every view that is used, in whole cells of the codec."""
+    views = [fitted_view(pixels, data) for pixels in list(shown.pixels.values())[: data.max_views]]
+    return Fitted(np.stack([canvas for canvas, _ in views]), tuple(size for _, size in views))
+
+
+def encoded(views: Fitted, codec: Codec) -> ViewLatents:
+    """Latents of every view, one after the other: a VAE needs much memory, and no view's depend on another's."""
+    return ViewLatents(torch.stack([codec.encode(view) for view in views.canvas_VTHW3]), views.sizes)
+
+
+def example_of(
+    shown: Shown | Window,
+    stats: ActionStats | None,
+    config: TrainConfig,
+    views: ViewLatents | None = None,
+    features: CaptionFeatures | None = None,
+) -> Example:
     """One event, or a window of it, as the model reads it; ``stats`` of its embodiment, None without actions.
 
-    Raises ValueError naming the event when its views or actions cannot be used.
+    ``views`` are its latents, where they come from elsewhere than the toy codec, and ``features`` its caption's. Raises
+    ValueError naming the event when its views or actions cannot be used.
     """
     data, event = config.data, shown.event
-    used = dict(list(shown.pixels.items())[: data.max_views])
-    views = [seen_view(pixels, data) for pixels in used.values()]
-    sizes = {camera: fitted(pixels.shape[1], pixels.shape[2], data) for camera, pixels in used.items()}
+    if views is None:
+        views = encoded(fitted_views(shown, data), codec_of(data.codec, None, torch.device("cpu")))
+    cameras = tuple(shown.pixels) or tuple(dict.fromkeys(clip.camera for clip in shown.clips))
+    text = config.model.text
     control = _control(event, stats, shown.times_ns, data)
     return Example(
         event_id=event.event_id,
         embodiment=event.embodiment,
-        latents_VFCHW=torch.stack([latents_FCHW for latents_FCHW, _ in views]),
-        picture_VHW=torch.stack([picture_HW for _, picture_HW in views]),
-        words=words_of(event.caption, config.model.text.entries, config.model.text.max_words),
+        latents_VFCHW=views.latents_VFCHW,
+        picture_VHW=torch.stack([_cells(size, data) for size in views.sizes]),
+        words=words_of(event.caption, text.entries, text.max_words) if features is None else (),
         raw_frames=shown.n_frames,
         state_A=control.state_A,
         state_known_A=control.state_known_A,
@@ -87,7 +122,14 @@ def example_of(shown: Shown | Window, stats: ActionStats | None, config: TrainCo
         action_known_A=control.action_known_A,
         valid_K=control.valid_K,
         tau_K=control.tau_K,
-        visible_FNN=sight_masks(event, sizes, shown.times_ns, (data.height, data.width), data.sight),
+        visible_FNN=sight_masks(
+            event,
+            dict(zip(cameras, views.sizes, strict=False)),
+            shown.times_ns[:: data.codec.time_stride],
+            canvas_of(data.height, data.width, data.codec),
+            data.sight,
+        ),
+        features=features,
     )
 
 
@@ -103,28 +145,34 @@ class _Control:
     tau_K: Tensor
 
 
-def seen_view(pixels: Pixels, data: DataConfig) -> tuple[Tensor, Tensor]:
-    """One camera's latents [F, C, H, W] and the cells [H, W] its picture covers."""
-    canvas, picture_HW = on_canvas(pixels, data)
-    return latents.encode(canvas), picture_HW
+def seen_view(pixels: Pixels, data: DataConfig, codec: Codec | None = None) -> tuple[Tensor, Tensor]:
+    """One camera's latents [F, C, H, W] and the cells [H, W] its picture covers; ``codec`` where it has weights."""
+    opened = codec or codec_of(data.codec, None, torch.device("cpu"))
+    canvas, size = fitted_view(pixels, data)
+    return opened.encode(canvas), _cells(size, data)
 
 
-def on_canvas(pixels: Pixels, data: DataConfig) -> tuple[Pixels, Tensor]:
-    """Pictures fitted into the upper left of the canvas, and the latent cells [H, W] they cover; the rest is border."""
+def fitted_view(pixels: Pixels, data: DataConfig) -> tuple[Pixels, tuple[int, int]]:
+    """One camera's pictures on the canvas, in whole cells of the codec, and their size there."""
     height, width = fitted(pixels.shape[1], pixels.shape[2], data)
     canvas = np.zeros((len(pixels), data.height, data.width, 3), np.uint8)
     for picture, full in zip(canvas, pixels, strict=True):
         picture[:height, :width] = cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA)
-    stride = latents.SPACE_STRIDE
-    picture_HW = torch.zeros(data.height // stride, data.width // stride, dtype=torch.bool)
-    picture_HW[: height // stride, : width // stride] = True
-    return canvas, picture_HW
+    return canvas, (height, width)
+
+
+def _cells(size: tuple[int, int], data: DataConfig) -> Tensor:
+    """Which latent cells [H, W] a picture of this size covers."""
+    rows, columns = data.codec.cells(*size)
+    picture_HW = torch.zeros(data.codec.cells(data.height, data.width), dtype=torch.bool)
+    picture_HW[:rows, :columns] = True
+    return picture_HW
 
 
 def fitted(height: int, width: int, data: DataConfig) -> tuple[int, int]:
     """The largest size of this shape inside the canvas, in whole latent cells; what is left over is border."""
     scale = min(data.height / height, data.width / width)
-    stride = latents.SPACE_STRIDE
+    stride = data.codec.space_stride
 
     def cells(side: int, most: int) -> int:
         return min(max(round(side * scale / stride), 1) * stride, most)
@@ -144,7 +192,7 @@ def _control(sample: EventSample, stats: ActionStats | None, instants_ns: Ints, 
     if stats is None:
         raise ValueError(f"{sample.event_id}: the event has actions but no statistics to normalise them by")
     rows = even_indices(len(relative), data.max_actions)
-    latent_count = latents.latent_frames(len(instants_ns))
+    latent_count = data.codec.latent_frames(len(instants_ns))
     tau_K = time_indices(sample.action_times_ns[rows], int(instants_ns[0]), int(instants_ns[-1]), latent_count)
     return _Control(
         state_A=torch.from_numpy(stats.normalise_state(anchor)),

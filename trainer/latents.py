@@ -21,13 +21,14 @@ DRIFT_STD = 0.05
 """Fixed, like the per-channel mean and standard deviation of Wan's VAE: latents of roughly unit variance."""
 
 
-def latent_frames(frames: int) -> int:
+def latent_frames(frames: int, time_stride: int = TIME_STRIDE) -> int:
     """1 + N for 1 + 4N frames; raises ValueError for any other number."""
-    if frames < 1 or (frames - 1) % TIME_STRIDE:
+    if frames < 1 or (frames - 1) % time_stride:
         raise ValueError(
-            f"found {frames} frames, expected 1 + 4N: choose them with `pipeline.loader.frames.even_indices`"
+            f"found {frames} frames, expected 1 + {time_stride}N: choose them with "
+            "`pipeline.loader.frames.even_indices`"
         )
-    return 1 + (frames - 1) // TIME_STRIDE
+    return 1 + (frames - 1) // time_stride
 
 
 def encode(pixels_THW3: NDArray[np.uint8]) -> Tensor:

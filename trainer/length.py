@@ -8,7 +8,6 @@ from torch import Tensor
 
 from pipeline.loader.frames import even_indices, frame_count
 from schemas.array import Ints
-from trainer import latents
 from trainer.configs import DataConfig
 from trainer.example import time_indices
 
@@ -23,10 +22,8 @@ class Length:
     """int64 [1 + 4N], after the observation: when the event is seen."""
     action_times_ns: Ints
     """int64 [K]."""
-
-    @property
-    def latent_frames(self) -> int:
-        return latents.latent_frames(len(self.instants_ns))
+    latent_frames: int
+    """1 + N for the 1 + 4N instants."""
 
     def tau(self) -> Tensor:
         """The time index of every action, int64 [K]."""
@@ -42,10 +39,12 @@ def length_of(duration_s: float, fps: float, control_hz: float, data: DataConfig
     """
     if not np.isfinite(duration_s) or duration_s <= 0:
         raise ValueError(f"duration: found {duration_s} s, expected a positive number")
-    n_frames = max(1 + latents.TIME_STRIDE, round(duration_s * fps))
-    places = even_indices(n_frames, frame_count(n_frames, data.max_frames, latents.TIME_STRIDE))
+    stride = data.codec.time_stride
+    n_frames = max(1 + stride, round(duration_s * fps))
+    places = even_indices(n_frames, frame_count(n_frames, data.max_frames, stride))
     rows = even_indices(max(1, round(n_frames / fps * control_hz)), data.max_actions)
-    return Length(n_frames, _times(places, fps), _times(rows, control_hz))
+    latent_frames = data.codec.latent_frames(len(places))
+    return Length(n_frames, _times(places, fps), _times(rows, control_hz), latent_frames)
 
 
 def _times(places: Ints, rate: float) -> Ints:

@@ -60,7 +60,7 @@ class StepLog:
 
 
 @dataclass(frozen=True, eq=False)
-class _Ready:
+class Ready:
     """A pack on its device, and what its losses are divided by."""
 
     batch: Batch
@@ -118,7 +118,7 @@ class Trainer:
             flops=flops,
         )
 
-    def _ready(self, one: StepPack) -> _Ready:
+    def _ready(self, one: StepPack) -> Ready:
         config = self.config
         examples = [self._worded(example, draw) for draw, example in zip(one.draws, one.examples, strict=True)]
         batch = pack(examples, config.schedule.action_draws)
@@ -129,9 +129,9 @@ class Trainer:
         device = self.ranks.device
         found = counts(batch, config.loss.reduce)
         flops = flops_of(batch, config.model).of_step(self.stage)
-        return _Ready(to_device(batch, device), to_device(noise, device), found, one.n_tokens, len(examples), flops)
+        return Ready(to_device(batch, device), to_device(noise, device), found, one.n_tokens, len(examples), flops)
 
-    def _passes(self, ready: Sequence[_Ready]) -> list[tuple[_Ready, float]]:
+    def _passes(self, ready: Sequence[Ready]) -> list[tuple[Ready, float]]:
         """This rank's packs with weight 1; under FSDP as many passes as the busiest rank, the rest without weight."""
         passes = [(one, 1.0) for one in ready]
         if isinstance(self.model, FSDPModule):
@@ -144,7 +144,7 @@ class Trainer:
             passes += [(ready[-1], 0.0)] * (most - len(ready))
         return passes
 
-    def _backward(self, one: _Ready, whole: Counts, weight: float) -> Tensor:
+    def _backward(self, one: Ready, whole: Counts, weight: float) -> Tensor:
         """Add a pack's share of the gradient; its share of both losses [2]."""
         config, batch, noise = self.config, one.batch, one.noise
         noised = add_noise(batch, noise)
@@ -169,7 +169,11 @@ class Trainer:
         if not self.config.data.drop_captions:
             return example
         coin = torch.rand((), generator=generator_of(self.config.seed + _DROP_SEED, draw)).item()
-        return replace(example, words=(NO_CAPTION,)) if coin < drop_rate(example.raw_frames) else example
+        if coin >= drop_rate(example.raw_frames):
+            return example
+        if example.features is not None:
+            return replace(example, features=example.features.dropped())
+        return replace(example, words=(NO_CAPTION,))
 
     def run_state(self) -> RunState:
         """What this run is and where it stands."""
@@ -202,7 +206,7 @@ class Trainer:
         self.step = found.step
 
 
-def _totals(ready: Sequence[_Ready]) -> tuple[float, ...]:
+def _totals(ready: Sequence[Ready]) -> tuple[float, ...]:
     """Counts of both losses, packs, events, tokens and operations of this rank."""
     found = sum((one.counts for one in ready), Counts(0.0, 0.0))
     sizes = ((one.n_events, one.n_tokens, one.flops) for one in ready)

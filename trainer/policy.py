@@ -17,9 +17,9 @@ from torch import Tensor
 
 from pipeline.loader.decode import Pixels
 from schemas.array import Bools, Floats
-from trainer import latents
 from trainer.batch import Example
 from trainer.checkpoint import load_weights
+from trainer.codec import Codec, codec_of
 from trainer.compress.fp8_model import as_stored
 from trainer.configs import TrainConfig
 from trainer.embodiment import Embodiment
@@ -75,7 +75,16 @@ class Policy(Protocol):
 class WallWMPolicy:
     """The trained model, for one embodiment."""
 
-    def __init__(self, model: WallWM, config: TrainConfig, embodiment: Embodiment, sampling: Sampling) -> None:
+    def __init__(
+        self,
+        model: WallWM,
+        config: TrainConfig,
+        embodiment: Embodiment,
+        sampling: Sampling,
+        codec: Codec | None = None,
+    ) -> None:
+        """``codec`` where the configuration's has weights; raises ValueError when it has and none is given."""
+        self.codec = codec or codec_of(config.data.codec, None, torch.device("cpu"))
         self.model, self.config, self.embodiment, self.sampling = model.eval(), config, embodiment, sampling
 
     @property
@@ -120,6 +129,8 @@ class WallWMPolicy:
     def embed(self, text: str) -> Tensor:
         """What the towers read of a text [S, width]: for a text that is said once and acted on many times."""
         words = words_of(text, self.config.model.text.entries, self.config.model.text.max_words)
+        if self.model.text is None:
+            raise ValueError("this model reads captions through a frozen encoder: pass its features as `text_SC`")
         vectors: Tensor = self.model.text(torch.tensor(words, device=self.device))
         return vectors
 
@@ -135,13 +146,13 @@ class WallWMPolicy:
         for camera, latents_FCHW in zip(self.cameras, latents_VFCHW, strict=True):
             picture = observation.pictures[camera]
             height, width = fitted(picture.shape[0], picture.shape[1], self.config.data)
-            out[camera] = latents.decode(latents_FCHW)[:, :height, :width]
+            out[camera] = self.codec.decode(latents_FCHW)[:, :height, :width]
         return out
 
     def example(self, observation: Observation, length: Length) -> Example:
         """The observation as the model reads it, and nothing where the future will be."""
         data, stats = self.config.data, self.embodiment.stats
-        views = [seen_view(picture[None], data) for picture in self._pictures(observation)]
+        views = [seen_view(picture[None], data, self.codec) for picture in self._pictures(observation)]
         first_V1CHW = torch.stack([latents_FCHW for latents_FCHW, _ in views])
         views_n, _, *shape = first_V1CHW.shape
         ahead = torch.zeros(views_n, length.latent_frames - 1, *shape)

@@ -8,17 +8,21 @@ import torch
 
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.reader import ShardSet
+from pipeline.loader.sample import EventSample
+from pipeline.loader.stats import ActionStats
 from trainer import checkpoint
 from trainer.configs import TrainConfig, load_spec
 from trainer.embodiment import embodiment_of
-from trainer.example import example_of, shown_whole
+from trainer.example import shown_whole
 from trainer.flops import peak_flops
+from trainer.inputs import Inputs
 from trainer.journal import LOG, Journal
 from trainer.loop import StepLog, Trainer, run
 from trainer.model.wam import build, parameter_count
 from trainer.parallel import Ranks, joined
 from trainer.samples import Samples
 from trainer.steps import SPLIT, OneEvent, PlanSteps, Steps
+from trainer.weights import start_from
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ def planned(  # noqa: PLR0917 - shards, plan and configuration, and where and ho
     ledger: Path,
     workers: int = 0,
     storage: dict[str, str] | None = None,
-) -> Steps:
+    inputs: Inputs | None = None,
+) -> PlanSteps:
     """The steps of a plan. Raises ValueError when it counts tokens otherwise than the configuration."""
     opened = LoadPlan.open(plan, storage)
     own = load_spec(config)
@@ -68,15 +73,27 @@ def planned(  # noqa: PLR0917 - shards, plan and configuration, and where and ho
                 f"{plan}: compiled with load.{name} = {found}, configuration {config.name} wants {getattr(own, name)}; "
                 "compile it with `joinery train` itself (leave out --plan) or with that setting"
             )
-    return PlanSteps(plan, shards, config, workers, ledger, storage)
+    return PlanSteps(plan, shards, config, inputs or Inputs(), workers, ledger, storage)
 
 
-def one_event(shards: str, event: str, config: TrainConfig, steps: int, storage: dict[str, str] | None) -> Steps:
-    """One event of the train split, given by id or draw number. Raises ValueError when there is no such event."""
+def found_event(shards: str, event: str, storage: dict[str, str] | None) -> tuple[EventSample, ActionStats | None]:
+    """An event of the train split, given by id or draw number, and its statistics. Raises ValueError without it."""
     opened = ShardSet.open(shards, storage)
     sample = opened.read(SPLIT, _find_event(opened, event))
-    stats = opened.stats(sample.statistics_group) if sample.anchor_20() is not None else None
-    example = example_of(shown_whole(sample, config.data), stats, config)
+    return sample, opened.stats(sample.statistics_group) if sample.anchor_20() is not None else None
+
+
+def one_event(  # noqa: PLR0917 - an event, and how it is seen and how often
+    shards: str,
+    event: str,
+    config: TrainConfig,
+    steps: int,
+    storage: dict[str, str] | None,
+    inputs: Inputs | None = None,
+) -> Steps:
+    """One event of the train split, again and again. Raises ValueError when there is no such event."""
+    sample, stats = found_event(shards, event, storage)
+    example = (inputs or Inputs()).example(shown_whole(sample, config.data), stats, config)
     embodiment = None if stats is None else embodiment_of(sample, stats, config.data.max_views)
     return OneEvent(example, config.data.token_budget, steps, embodiment)
 
@@ -106,21 +123,29 @@ def taken_up(out: Path, *, resume: bool) -> Path | None:
     return last
 
 
-def train(
+def train(  # noqa: PLR0917 - steps, configuration and weights, and where and how
     steps: Steps,
     config: TrainConfig,
     out: Path,
     options: RunOptions = RunOptions(),
     on_step: Callable[[StepLog], None] = lambda _line: None,
+    weights: Path | None = None,
 ) -> TrainReport:
     """Train through all steps, leaving checkpoint and log in ``out``; every process of ``torchrun`` calls it.
+
+    A new run starts from ``weights`` (`trainer.weights`), or from nothing.
 
     Raises FileExistsError when ``out`` holds a run and ``resume`` is not set, FileNotFoundError for the opposite,
     ValueError when the checkpoint belongs to another run.
     """
-    return carried_out(
-        lambda ranks: Trainer(config, build(config.model, config.seed), steps, ranks), config, out, options, on_step
-    )
+
+    def made(ranks: Ranks) -> Trainer:
+        model = build(config.model, config.seed)
+        if weights is not None and not options.resume:
+            start_from(model, weights)
+        return Trainer(config, model, steps, ranks)
+
+    return carried_out(made, config, out, options, on_step)
 
 
 def carried_out(

@@ -1,25 +1,30 @@
 """Where optimiser steps come from: the steps of a load plan, or one event again and again.
 
 A plan says which windows every step reads, whatever the number of ranks and workers (`pipeline.loader.plan_loader`), so
-a run's place is a step number and nothing else. Windows become examples where they are read, in the loader's workers.
+a run's place is a step number and nothing else. Windows become examples where they are read, in the loader's workers;
+only what needs a codec with weights is finished here, in the process that holds it (`trainer.inputs`).
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.loader.locations import Location, read_locations
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.plan_loader import LoadedPack, PlanLoader
-from pipeline.loader.reader import ShardSet
+from pipeline.loader.range_reader import RangeReader
+from pipeline.loader.reader import ShardSet, shard_set_folder
+from pipeline.loader.sample import EVENT_MEMBER, caption_in
 from pipeline.loader.stats import ActionStats
 from pipeline.loader.window import Window
 from trainer.batch import Example
 from trainer.configs import TrainConfig
 from trainer.embodiment import Embodiment, embodiments_of
-from trainer.example import example_of
+from trainer.inputs import Inputs, Stored, Waiting
 
 SPLIT = "train"
 
@@ -74,6 +79,7 @@ class PlanSteps:
     shards: str
     """Folder of the shard set, or the ``shards`` folder above it."""
     config: TrainConfig
+    inputs: Inputs = field(default_factory=Inputs)
     workers: int = 0
     ledger: Path | None = None
     storage: dict[str, str] | None = None
@@ -93,6 +99,16 @@ class PlanSteps:
     def _opened(self) -> LoadPlan:
         return LoadPlan.open(self.plan, self.storage)
 
+    def captions(self) -> set[str]:
+        """Of every event the plan can come to, substitutes too: those are drawn from the same segments."""
+        plan, blobs = self._opened(), shard_set_folder(self.shards, self.storage)
+        rows = {row for n in range(len(plan.header.segments)) for row in plan.segment_arrays(n)["event"].tolist()}
+        locations, reader = read_locations(blobs), RangeReader(blobs)
+        try:
+            return {_caption(reader, locations[row]) for row in sorted(rows)}
+        finally:
+            reader.close()
+
     @contextmanager
     def read(self, start: int, rank: int, world: int) -> Iterator[Iterator[TrainStep]]:
         """Raises StoreError where plan, shards and ledger do not belong together."""
@@ -105,14 +121,15 @@ class PlanSteps:
             start=start,
             workers=self.workers,
             ledger=self.ledger,
-            transform=partial(as_example, stats=stats, config=self.config),
+            transform=partial(as_example, stats=stats, config=self.config, stored=self.inputs.stored),
+            known=None if self.inputs.stored.latents is None else self.inputs.stored.latents.holds,
             storage=self.storage,
         ) as loader:
-            yield (TrainStep(read.step, tuple(map(_numbered, read.packs))) for read in loader)
+            yield (TrainStep(read.step, tuple(map(self._finished, read.packs))) for read in loader)
 
-
-def _numbered(pack: LoadedPack) -> StepPack:
-    return StepPack(tuple(one.draw for one in pack.windows), tuple(one.example for one in pack.windows))
+    def _finished(self, pack: LoadedPack) -> StepPack:
+        examples = tuple(self.inputs.finished(one.example, one.waiting) for one in pack.windows)
+        return StepPack(tuple(one.draw for one in pack.windows), examples)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +138,25 @@ class DrawnExample:
 
     draw: int
     example: Example
+    """Without latents where pictures wait for the codec."""
+    waiting: Waiting | None
 
 
-def as_example(window: Window, *, stats: Mapping[str, ActionStats], config: TrainConfig) -> DrawnExample:
+def as_example(
+    window: Window, *, stats: Mapping[str, ActionStats], config: TrainConfig, stored: Stored
+) -> DrawnExample:
     """The loader's transform."""
-    of_group = stats.get(window.event.statistics_group)
-    return DrawnExample(window.draw, example_of(window, of_group, config))
+    example, waiting = stored.example(window, stats.get(window.event.statistics_group), config)
+    return DrawnExample(window.draw, example, waiting)
+
+
+def _caption(reader: RangeReader, location: Location) -> str:
+    member = next(member for member in location.members if member.name == EVENT_MEMBER)
+    (content,) = reader.read(location.shard, [(member.offset, member.n_bytes)])
+    try:
+        return caption_in(json.loads(content))
+    except (ValueError, KeyError):
+        return ""  # a record that cannot be read: the loader puts another event in its place
 
 
 @dataclass(frozen=True)

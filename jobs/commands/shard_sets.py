@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from jobs import show
+from jobs.commands.pretrained import Cache, TextFolder, Vae, Weights
 from jobs.commands.terminal import OUT, AsJson, Override, load, shards_of, teaching_errors
 from pipeline.exporters.target import STRIDE, Language, Target
 from pipeline.shards.handed_out import remember_made
@@ -105,6 +106,10 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
     config: Annotated[str, typer.Option(help="Name of a configuration in trainer/configs.py.")] = "tiny",
     plan: Annotated[str | None, typer.Option(help="A load plan to read; default: compile one into --out.")] = None,
     overfit: Annotated[str | None, typer.Option(help="Train on one event alone: its id or draw number.")] = None,
+    weights: Weights = None,
+    vae: Vae = None,
+    text_encoder: TextFolder = None,
+    cache: Cache = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read and decode.")] = 0,
     resume: Annotated[bool, typer.Option(help="Continue the checkpoint in --out.")] = False,
     tensorboard: Annotated[bool, typer.Option(help="Also write TensorBoard events.")] = False,
@@ -119,6 +124,7 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
 ) -> None:
     """Train the reference WALL-WM on published shards."""
     from jobs.train import TrainRequest, train_on
+    from trainer.inputs import Pretrained
     from trainer.run import RunOptions
 
     with teaching_errors():
@@ -135,6 +141,8 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
             samples_every=samples_every,
             sample_events=sample_events,
             peak_tflops=peak_tflops,
+            weights=weights,
+            pretrained=Pretrained(vae, text_encoder, cache),
         )
         remember_made("training run", str(out), folder, storage)  # first: one that is killed has learnt too
         report = train_on(

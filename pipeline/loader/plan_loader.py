@@ -26,7 +26,7 @@ from pipeline.loader.range_reader import RangeReader
 from pipeline.loader.reader import shard_set_folder
 from pipeline.loader.substitute import Substitute, substitutes
 from pipeline.loader.timeline import Captions, Named, Timeline, pieces_of, read_timeline
-from pipeline.loader.window import CHECKSUM, Damaged, Piece, Refused, Request, Seen
+from pipeline.loader.window import CHECKSUM, Damaged, KnownPictures, Piece, Refused, Request, Seen
 from pipeline.loader.worker import Job
 from schemas.load_plan import PlannedDraw, PlannedPack
 from schemas.recipe_load import Caption
@@ -94,6 +94,7 @@ class PlanLoader:
         ahead: int = 2,
         ledger: str | Path | None = None,
         transform: Callable[..., Any] | None = None,
+        known: KnownPictures | None = None,
         decoder: Decoder = "auto",
         patience: Patience = DEFAULT_PATIENCE,
         cache_bytes: int = 0,
@@ -103,7 +104,8 @@ class PlanLoader:
 
         ``start`` is a step or the state of a run. ``workers`` processes read ``ahead`` steps in advance; 0 reads where
         it is called. ``ledger`` is the folder all ranks write what they consumed to. ``transform`` is applied to
-        every `Window` where it is read and must be importable there. Raises StoreError when plan, shards, state and
+        every `Window` where it is read and must be importable there, and so must ``known``, which says of which
+        pictures it needs no pixels. Raises StoreError when plan, shards, state and
         ledger do not belong together.
         """
         if not 0 <= rank < world:
@@ -125,7 +127,7 @@ class PlanLoader:
         self._asked: dict[int, _Asked] = {}
         self._requested = self._step
         reader = RangeReader(blobs, cache_bytes=cache_bytes)
-        self.pool = WorkerPool(Job(reader, decoder, transform), workers, patience)
+        self.pool = WorkerPool(Job(reader, decoder, transform, known), workers, patience)
 
     def __iter__(self) -> Iterator[LoadedStep]:
         while self._step < self.plan.n_steps:

@@ -105,6 +105,11 @@ def anchor_of(state_T20: Floats, valid_T: Bools) -> Floats | None:
     return state_T20[rows[0]] if rows.size else None
 
 
+def caption_in(record: Mapping[str, Any]) -> str:
+    """The event's own caption in its ``event.json``: what `EventSample.caption` gives of the whole sample."""
+    return str(record["captions"].get(record["event"]["level"], ""))
+
+
 def sample_from_members(key: str, members: Mapping[str, bytes]) -> EventSample:
     """An `EventSample` from a sample's members by extension (``front.mp4``, ``action.npz``, …).
 

@@ -7,8 +7,9 @@ event's place.
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -74,6 +75,20 @@ class Request:
         return self.others or (Piece(self.location, self.first_frame, self.n_frames),)
 
 
+@dataclass(frozen=True)
+class SeenClip:
+    """Which pictures of a clip a window shows, by content: the same clip and frames are the same pixels anywhere."""
+
+    camera: str
+    sha256: str
+    """Of the clip's bytes."""
+    frames: tuple[int, ...]
+
+
+KnownPictures: TypeAlias = Callable[[tuple[SeenClip, ...]], bool]
+"""Whether the reader has what it wants of these pictures already, so that they need not be fetched and decoded."""
+
+
 @dataclass(frozen=True, eq=False)
 class Window:
     """A window as read. Every array is the reader's own copy and may be changed."""
@@ -90,9 +105,12 @@ class Window:
     """The whole event's record and words, or those of the event with most of the window; its actions and states are the
     rows inside the window, its views are left out."""
     pixels: Mapping[str, Pixels]
-    """Camera to RGB uint8 [T, H, W, 3], master view first, every camera at the same instants."""
+    """Camera to RGB uint8 [T, H, W, 3], master view first, every camera at the same instants; empty where they were
+    known."""
     times_ns: Ints
     """int64 [T] of the master view's frames shown, on the episode clock."""
+    clips: tuple[SeenClip, ...]
+    """What ``pixels`` shows, in that order."""
 
 
 @dataclass(frozen=True)
@@ -113,17 +131,20 @@ class Damaged:
     refused: tuple[Refused, ...]
 
 
-def read_window(reader: RangeReader, request: Request, decoder: Decoder = "auto") -> Window | Damaged:
+def read_window(
+    reader: RangeReader, request: Request, decoder: Decoder = "auto", known: KnownPictures | None = None
+) -> Window | Damaged:
     """Read, check and decode one window: one request to the store where the views lie together.
 
-    Raises StoreError when the shard is not there, ServiceError when the store cannot be read.
+    With ``known`` the record comes first, and the pictures in a second request, if at all. Raises StoreError when
+    the shard is not there, ServiceError when the store cannot be read.
     """
     parts: list[_Part] = []
     refused: list[Refused] = []
     places, begin = _shown(request), 0
     for piece in request.pieces:
-        inside = places[(places >= begin) & (places < begin + piece.n_frames)]
-        found = _read_piece(reader, piece, piece.first_frame + inside - begin, request.seen, decoder)
+        inside = piece.first_frame + places[(places >= begin) & (places < begin + piece.n_frames)] - begin
+        found = _read_piece(reader, piece, inside, request.seen, with_views=known is None)
         begin += piece.n_frames
         if isinstance(found, _Part):
             parts.append(found)
@@ -131,9 +152,18 @@ def read_window(reader: RangeReader, request: Request, decoder: Decoder = "auto"
             refused += found
     if refused:
         return Damaged(request.draw, request.attempt, tuple(refused))
+    clips = tuple(clip for part in parts for clip in part.clips)
+    pictures: list[dict[str, Pixels]] = []
+    if known is None or not known(clips):
+        for part in parts:
+            shown, wrong = _pictures(reader, part, decoder)
+            pictures.append(shown)
+            refused += wrong
+    if refused:
+        return Damaged(request.draw, request.attempt, tuple(refused))
     try:
         event = spliced([part.event for part in parts], [part.end_ns - part.start_ns for part in parts])
-        pixels = _in_a_row([part.pixels for part in parts if part.pixels])
+        pixels = _in_a_row([one for one in pictures if one])
     except _UNREADABLE as error:
         why = f"{CONTENT}: {error}"
         return Damaged(request.draw, request.attempt, (_refused(request.location, "event.json", why),))
@@ -149,12 +179,13 @@ def read_window(reader: RangeReader, request: Request, decoder: Decoder = "auto"
         event=_worded(event, request.named, parts[0].start_ns, parts[-1].end_ns),
         pixels=pixels,
         times_ns=np.concatenate([part.instants_ns for part in parts]),
+        clips=clips,
     )
 
 
 def _in_a_row(pieces: list[dict[str, Pixels]]) -> dict[str, Pixels]:
-    if len(pieces) == 1:
-        return pieces[0]
+    if len(pieces) <= 1:
+        return pieces[0] if pieces else {}
     return {camera: np.concatenate([piece[camera] for piece in pieces]) for camera in pieces[0]}
 
 
@@ -167,17 +198,24 @@ def _worded(event: EventSample, named: tuple[Named, ...], start_ns: int, end_ns:
 class _Part:
     """A piece as read."""
 
+    location: Location
     event: EventSample
-    pixels: dict[str, Pixels]
+    views: list[MemberRange]
+    """Of which pictures are shown."""
+    clips: tuple[SeenClip, ...]
+    """The pictures shown of each."""
+    contents: Mapping[str, bytes]
     instants_ns: Ints
     start_ns: int
     end_ns: int
 
 
-def _read_piece(reader: RangeReader, piece: Piece, places: Ints, seen: Seen, decoder: Decoder) -> _Part | list[Refused]:
-    """One event's frames ``places`` and its rows inside the piece, or what is wrong with it."""
-    location, members = piece.location, _members_of(piece.location, seen)
-    contents, refused = _contents(reader, location, members)
+def _read_piece(
+    reader: RangeReader, piece: Piece, places: Ints, seen: Seen, *, with_views: bool
+) -> _Part | list[Refused]:
+    """One event's record and its rows inside the piece, with the bytes of its views or without; or what is wrong."""
+    location, (views, rest) = piece.location, _members_of(piece.location, seen)
+    contents, refused = _contents(reader, location, views + rest if with_views else rest)
     if refused:
         return refused
     try:
@@ -186,31 +224,43 @@ def _read_piece(reader: RangeReader, piece: Piece, places: Ints, seen: Seen, dec
         times_ns = event.view_times_ns[event.master_view]
         window, end_ns = _rows_inside(event, times_ns, piece)
         instants = times_ns[places]
-        chosen = {camera: _frames(event.view_times_ns[camera], instants) for camera in _cameras(members)}
+        clips = tuple(_clip(member, event, instants) for member in views) if len(places) else ()
     except _UNREADABLE as error:
         return [_refused(location, "event.json", f"{CONTENT}: {error}")]
-    pixels: dict[str, Pixels] = {}
-    for member in members:
-        camera = member.name.removesuffix(VIDEO_SUFFIX)
-        if camera in chosen and len(places):
-            try:
-                pixels[camera] = decode_clip(
-                    contents[member.name], frames=chosen[camera], decoder=decoder, n_frames=member.n_frames
-                )
-            except ValueError as error:
-                refused.append(_refused(location, member.name, f"{DECODE}: {error}"))
-    return refused or _Part(window, pixels, instants, int(times_ns[piece.first_frame]), end_ns)
+    shown = views if clips else []
+    return _Part(location, window, shown, clips, contents, instants, int(times_ns[piece.first_frame]), end_ns)
 
 
-def _members_of(location: Location, seen: Seen) -> list[MemberRange]:
+def _members_of(location: Location, seen: Seen) -> tuple[list[MemberRange], list[MemberRange]]:
     """The views that are looked at, and everything that is no view."""
     views = [member for member in location.members if member.name.endswith(VIDEO_SUFFIX)]
     rest = [member for member in location.members if not member.name.endswith(VIDEO_SUFFIX)]
-    return views[: seen.max_views] + rest
+    return views[: seen.max_views], rest
 
 
-def _cameras(members: list[MemberRange]) -> list[str]:
-    return [member.name.removesuffix(VIDEO_SUFFIX) for member in members if member.name.endswith(VIDEO_SUFFIX)]
+def _clip(member: MemberRange, event: EventSample, instants_ns: Ints) -> SeenClip:
+    camera = member.name.removesuffix(VIDEO_SUFFIX)
+    return SeenClip(camera, member.sha256, tuple(frames_at(event.view_times_ns[camera], instants_ns)))
+
+
+def _pictures(reader: RangeReader, part: _Part, decoder: Decoder) -> tuple[dict[str, Pixels], list[Refused]]:
+    """Pictures by camera, and the clips that cannot be fetched or decoded."""
+    contents, unread = part.contents, [member for member in part.views if member.name not in part.contents]
+    if unread:
+        fetched, refused = _contents(reader, part.location, unread)
+        if refused:
+            return {}, refused
+        contents = {**contents, **fetched}
+    pixels: dict[str, Pixels] = {}
+    refused = []
+    for member, clip in zip(part.views, part.clips, strict=True):
+        try:
+            pixels[clip.camera] = decode_clip(
+                contents[member.name], frames=clip.frames, decoder=decoder, n_frames=member.n_frames
+            )
+        except ValueError as error:
+            refused.append(_refused(part.location, member.name, f"{DECODE}: {error}"))
+    return pixels, refused
 
 
 def _contents(
@@ -240,7 +290,7 @@ def _shown(request: Request) -> Ints:
     return even_indices(request.n_frames, count)
 
 
-def _frames(times_ns: Ints, instants_ns: Ints) -> list[int]:
+def frames_at(times_ns: Ints, instants_ns: Ints) -> list[int]:
     """What was on a camera's screen at each instant; its first picture before that."""
     found: list[int] = np.maximum(np.searchsorted(times_ns, instants_ns, side="right") - 1, 0).tolist()
     return found

@@ -20,7 +20,7 @@ from typing import Any
 from pipeline.errors import JoineryError, ServiceError, StoreError
 from pipeline.loader.decode import Decoder
 from pipeline.loader.range_reader import RangeReader
-from pipeline.loader.window import Damaged, Request, Window, read_window
+from pipeline.loader.window import Damaged, KnownPictures, Request, Window, read_window
 
 _ORPHAN_POLL_S = 0.5
 _RAISED: dict[str, type[JoineryError]] = {"StoreError": StoreError, "ServiceError": ServiceError}
@@ -33,10 +33,11 @@ class Job:
     reader: RangeReader
     decoder: Decoder
     transform: Callable[[Window], Any] | None
+    known: KnownPictures | None = None
 
     def done(self, request: Request) -> Any:
         """The window, or what the transform makes of it; `Damaged` when it cannot be read."""
-        found = read_window(self.reader, request, self.decoder)
+        found = read_window(self.reader, request, self.decoder, self.known)
         return found if isinstance(found, Damaged) or self.transform is None else self.transform(found)
 
 

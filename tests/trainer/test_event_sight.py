@@ -9,8 +9,9 @@ import torch
 from pipeline.loader.sample import EventSample
 from tests.trainer.events import lively, sample, small, stats_of, velocities
 from trainer.batch import Example
+from trainer.codec import TOY
 from trainer.configs import tiny
-from trainer.event_sight import token_corners
+from trainer.event_sight import canvas_of, token_corners
 from trainer.example import example_of, shown_whole
 from trainer.infer import imagine
 
@@ -60,7 +61,7 @@ def test_a_moving_camera_has_a_mask_for_every_latent_frame() -> None:
 
 
 def test_tokens_cover_the_canvas_by_rows() -> None:
-    corners = token_corners((32, 48))
+    corners = token_corners(canvas_of(32, 48, TOY))
     assert corners.shape == (6, 4, 2)
     assert corners[0].tolist() == [[0, 0], [16, 0], [16, 16], [0, 16]]
     assert corners[1, 0].tolist() == [16, 0]

@@ -9,6 +9,7 @@ import torch
 
 from tests.trainer.events import MadeSteps, example, lively, small
 from trainer import checkpoint
+from trainer.captions import CaptionFeatures
 from trainer.configs import TrainConfig
 from trainer.journal import LOG, Journal
 from trainer.loop import StepLog, Trainer, run
@@ -116,6 +117,16 @@ def test_captions_are_dropped_as_often_as_the_length_says() -> None:
     }
     assert kept["short"] == pytest.approx(0.9, abs=0.04)
     assert kept["long"] == pytest.approx(0.1, abs=0.04)
+
+
+def test_a_dropped_caption_of_an_encoder_is_its_reading_of_nothing() -> None:
+    features = CaptionFeatures(torch.ones(3, 4), torch.zeros(1, 4), 5)
+    event = replace(example(), raw_frames=400, words=(), features=features)
+    own = trainer(replace(small(), data=replace(small().data, drop_captions=True)))
+    found = [own._worded(event, draw).features for draw in range(50)]
+    dropped = [each for each in found if each is not None and each.tokens_SC is features.empty_SC]
+    assert 35 < len(dropped) < 50
+    assert all(each is not None and each.padded().shape == (5, 4) for each in found)
 
 
 @pytest.mark.parametrize("recompute", [False, True])

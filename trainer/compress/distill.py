@@ -29,7 +29,7 @@ from trainer.compress.matching import matching_gradient, matching_sum
 from trainer.configs import TrainConfig
 from trainer.device import to_device
 from trainer.flow import Noise, Noised, Schedule, Sigmas, add_noise, draw_noise, generator_of, levels, rows_of
-from trainer.loop import StepLog, Trainer, _Ready
+from trainer.loop import Ready, StepLog, Trainer
 from trainer.losses import Counts, action_sum, counts, video_sum
 from trainer.model.wam import WallWM
 from trainer.optim import clip_gradients, optimisers, rate_factor, set_rate
@@ -100,7 +100,7 @@ class _Lesson:
     """A pack, ready, with what of it the student makes rather than the record tells."""
 
     pack: StepPack
-    ready: _Ready
+    ready: Ready
     made: Batch
     """The same pack, in which every action of a known dimension counts, also where the record is not trusted."""
 
@@ -126,7 +126,7 @@ class Distiller(Trainer):
     def advance(self, step: TrainStep) -> DistillLog:
         """``ratio`` steps of the fake score, one of the student."""
         lessons = [self._lesson(one) for one in step.packs]
-        whole, made, (n_packs, n_events, n_tokens) = self._whole(lessons)
+        whole, made, (n_packs, n_events, n_tokens, flops) = self._whole(lessons)
         reached = self._reached()
         rate = rate_factor(
             self.step, self.steps.n_steps, self.config.warmup, round(self.config.cooldown * self.steps.n_steps)
@@ -156,6 +156,7 @@ class Distiller(Trainer):
             packs=n_packs,
             events=n_events,
             tokens=n_tokens,
+            flops=flops,
             matching=matching,
             level=reached[-1],
             fake=fake_loss,
@@ -168,12 +169,13 @@ class Distiller(Trainer):
         return _Lesson(one, ready, replace(ready.batch, action=replace(action, mask_SA=mask_SA)))
 
     def _whole(self, lessons: Sequence[_Lesson]) -> tuple[Counts, Counts, list[int]]:
-        """What recorded and made losses of all ranks are divided by, and packs, events and tokens."""
-        reduce, sums = self.config.loss.reduce, [0.0] * 7
+        """What recorded and made losses are divided by; packs, events, tokens, operations of plain training."""
+        reduce, sums = self.config.loss.reduce, [0.0] * 8
         for lesson in lessons:
             made = counts(lesson.made, reduce)
             ready = lesson.ready
-            own = (ready.counts.video, ready.counts.action, made.video, made.action, 1, ready.n_events, ready.n_tokens)
+            sizes = (1, ready.n_events, ready.n_tokens, ready.flops)
+            own = (ready.counts.video, ready.counts.action, made.video, made.action, *sizes)
             sums = [a + b for a, b in zip(sums, own, strict=True)]
         sums = self.ranks.summed(sums)
         return Counts(*sums[:2]), Counts(*sums[2:4]), [round(value) for value in sums[4:]]
@@ -190,11 +192,11 @@ class Distiller(Trainer):
 
     def _teach_fake(self, lesson: _Lesson, made: Counts, weight: float, turn: int, reached: Sequence[float]) -> Tensor:
         """Add the gradient of the ordinary loss on what the student makes; the loss."""
-        with torch.no_grad(), self._precision():
+        with torch.no_grad(), self.precision():
             still = self._still(lesson)
             sample = self._sample(lesson, still, 2 * turn, reached)
         batch, noise, noised = self._noised(lesson, sample, still, 2 * turn + 1)
-        with self._precision():
+        with self.precision():
             if still is None:
                 predicted = self.fake(batch, noised)
                 video_TP, action_SA = predicted.video_TP, predicted.action_SA
@@ -212,7 +214,7 @@ class Distiller(Trainer):
     ) -> Tensor:
         """Add the student's gradient; what it was moved by, [3]: matching of video and actions, and the action loss."""
         plan, zero = self.plan, torch.zeros((), device=self.ranks.device)
-        with torch.no_grad(), self._precision():
+        with torch.no_grad(), self.precision():
             still = self._still(lesson)
         video, matching = self._matching(lesson, made, still, reached) if plan.match_weight else (zero, zero)
         action = self._action_loss(lesson, whole, still, reached[-1]) if plan.action_weight else zero
@@ -224,11 +226,11 @@ class Distiller(Trainer):
         self, lesson: _Lesson, made: Counts, still: Still | None, reached: Sequence[float]
     ) -> tuple[Tensor, Tensor]:
         """What moves a fresh sample of the student, video and actions."""
-        with self._precision():
+        with self.precision():
             sample = self._sample(lesson, still, 2 * self.plan.ratio, reached)
         batch, _, noised = self._noised(lesson, sample, still, 2 * self.plan.ratio + 1)
         prediction, reduce = self.config.loss.action_prediction, self.config.loss.reduce
-        with torch.no_grad(), self._precision():
+        with torch.no_grad(), self.precision():
             real = guess(self.teacher, batch, noised, still, prediction)
             fake = guess(self.fake, batch, noised, still, prediction)
 
@@ -251,7 +253,7 @@ class Distiller(Trainer):
         if still is None:
             noise = replace(noise, video_sigma_E=torch.full_like(noise.video_sigma_E, level))
         noised = add_noise(batch, noise)
-        with self._precision():
+        with self.precision():
             if still is None:
                 action_SA = self.model(batch, noised).action_SA
             else:

@@ -27,10 +27,9 @@ import torch
 from torch import Tensor
 
 from schemas.array import Floats, Ints
-from trainer import latents
 from trainer.batch import PATCH
 from trainer.configs import DataConfig
-from trainer.event_sight import sight_masks
+from trainer.event_sight import canvas_of, sight_masks
 from trainer.example import Shown, fitted
 
 Source: TypeAlias = Literal["points", "sight", "likeness"]
@@ -67,7 +66,8 @@ def pairs_of(shown: Shown, latents_VFCHW: Tensor, picture_VHW: Tensor, data: Dat
     cameras = list(shown.pixels)[: data.max_views]
     sizes = {name: fitted(shown.pixels[name].shape[1], shown.pixels[name].shape[2], data) for name in cameras}
     seen = _cells_of_tools(shown, sizes, data)
-    visible = sight_masks(shown.event, sizes, shown.times_ns, (data.height, data.width), data.sight)
+    canvas = canvas_of(data.height, data.width, data.codec)
+    visible = sight_masks(shown.event, sizes, shown.times_ns[:: data.codec.time_stride], canvas, data.sight)
     calibrated = {name for name in cameras if _calibrated(shown.event.calibration().get("cameras", {}).get(name))}
     found = []
     for a, b in combinations(range(len(cameras)), 2):
@@ -110,7 +110,7 @@ def _cells_of_tools(
     rows = np.flatnonzero(event.state_valid_T)
     if not rows.size:
         return {}
-    times_ns = shown.times_ns[:: latents.TIME_STRIDE]
+    times_ns = shown.times_ns[:: data.codec.time_stride]
     nearest = rows[np.abs(event.action_times_ns[rows][None] - times_ns[:, None]).argmin(axis=1)]
     found: dict[str, dict[tuple[int, int], int]] = {}
     for name, size in sizes.items():
@@ -146,7 +146,7 @@ def _cell(camera: dict[str, Any], point_3: Floats, frame: int, size: tuple[int, 
     x, y = (pixel.reshape(2) + 0.5) * scale  # whole numbers are pixel centres
     if not (0 <= x < size[1] and 0 <= y < size[0]):
         return None
-    stride = latents.SPACE_STRIDE
+    stride = data.codec.space_stride
     return int(y // stride) * (data.width // stride) + int(x // stride)
 
 
@@ -157,7 +157,7 @@ def _of_points(first: dict[tuple[int, int], int], second: dict[tuple[int, int], 
 
 def _between(visible_FNN: Tensor, a: int, b: int, data: DataConfig) -> Tensor:
     """Which cells of view a may see which of view b [F, n, n], from the mask of tokens."""
-    stride = latents.SPACE_STRIDE
+    stride = data.codec.space_stride
     rows, columns = data.height // stride, data.width // stride
     grid = torch.arange(rows * columns)
     token = (grid // columns // PATCH) * (columns // PATCH) + grid % columns // PATCH

@@ -20,7 +20,7 @@ from schemas.array import Floats, Ints
 from trainer.batch import Example
 from trainer.configs import TrainConfig
 from trainer.eval.cross_view import Pairs, pairs_of
-from trainer.example import Shown, example_of, on_canvas, shown_whole
+from trainer.example import Shown, example_of, fitted_view, shown_whole
 
 HELD_OUT = ("validation", "test")
 
@@ -92,7 +92,7 @@ def held_out(shards: ShardSet, config: TrainConfig, split: str, limit: int | Non
 def held(shown: Shown, stats: ActionStats | None, config: TrainConfig) -> HeldOut:
     """One event. Raises ValueError when it cannot be used."""
     example = example_of(shown, stats, config)
-    canvases = {camera: on_canvas(pixels, config.data)[0] for camera, pixels in shown.pixels.items()}
+    canvases = {camera: fitted_view(pixels, config.data)[0] for camera, pixels in shown.pixels.items()}
     return HeldOut(
         example=example,
         stats=stats if len(example.actions_KA) else None,

@@ -21,11 +21,10 @@ from scipy.spatial.transform import Rotation
 
 from pipeline.loader.decode import Pixels
 from schemas.array import Floats
-from trainer import latents
-from trainer.batch import Example, pack
+from trainer.batch import PATCH, Example, pack
+from trainer.codec import CodecConfig, codec_of
 from trainer.configs import TrainConfig
 from trainer.eval.predictors import generator_for
-from trainer.event_sight import TOKEN_PIXELS
 from trainer.flow import observe
 from trainer.model.language import NO_CAPTION
 from trainer.model.wam import WallWM
@@ -71,7 +70,7 @@ def example_of(scene: Scene, config: TrainConfig) -> Example:
     """A clip without words, state or actions."""
     dims = config.model.action.dims
     zeros, unknown, none = torch.zeros(dims), torch.zeros(dims, dtype=torch.bool), torch.zeros(0, dtype=torch.int64)
-    codes = latents.encode(scene.pixels)[None]
+    codes = codec_of(config.data.codec, None, torch.device("cpu")).encode(scene.pixels)[None]
     shown = torch.ones(1, *codes.shape[-2:], dtype=torch.bool)
     return Example(
         event_id=scene.name,
@@ -100,20 +99,20 @@ def tower_features(model: WallWM, scenes: Sequence[Scene], config: TrainConfig, 
         seen = observe(batch, (1 - sigma) * clean_TP + sigma * eps_TP, batch.action.clean_SA, level_E, level_E)
         watched = model.watch(batch, seen.video_TP, seen.video_sigma_R)
         by_block = by_block or [[] for _ in watched.states]
-        frames = latents.latent_frames(len(scene.pixels))
+        frames = config.data.codec.latent_frames(len(scene.pixels))
         for own, state_TD in zip(by_block, watched.states, strict=True):
             own.append(state_TD.double().numpy().reshape(frames, -1, state_TD.shape[1]))
     return list(by_block)
 
 
-def pixel_features(scenes: Sequence[Scene]) -> Features:
+def pixel_features(scenes: Sequence[Scene], codec: CodecConfig) -> Features:
     """Every token's patch of the last picture of its latent frame, as it is."""
-    found = []
+    side, found = PATCH * codec.space_stride, []
     for scene in scenes:
-        shown = scene.pixels[:: latents.TIME_STRIDE].astype(np.float64) / 255.0
+        shown = scene.pixels[:: codec.time_stride].astype(np.float64) / 255.0
         frames, height, width, _ = shown.shape
-        rows, columns = height // TOKEN_PIXELS, width // TOKEN_PIXELS
-        grid = shown.reshape(frames, rows, TOKEN_PIXELS, columns, TOKEN_PIXELS, 3).transpose(0, 1, 3, 2, 4, 5)
+        rows, columns = height // side, width // side
+        grid = shown.reshape(frames, rows, side, columns, side, 3).transpose(0, 1, 3, 2, 4, 5)
         found.append(grid.reshape(frames, rows * columns, -1))
     return found
 

@@ -7,13 +7,17 @@ to queries, keys and values: a video token's τ is its latent frame, the state's
 that an action finds the picture of the moment it leads to (wall_wm.md §3.5). Read as: "gated FFN" is the
 time-modulated gate every other sublayer of the family has, not a GLU.
 
+``sees="observed"`` narrows the video cross-attention to the tokens of the observed first frame: FastWAM's question
+whether actions need the imagined future at all. These tokens have themselves attended to the rest of their video in
+the video tower, as Wan's attention does; the switch takes away the direct view, it does not make the future free.
+
 One-way coupling is what makes three promises exact: the video prior is untouched, freezing the video tower is
 lossless, and one video pass can serve many action draws.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +25,9 @@ from torch import Tensor, nn
 from trainer.attend import Segments
 from trainer.batch import Batch
 from trainer.model.wan import EPS, Attention, Head, Rotation, TimeEmbedding, modulations, normed, rotation_of
+
+ActionSight: TypeAlias = Literal["all", "observed"]
+"""What of the video the action tower reads: all of it, or the observed first frame alone (FastWAM's ablation)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +45,8 @@ class ActionContext:
     """Of each video token."""
     within: Segments
     to_state: Segments
-    to_video: Segments
+    seen: Segments
+    """State and action tokens of an event over what they see of its video."""
 
 
 KeysValues: TypeAlias = tuple[Tensor, Tensor]
@@ -54,7 +62,7 @@ class PairedAttention(Attention):
 
     def read(self, x_SD: Tensor, seen: KeysValues, context: ActionContext) -> Tensor:
         """What state and action tokens [S, D] take from the video."""
-        out: Tensor = self.o(self.mix(self.q(x_SD) + context.tau_SD, *seen, context.to_video))
+        out: Tensor = self.o(self.mix(self.q(x_SD) + context.tau_SD, *seen, context.seen))
         return out
 
 
@@ -102,8 +110,10 @@ class ActionTower(nn.Module):
         time_frequencies: int,
         max_tau: int,
         video_width: int,
+        sees: ActionSight = "all",
     ) -> None:
         super().__init__()
+        self.sees = sees
         self.head_width = width // heads
         self.embedding = nn.Sequential(nn.Linear(2 * dims, width), nn.SiLU(), nn.Linear(width, width))
         self.time = TimeEmbedding(width, time_frequencies)
@@ -122,13 +132,14 @@ class ActionTower(nn.Module):
         x_SD = self.embed(action_SA, batch.action.known_SA)
         projected = []
         for block, of_video in zip(self.blocks, seen, strict=True):
-            x_SD, pair = block(x_SD, of_video, context)
+            x_SD, pair = block(x_SD, self._seen(of_video, batch), context)
             projected.append(pair)
         return self.head(x_SD, time_RD, batch.action.row_S), tuple(projected)
 
     def _context(self, batch: Batch, sigma_R: Tensor) -> tuple[ActionContext, Tensor]:
         """What the blocks share, and the time embedding [R, D] for the head."""
-        action = batch.action
+        action, observed = batch.action, self.sees == "observed"
+        frames_T = batch.video.position_T3[:, 0]
         time_RD, time_R6D = self.time(sigma_R)
         context = ActionContext(
             time_R6D=time_R6D,
@@ -136,12 +147,18 @@ class ActionTower(nn.Module):
             rotation=rotation_of(action.place_S[:, None], (self.head_width,)),  # state first
             state_D=action.state_D,
             tau_SD=self._look_up(action.tau_S),
-            tau_TD=self._look_up(batch.video.position_T3[:, 0]),
+            tau_TD=self._look_up(frames_T[batch.video.observed_O] if observed else frames_T),
             within=action.within,
             to_state=action.to_state,
-            to_video=action.to_video,
+            seen=action.to_observed if observed else action.to_video,
         )
         return context, time_RD
+
+    def _seen(self, of_video: Tensor | KeysValues, batch: Batch) -> Tensor | KeysValues:
+        """What there is to see of a video block's output; keys and values are of that already."""
+        if self.sees == "all" or not isinstance(of_video, Tensor):
+            return of_video
+        return of_video[batch.video.observed_O]
 
     def embed(self, tokens_SA: Tensor, known_SA: Tensor) -> Tensor:
         """State and noised actions through one MLP [S, D]; it sees which dimensions exist, so zero is not "unknown"."""

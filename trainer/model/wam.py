@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from trainer.batch import PATCH, Batch
+from trainer.batch import PATCH, Batch, TextTokens
 from trainer.configs import ModelConfig, VideoConfig
 from trainer.flow import Noised
 from trainer.model.action import ActionTower
@@ -108,13 +108,13 @@ class VideoTower(nn.Module):
 
 
 class WallWM(nn.Module):
-    """Both towers and the caption table."""
+    """Both towers, and the word table where captions do not come encoded."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         video, action = config.video, config.action
         self.detach_video = config.detach_video
-        self.text = WordTable(config.text.entries, config.text.width)
+        self.text = None if config.text.encoded else WordTable(config.text.entries, config.text.width)
         self.video = VideoTower(video, config.text.width)
         self.action = ActionTower(
             dims=action.dims,
@@ -125,6 +125,7 @@ class WallWM(nn.Module):
             time_frequencies=video.time_frequencies,
             max_tau=action.max_tau,
             video_width=video.width,
+            sees=action.sees,
         )
         initialise(self)
         self.video.copy_views()
@@ -140,8 +141,19 @@ class WallWM(nn.Module):
 
     def watch(self, batch: Batch, video_TP: Tensor, sigma_R: Tensor) -> Watched:
         """The video tower alone, with what the action tower reads of it: once, for however many action draws."""
-        watched: Watched = self.video(batch, self.text(batch.text.word_S), video_TP, sigma_R)
+        watched: Watched = self.video(batch, self.read(batch.text), video_TP, sigma_R)
         return watched
+
+    def read(self, text: TextTokens) -> Tensor:
+        """The captions' vectors [S, width]. Raises ValueError for captions in the form the model does not take."""
+        if (self.text is None) != (text.features_SC is not None):
+            wants, found = ("features", "words") if self.text is None else ("words", "features")
+            raise ValueError(f"the model reads captions as {wants}, these events have them as {found}")
+        if self.text is not None:
+            words_SC: Tensor = self.text(text.word_S)
+            return words_SC
+        assert text.features_SC is not None
+        return text.features_SC
 
 
 def _run(layer: nn.Module, *inputs: object, again: bool) -> Tensor:

@@ -98,6 +98,8 @@ class Attention(nn.Module):
         q_TNH, k_SNH, v_SNH = (x.reshape(len(x), self.heads, -1) for x in (self.norm_q(q_TD), self.norm_k(k_SD), v_SD))
         if rotation is not None:
             q_TNH, k_SNH = rotate(q_TNH, rotation), rotate(k_SNH, rotation)
+        # Under autocast norms give float32, and half-precision kernels want all three alike.
+        q_TNH, k_SNH = q_TNH.type_as(v_SNH), k_SNH.type_as(v_SNH)
         return attend(q_TNH, k_SNH, v_SNH, segments, masks=masks).flatten(1)
 
 

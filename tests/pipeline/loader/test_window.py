@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.blobs import Blobs
 from pipeline.loader.range_reader import RangeReader
-from pipeline.loader.window import CHECKSUM, Damaged, Refused, Request, Seen, Window, read_window
+from pipeline.loader.window import CHECKSUM, Damaged, Refused, Request, Seen, SeenClip, Window, read_window
 from tests.pipeline.loader.made_requests import request
 from tests.pipeline.loader.made_shards import FRAME_NS, ROW_NS, MadeEvent, grey
 
@@ -62,6 +62,40 @@ def test_a_window_is_one_request_and_fewer_views_are_fewer_bytes(made: Path) -> 
     one = read_window(reader, request(made, LONG, seen=Seen(1, 9, 4)))
     assert isinstance(one, Window)
     assert list(one.pixels) == ["front"]
+
+
+def test_known_pictures_are_neither_fetched_nor_decoded_and_named_by_content(made: Path) -> None:
+    whole = read(made, request(made, LONG))
+    reader, asked = RangeReader(Blobs(str(made))), request(made, LONG)
+    said: list[tuple[SeenClip, ...]] = []
+    bare = read_window(reader, asked, known=lambda clips: not said.append(clips))
+    assert isinstance(bare, Window)
+    assert said == [whole.clips] == [bare.clips]
+    assert bare.pixels == {}
+    videos = [member for member in asked.location.members if member.name.endswith(".mp4")]
+    assert [clip.sha256 for clip in bare.clips] == [member.sha256 for member in videos]
+    other = RangeReader(Blobs(str(made)))
+    read_window(other, asked)
+    assert other.traffic.n_bytes - reader.traffic.n_bytes >= sum(member.n_bytes for member in videos)
+    assert bare.event.caption == whole.event.caption
+    part = read(made, request(made, LONG, first_frame=3))
+    assert part.clips != whole.clips, "other frames of the same clips"
+
+
+def test_pictures_nobody_knows_are_read_after_all(made: Path) -> None:
+    found = read_window(RangeReader(Blobs(str(made))), request(made, LONG), known=lambda _clips: False)
+    assert isinstance(found, Window)
+    expected = read(made, request(made, LONG))
+    assert all(np.array_equal(found.pixels[camera], expected.pixels[camera]) for camera in expected.pixels)
+
+
+def test_a_clip_found_broken_in_the_second_request_is_reported_as_in_the_first(made: Path, tmp_path: Path) -> None:
+    copy, asked = spoiled(made, tmp_path, LONG, "wrist.mp4")
+    at_once, later = (
+        read_window(RangeReader(Blobs(str(copy))), asked, known=known) for known in (None, lambda _clips: False)
+    )
+    assert isinstance(at_once, Damaged)
+    assert later == at_once
 
 
 def spoiled(made: Path, tmp_path: Path, event: int, *names: str) -> tuple[Path, Request]:

@@ -74,7 +74,7 @@ def test_towers_and_pixels_have_features_for_every_latent_frame_and_token(scenes
     model = lively(CONFIG.model)
     by_block = tower_features(model, scenes[:2], CONFIG, 0.2)
     assert [block[0].shape for block in by_block] == [(3, 4, 32)] * CONFIG.model.video.depth
-    assert pixel_features(scenes[:2])[0].shape == (3, 4, 16 * 16 * 3)
+    assert pixel_features(scenes[:2], CONFIG.data.codec)[0].shape == (3, 4, 16 * 16 * 3)
     again = tower_features(model, scenes[1:2], CONFIG, 0.2)
     assert np.array_equal(again[0][0], by_block[0][1]), "a clip's noise is its own"
     assert example_of(scenes[0], CONFIG).n_video == 12

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.trainer.events import example, lively, small, velocities
+from tests.trainer.events import example, lively, noised, small, velocities
 
 
 def actions_of(event_changes: dict[str, object]) -> torch.Tensor:
@@ -37,6 +37,33 @@ def test_zero_and_unknown_are_different_things() -> None:
     known = example().state_known_A.clone()
     known[5] = True
     assert not torch.allclose(actions_of({}), actions_of({"state_known_A": known}), atol=1e-4)
+
+
+def test_actions_that_see_the_observed_frame_alone_read_no_other() -> None:
+    config = small().model
+    events = [example(frames=13, views=2), example(frames=9, seed=1), example(frames=5, views=2, seed=2)]
+    batch, _, seen = noised(events, [0, 1, 2])
+    for sees, reads_later in (("all", True), ("observed", False)):
+        model = lively(replace(config, action=replace(config.action, sees=sees)))
+        with torch.no_grad():
+            states = list(model.watch(batch, seen.video_TP, seen.video_sigma_R).states)
+            later = [torch.where(batch.video.observed_T[:, None], state, -state) for state in states]
+            first = [torch.where(batch.video.observed_T[:, None], -state, state) for state in states]
+            plain, *changed = (
+                model.action(batch, each, seen.action_SA, seen.action_sigma_R)[0] for each in (states, later, first)
+            )
+        assert torch.equal(plain, changed[0]) is not reads_later
+        assert not torch.allclose(plain, changed[1], atol=1e-4)
+
+
+def test_a_pack_of_narrow_sight_gives_what_its_events_give_alone() -> None:
+    config = small().model
+    model = lively(replace(config, action=replace(config.action, sees="observed")))
+    events = [example(frames=13, views=2), example(frames=9, seed=1)]
+    packed = velocities(model, events, [0, 1]).action_SA
+    alone = [velocities(model, [event], [draw]).action_SA for draw, event in enumerate(events)]
+    assert packed is not None
+    torch.testing.assert_close(packed, torch.cat([each for each in alone if each is not None]), rtol=0, atol=1e-5)
 
 
 def test_an_event_longer_than_the_time_table_is_refused() -> None:
