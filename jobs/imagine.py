@@ -16,8 +16,9 @@ from pipeline.loader.decode import Pixels, decode_clip
 from pipeline.loader.reader import ShardSet
 from pipeline.loader.sample import EventSample
 from schemas.array import Floats
+from trainer import latents
 from trainer.eval.drawing import action_plot, clip, filmstrip, png
-from trainer.example import shown_whole
+from trainer.example import seen_view, shown_whole
 from trainer.policy import ActionChunk, Observation, WallWMPolicy
 
 
@@ -102,7 +103,11 @@ def _draw(policy: WallWMPolicy, sample: EventSample, chunk: ActionChunk, true_K2
     assert chunk.video is not None
     shown = shown_whole(sample, policy.config.data)
     cameras = {
-        camera: {"recorded": resized(shown.pixels[camera], imagined), "imagined": imagined}
+        camera: {
+            "recorded": resized(shown.pixels[camera], imagined),
+            "through the codec": kept(shown.pixels[camera], imagined, policy),
+            "imagined": imagined,
+        }
         for camera, imagined in chunk.video.items()
     }
     title = f"{sample.caption or sample.event_id} ({chunk.duration_s:.1f} s)"
@@ -119,6 +124,13 @@ def resized(recorded: Pixels, imagined: Pixels) -> Pixels:
     height, width = imagined.shape[1:3]
     small = [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in recorded]
     return np.stack(small)
+
+
+def kept(recorded: Pixels, imagined: Pixels, policy: WallWMPolicy) -> Pixels:
+    """What the codec keeps of the recording: as good as anything the model imagines can look."""
+    height, width = imagined.shape[1:3]
+    latents_FCHW, _ = seen_view(recorded, policy.config.data)
+    return latents.decode(latents_FCHW)[:, :height, :width]
 
 
 def _numbers(policy: WallWMPolicy, sample: EventSample, chunk: ActionChunk, true_K20: Floats) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def embodiments_of(shards: ShardSet, split: str, max_views: int) -> tuple[Embodi
             seen.setdefault(sample.statistics_group, sample)
             sources.setdefault(sample.statistics_group, set()).add(manifest["source"][t])
     return tuple(
-        _embodiment(seen[group], all_stats[group], _durations(manifest, sources[group]), max_views)
+        _embodiment(seen[group], all_stats[group], median_durations(manifest, sources[group]), max_views)
         for group in sorted(seen)
     )
 
@@ -137,7 +137,7 @@ def _first_of_each(sources: Sequence[str]) -> tuple[list[int], list[int]]:
     return first, sorted(set(range(len(sources))) - set(first))
 
 
-def _durations(manifest: Mapping[str, Sequence[Any]], sources: set[str]) -> dict[str, float]:
+def median_durations(manifest: Mapping[str, Sequence[Any]], sources: set[str]) -> dict[str, float]:
     """Median seconds per verb of the events of these sources; under "" of all of them."""
     found: dict[str, list[float]] = {"": []}
     rows = zip(manifest["source"], manifest["verb"], manifest["start_ns"], manifest["end_ns"], strict=True)

@@ -49,6 +49,7 @@ class Reaching:
     def __init__(self, targets: Sequence[tuple[float, float]] = ((0.35, 0.1), (0.3, 0.2))) -> None:
         self._targets = np.array(targets)
         self.events = tuple(f"move to target {n}" for n in range(len(targets)))
+        self.verbs = ("move",) * len(targets)
         self.told: list[Floats] = []
 
     def reset(self, seed: int) -> Observation:
@@ -65,6 +66,13 @@ class Reaching:
     @property
     def done(self) -> bool:
         return self._done == len(self._targets)
+
+    @property
+    def success(self) -> bool:
+        return self.done
+
+    def which_done(self) -> Sequence[bool]:
+        return [n < self._done for n in range(len(self._targets))]
 
     def step(self, pose_20: Floats) -> Observation:
         assert pose_20.shape == (20,)

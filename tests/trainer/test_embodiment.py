@@ -11,7 +11,7 @@ from pipeline.blobs import Blobs
 from pipeline.loader.reader import ShardSet
 from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
 from tests.trainer.events import sample, stats_of
-from trainer.embodiment import Embodiment, embodiment_from, embodiment_of, embodiments_of
+from trainer.embodiment import Embodiment, embodiment_from, embodiment_of, embodiments_of, median_durations
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,16 @@ def test_durations_are_medians_of_all_events_of_a_verb(shards: ShardSet) -> None
         lengths = [(row["end_ns"] - row["start_ns"]) / 1e9 for row in own if verb in {"", row["verb"]}]
         assert seconds == pytest.approx(np.median(lengths))
     assert set(body.durations_s) == {"", *(row["verb"] for row in own)}
+
+
+def test_one_long_event_does_not_move_the_duration_of_a_verb() -> None:
+    manifest = {
+        "source": ["a", "a", "a", "b", "a"],
+        "verb": ["lift", "lift", "lift", "lift", "move"],
+        "start_ns": [0, 0, 10**9, 0, 0],
+        "end_ns": [10**9, 2 * 10**9, 61 * 10**9, 10**9, 4 * 10**9],
+    }
+    assert median_durations(manifest, {"a"}) == {"": 3.0, "lift": 2.0, "move": 4.0}
 
 
 def test_a_body_comes_back_from_json_as_it_was() -> None:

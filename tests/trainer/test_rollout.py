@@ -1,7 +1,6 @@
 """Rollouts: whole events, fixed chunks, the sources of their text, and what is written down."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -157,7 +156,7 @@ def test_history_is_what_was_done_not_what_was_asked() -> None:
     class Listening:
         def next(self, observation: Observation, history: Sequence[PastEvent]) -> NextEvent | None:
             told.append(tuple(history))
-            return replace(NextEvent("move to target 0", 0.5)) if len(history) < 2 else None
+            return NextEvent("move to target 0", 0.52) if len(history) < 2 else None
 
     event_rollout(Guided([(9.0, 9.0)]), Listening(), Reaching([(9.0, 9.0)]), seed=0, max_s=9.0)
     assert told == [(), (PastEvent("move to target 0", 0.5),), (PastEvent("move to target 0", 0.5),) * 2]
