@@ -105,8 +105,8 @@ class RobosuiteLift:
         return [number < self._judge.done for number in range(len(VERBS))]
 
     def success(self) -> bool:
-        """The cube was lifted, and stands again with nobody's hand on it."""
-        return self._judge.done > VERBS.index(Verb.LIFT) and self._supported() and not self._held()
+        """The cube was lifted and put back, and stands with nobody's hand on it."""
+        return self._judge.done > VERBS.index(Verb.PLACE) and self._supported() and not self._held()
 
     @property
     def demonstration(self) -> Sequence[Mapping[Arm, Pose]]:
