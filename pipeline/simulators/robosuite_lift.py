@@ -43,6 +43,7 @@ CLOSED_M, OPEN_M = 0.0018, 0.08
 REACHED_M = 0.02
 """The grip site is this near to the cube's middle, which is half a cube."""
 CAMERA, SHOWN, COLLISION_GROUP = "agentview", "front", 0
+_GAP = 3
 _UP = np.array([0.0, 0.0, 1.0])
 VERBS = (Verb.REACH, Verb.GRASP, Verb.LIFT, Verb.PLACE, Verb.RELEASE, Verb.RETREAT)
 
@@ -104,8 +105,8 @@ class RobosuiteLift:
         return [number < self._judge.done for number in range(len(VERBS))]
 
     def success(self) -> bool:
-        """The cube was lifted, and stands again with nobody's hand on it."""
-        return self._judge.done > VERBS.index(Verb.LIFT) and self._supported() and not self._held()
+        """The cube was lifted and put back, and stands with nobody's hand on it."""
+        return self._judge.done > VERBS.index(Verb.PLACE) and self._supported() and not self._held()
 
     @property
     def demonstration(self) -> Sequence[Mapping[Arm, Pose]]:
@@ -175,13 +176,16 @@ class _Judge:
     """Counts the events done, one after the other, by the constants of `pipeline.synthetic.truth`; none is undone.
 
     reach: the grip site is within 2 cm of the cube's middle, or the cube is held. grasp: held for 0.2 s. lift: held
-    1 cm above where it stood, off its support. place: it stands again. release: it stands and is not held. retreat: the
-    hand is 3 cm from where it let go.
+    1 cm above where it stood, off its support. place: it stands again and is still held: a fall is no placing. release:
+    it stands and is not held. retreat: the hand is 3 cm from where it let go. Contacts that flicker for up to `_GAP`
+    periods end no hold.
     """
 
     def __init__(self) -> None:
         self.done = 0
-        self._held_for = 0
+        self._held_for = self._free_for = 0
+        self._in_the_air = False
+        """Since it was last lifted the hold has not ended."""
         self._stood_m: float | None = None
         self._left: Floats | None = None
 
@@ -190,11 +194,14 @@ class _Judge:
         self._held_for = self._held_for + 1 if held else 0
         if self._stood_m is None or (supported and not held):
             self._stood_m = float(cube[2])
+        self._free_for = 0 if held else self._free_for + 1
+        lifted = held and not supported and cube[2] > self._stood_m + LIFT_M
+        self._in_the_air = lifted or (self._in_the_air and self._free_for <= _GAP)
         true = (
             held or float(np.linalg.norm(hand - cube)) < REACHED_M,
             self._held_for > MIN_HOLD_S * RATE_HZ,
-            held and not supported and cube[2] > self._stood_m + LIFT_M,
-            supported,
+            lifted,
+            held and supported and self._in_the_air,
             supported and not held,
             self._left is not None and float(np.linalg.norm(hand - self._left)) > RETREAT_M,
         )

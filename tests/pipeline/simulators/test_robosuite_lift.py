@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.recovery.demonstration import Pose
 from pipeline.simulators.named import ROBOSUITE_LIFT, task_named
 from pipeline.simulators.piped import PYTHON
 from pipeline.simulators.task import SimulatedTask
@@ -50,8 +51,10 @@ def test_half_a_task_is_half_done(task: SimulatedTask) -> None:
         held_up = sum(task.done())
         if held_up == 3:
             break
-    for _ in range(20):
-        moment = task.step({Arm.RIGHT: told[Arm.RIGHT]})
+    for told_opening in (0.0, 1.0):  # held up, then dropped: a fall is no placing
+        for _ in range(20):
+            pose = told[Arm.RIGHT]
+            moment = task.step({Arm.RIGHT: Pose(pose.position, pose.rotation, told_opening)})
     verbs = [event.verb for event in task.events]
     assert verbs == [Verb.REACH, Verb.GRASP, Verb.LIFT, Verb.PLACE, Verb.RELEASE, Verb.RETREAT]
     assert list(task.done()) == [True, True, True, False, False, False]
