@@ -122,6 +122,10 @@ def train(
     last = taken_up(out, resume=options.resume)
     out.mkdir(parents=True, exist_ok=True)
     with joined(config.device) as ranks:
+        if options.samples is not None and config.spread == "shard" and ranks.world > 1:
+            raise ValueError(
+                "samples: a model that is sharded cannot be looked at piece by piece; leave --samples-every out"
+            )
         model = build(config.model, config.seed)
         n_parameters = parameter_count(model)
         trainer = Trainer(config, model, steps, ranks)
