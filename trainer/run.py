@@ -160,6 +160,10 @@ def carried_out(
     last = taken_up(out, resume=options.resume)
     out.mkdir(parents=True, exist_ok=True)
     with joined(config.device) as ranks:
+        if options.samples is not None and config.spread == "shard" and ranks.world > 1:
+            raise ValueError(
+                "samples: a model that is sharded cannot be looked at piece by piece; leave --samples-every out"
+            )
         trainer = made(ranks)
         if last is not None:
             trainer.restore(last)

@@ -16,8 +16,8 @@ from pipeline.loader.decode import Pixels
 from trainer import latents
 from trainer.eval.drawing import action_plot, clip, filmstrip, png
 from trainer.eval.held_out import HeldOut, covered
-from trainer.eval.predictors import displacements, seed_of
-from trainer.infer import Imagined, imagine
+from trainer.eval.predictors import displacements, sampling_for, seed_of
+from trainer.infer import Imagined, denoise
 from trainer.journal import Journal
 from trainer.loop import Trainer
 
@@ -40,17 +40,11 @@ class Samples:
 
     def show(self, trainer: Trainer, out: Path, journal: Journal) -> None:
         """Imagine every event with the weights of now; all ranks take part, the first writes."""
-        model, config = trainer.model, trainer.config
+        sampling = sampling_for(trainer.config, self.steps)
         with nullcontext() if trainer.average is None else trainer.average.in_place(), torch.no_grad():
             for event in self.events:
                 with trainer.precision():
-                    imagined = imagine(
-                        model,
-                        event.example,
-                        steps=self.steps,
-                        shift=config.sample_shift,
-                        seed=seed_of(self.seed, event.event_id),
-                    )
+                    imagined = denoise(trainer.model, event.example, sampling, seed_of(self.seed, event.event_id))
                 if trainer.ranks.is_first:
                     self._write(event, imagined, trainer.step, out, journal)
         journal.leave_out()

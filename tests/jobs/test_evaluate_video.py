@@ -62,7 +62,7 @@ def test_judging_again_writes_the_same_bytes(run: Path, shards: str, tmp_path: P
 def test_only_what_was_held_out_is_judged_and_a_run_must_be_one(run: Path, shards: str, tmp_path: Path) -> None:
     with pytest.raises(JoineryError, match="split 'train': models are judged on what was held out"):
         evaluate_video(asked(run, shards, tmp_path, split="train"))
-    with pytest.raises(JoineryError, match="no checkpoint; give the --out folder"):
+    with pytest.raises(JoineryError, match="no checkpoint there"):
         evaluate_video(asked(tmp_path, shards, tmp_path))
 
 

@@ -21,9 +21,10 @@ from trainer.batch import Batch, Example, pack
 from trainer.configs import TrainConfig
 from trainer.eval.held_out import HeldOut
 from trainer.flow import Noise, Noised, generator_of, sigma_of_tokens
-from trainer.infer import imagine
+from trainer.infer import denoise
 from trainer.losses import velocity_of
 from trainer.model.wam import Velocities, WallWM
+from trainer.sampling import Sampling, sampling_of
 
 _NO_TURN = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _ARM, _POSITION, _OPENING = 10, 3, 9
@@ -54,6 +55,11 @@ class Predictor(Protocol):
         ...
 
 
+def sampling_for(config: TrainConfig, steps: int) -> Sampling:
+    """As the model was trained, video to its end."""
+    return replace(sampling_of(config.schedule, config.sample_shift), steps=steps, video=True)
+
+
 @dataclass(frozen=True, eq=False)
 class OfModel:
     """A trained model."""
@@ -65,7 +71,7 @@ class OfModel:
     name: str = "model"
 
     def imagine(self, event: HeldOut, seed: int) -> Said:
-        said = imagine(self.model, event.example, steps=self.steps, shift=self.config.sample_shift, seed=seed)
+        said = denoise(self.model, event.example, sampling_for(self.config, self.steps), seed)
         return Said(said.latents_VFCHW, said.actions_KA)
 
     @torch.no_grad()
