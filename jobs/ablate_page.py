@@ -8,7 +8,7 @@ from importlib import resources
 from jobs.ablate import Done
 from jobs.ablate_arms import BASE
 from jobs.ablate_summary import ArmSummary, Interval, verdict
-from jobs.report.html import Html, figure, join, remark, stat, table, tag
+from jobs.report.html import Html, figure, join, remark, slug, stat, table, tag
 from jobs.report.svg import THIN, circle, decimals, line, rect, svg, text, ticks, whole
 from schemas.recipe_ablate import AblateSpec
 
@@ -18,21 +18,36 @@ _WIDTH, _LEFT, _RIGHT, _TALL, _TOP = 1080.0, 250.0, 150.0, 26.0, 26.0
 def ablation_page(spec: AblateSpec, found: Sequence[Done], summaries: Sequence[ArmSummary], shard_set: str) -> str:
     """The whole file."""
     style = resources.files("jobs.report").joinpath("style.css").read_text(encoding="utf-8")
-    title = "Ablation"
+    sections = [
+        ("Task Progress", _progress(summaries)),
+        ("Against the base", _differences(summaries)),
+        ("How far to trust it", join(_trust(spec, summaries))),
+        ("What was equal", _equal(spec, found)),
+    ]
     parts = [
         Html("<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"),
         Html("<meta name='viewport' content='width=device-width, initial-scale=1'>\n"),
         Html("<meta name='color-scheme' content='light dark'>\n"),
-        tag("title", f"{title} · Joinery"),
-        Html(f"\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"),
+        tag("title", "Ablation · Joinery"),
+        Html(f"\n<style>\n{style}</style>\n</head>\n<body>\n"),
+        _contents([title for title, _ in sections]),
+        Html("\n<main>\n"),
         _head(spec, found, shard_set),
-        tag("section", tag("h2", "Task Progress"), _progress(summaries)),
-        tag("section", tag("h2", "Against the base, paired"), _differences(summaries)),
-        tag("section", tag("h2", "What was the same, and what was not"), _equal(spec, found)),
-        tag("section", tag("h2", "How far to trust it"), *(_trust(spec, summaries))),
+        *(_section(i, title, body) for i, (title, body) in enumerate(sections, 1)),
         Html("</main>\n</body>\n</html>\n"),
     ]
     return join(parts)
+
+
+def _contents(titles: Sequence[str]) -> Html:
+    links = [
+        tag("li", tag("a", tag("span", str(i)), title, href=f"#{slug(title)}")) for i, title in enumerate(titles, 1)
+    ]
+    return tag("nav", tag("p", "Joinery ablation", style="brand"), tag("ol", *links), aria_label="Sections")
+
+
+def _section(i: int, title: str, body: Html) -> Html:
+    return tag("section", tag("h2", tag("span", str(i)), title), body, id=slug(title))
 
 
 def _head(spec: AblateSpec, found: Sequence[Done], shard_set: str) -> Html:
@@ -76,7 +91,7 @@ def _differences(summaries: Sequence[ArmSummary]) -> Html:
     cells = [[name, decimals(each.mean, 1), _range(each), verdict(each)] for name, each, _ in rows]
     drawn = _dots(rows, "Difference of every arm from the base, paired, with its 95 % interval", zero=True)
     caption = "Arm less base over the same seeds and scenes; right of the line the arm is better."
-    return join([figure(drawn, caption, table(head, cells, words=(0, 3))), table(head, cells, words=(0, 3))])
+    return figure(drawn, caption, table(head, cells, words=(0, 3)))
 
 
 def _equal(spec: AblateSpec, found: Sequence[Done]) -> Html:
