@@ -15,7 +15,8 @@ from pipeline.loader.plan import LoadPlan
 from schemas.load_plan import HEADER
 from trainer.configs import CONFIGS, TrainConfig, load_spec
 from trainer.loop import StepLog
-from trainer.run import RunOptions, TrainReport, one_event, planned, taken_up, train
+from trainer.run import RunOptions, TrainReport, one_event, planned, staged, taken_up, train
+from trainer.stages import STAGES, StageName
 from trainer.steps import Steps
 
 PLAN = "plan"
@@ -35,6 +36,8 @@ class TrainRequest:
     n_steps: int
     plan: str | None = None
     overfit: str | None = None
+    stage: StageName | None = None
+    """None: the configuration's own."""
     workers: int = 0
     storage: dict[str, str] | None = None
 
@@ -47,10 +50,20 @@ def train_on(request: TrainRequest, options: RunOptions, lines: Lines) -> TrainR
     config = CONFIGS[request.config]()
     try:
         taken_up(request.out, resume=options.resume)
+        if request.stage is not None:
+            config = staged(config, request.stage, started=options.start is not None or options.resume)
         steps = steps_of(request, config)
         return train(steps, config, request.out, options, lines(steps.n_steps))
     except (FileExistsError, FileNotFoundError, ValueError, ImportError) as error:
         raise JoineryError(str(error)) from error
+
+
+def stage_of(name: str | None) -> StageName | None:
+    """A stage by its name. Raises JoineryError listing them."""
+    found = next((stage for stage in STAGES if stage == name), None)
+    if name is not None and found is None:
+        raise JoineryError(f"--stage {name}: no such stage; there are {', '.join(STAGES)}")
+    return found
 
 
 def steps_of(request: TrainRequest, config: TrainConfig) -> Steps:

@@ -15,7 +15,11 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
 BLOCK_MATRICES = r"\.(block|blocks\.\d+)\.(\w*attn\.[qkvo]|ffn\.\d)\.weight$|\.view\.attn\.[qkv]\.weight$"
-NO_DECAY = r"(\.bias|modulation|angles|norm\w*\.weight|tau\.weight|table\.weight)$"
+NO_DECAY = (
+    r"(\.bias|modulation|angles|norm\w*\.weight|tau\.weight|table\.weight"
+    r"|language\.(encoder\.(word|kind|view)|decoder\.byte)\.weight|language\.query"
+    r"|staircase\.(slot|step|place)|window\.\w+\.weight)$"
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,6 @@ def rate_factor(step: int, steps: int, warmup: int, cooldown: int) -> float:
     return min(rising, falling)
 
 
-def clip_gradients(model: nn.Module, limit: float) -> float:
+def clip_gradients(parameters: Iterable[Tensor], limit: float) -> float:
     """Scale gradients to a norm of at most ``limit``; the norm before."""
-    return float(torch.nn.utils.clip_grad_norm_(model.parameters(), limit))
+    return float(torch.nn.utils.clip_grad_norm_(parameters, limit))

@@ -1,11 +1,12 @@
 """``joinery train``: shards and a plan in, a trained model out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from pipeline.loader.chronicle import Chronicle
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.reader import ShardSet
 from trainer import checkpoint
@@ -16,7 +17,8 @@ from trainer.journal import LOG, Journal
 from trainer.loop import StepLog, Trainer, run
 from trainer.model.wam import build, parameter_count
 from trainer.parallel import joined
-from trainer.steps import SPLIT, OneEvent, PlanSteps, Steps
+from trainer.stages import STAGES, StageName
+from trainer.steps import SPLIT, OneEvent, PlanSteps, Steps, with_neighbours
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class TrainReport:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is carried out; none of it changes what is learnt."""
+    """How a run is carried out and what it begins with."""
 
     resume: bool = False
     tensorboard: bool = False
+    start: Path | None = None
+    """A checkpoint, or the run whose newest it is, whose weights a new run begins with."""
 
 
 def planned(  # noqa: PLR0917 - shards, plan and configuration, and where and how to read
@@ -71,6 +75,8 @@ def one_event(shards: str, event: str, config: TrainConfig, steps: int, storage:
     sample = opened.read(SPLIT, _find_event(opened, event))
     stats = opened.stats(sample.statistics_group) if sample.anchor_20() is not None else None
     example = example_of(shown_whole(sample, config.data), stats, config)
+    if config.model.language is not None:
+        example = with_neighbours(example, Chronicle.read(opened), config.model.language.limits)
     embodiment = None if stats is None else embodiment_of(sample, stats, config.data.max_views)
     return OneEvent(example, config.data.token_budget, steps, embodiment)
 
@@ -100,6 +106,27 @@ def taken_up(out: Path, *, resume: bool) -> Path | None:
     return last
 
 
+def started_from(run: Path) -> Path:
+    """The checkpoint a new run begins with. Raises FileNotFoundError when there is none."""
+    found = run if (run / checkpoint.RUN).is_file() else checkpoint.newest(run)
+    if found is None:
+        raise FileNotFoundError(
+            f"--from {run}: no checkpoint there; name the folder an earlier stage was trained into, or a step of it"
+        )
+    return found
+
+
+def staged(config: TrainConfig, stage: StageName, *, started: bool) -> TrainConfig:
+    """The configuration in another stage. Raises ValueError when that stage cannot begin with nothing."""
+    needed = STAGES[stage].after
+    if needed and not started:
+        raise ValueError(
+            f"--stage {stage}: trains on {needed} that it freezes or goes on with, and there is none; "
+            "name the run that has trained it with --from RUN"
+        )
+    return replace(config, stage=stage)
+
+
 def train(
     steps: Steps,
     config: TrainConfig,
@@ -118,6 +145,8 @@ def train(
     with joined(config.device) as ranks:
         model = build(config.model, config.seed)
         n_parameters = parameter_count(model)
+        if options.start is not None and last is None:
+            checkpoint.start_from(started_from(options.start), model)
         trainer = Trainer(config, model, steps, ranks)
         if last is not None:
             trainer.restore(last)

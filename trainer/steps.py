@@ -6,11 +6,12 @@ a run's place is a step number and nothing else. Windows become examples where t
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.loader.chronicle import Chronicle
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.plan_loader import LoadedPack, PlanLoader
 from pipeline.loader.reader import ShardSet
@@ -20,6 +21,7 @@ from trainer.batch import Example
 from trainer.configs import TrainConfig
 from trainer.embodiment import Embodiment, embodiments_of
 from trainer.example import example_of
+from trainer.story import Limits
 
 SPLIT = "train"
 
@@ -96,7 +98,9 @@ class PlanSteps:
     @contextmanager
     def read(self, start: int, rank: int, world: int) -> Iterator[Iterator[TrainStep]]:
         """Raises StoreError where plan, shards and ledger do not belong together."""
-        stats = ShardSet.open(self.shards, self.storage).all_stats()
+        shards = ShardSet.open(self.shards, self.storage)
+        stats = shards.all_stats()
+        chronicle = None if self.config.model.language is None else Chronicle.read(shards)
         with PlanLoader(
             self.plan,
             self.shards,
@@ -108,11 +112,31 @@ class PlanSteps:
             transform=partial(as_example, stats=stats, config=self.config),
             storage=self.storage,
         ) as loader:
-            yield (TrainStep(read.step, tuple(map(_numbered, read.packs))) for read in loader)
+            limits = None if self.config.model.language is None else self.config.model.language.limits
+            numbered = partial(_numbered, chronicle=chronicle, limits=limits)
+            yield (TrainStep(read.step, tuple(map(numbered, read.packs))) for read in loader)
 
 
-def _numbered(pack: LoadedPack) -> StepPack:
-    return StepPack(tuple(one.draw for one in pack.windows), tuple(one.example for one in pack.windows))
+def _numbered(pack: LoadedPack, chronicle: Chronicle | None, limits: Limits | None) -> StepPack:
+    """A pack as the loop takes it. Neighbours are added here, in the one process that has the chronicle."""
+    examples = [one.example for one in pack.windows]
+    if chronicle is not None and limits is not None:
+        examples = [with_neighbours(example, chronicle, limits) for example in examples]
+    return StepPack(tuple(one.draw for one in pack.windows), tuple(examples))
+
+
+def with_neighbours(example: Example, chronicle: Chronicle, limits: Limits) -> Example:
+    """The example, its story told with what came before the event and what follows it."""
+    if example.story is None:
+        return example
+    before = chronicle.before(example.event_id, limits.before)
+    after = chronicle.after(example.event_id, limits.after)
+    story = replace(
+        example.story,
+        before=tuple(each.caption for each in before),
+        after=tuple(each.caption for each in after),
+    )
+    return replace(example, story=story)
 
 
 @dataclass(frozen=True, eq=False)

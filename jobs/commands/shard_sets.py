@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -106,19 +107,27 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
     plan: Annotated[str | None, typer.Option(help="A load plan to read; default: compile one into --out.")] = None,
     overfit: Annotated[str | None, typer.Option(help="Train on one event alone: its id or draw number.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read and decode.")] = 0,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="Which of the stages of trainer/stages.py; default: the configuration's."),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Begin with the weights an earlier stage has left.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Continue the checkpoint in --out.")] = False,
     tensorboard: Annotated[bool, typer.Option(help="Also write TensorBoard events.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the reference WALL-WM on published shards."""
-    from jobs.train import TrainRequest, train_on
+    from jobs.train import TrainRequest, stage_of, train_on
     from trainer.run import RunOptions
 
     with teaching_errors():
         folder, storage = shards_of(shards)
         request = TrainRequest(folder, out, config, steps, plan=plan, overfit=overfit, workers=workers, storage=storage)
+        request = replace(request, stage=stage_of(stage))
         remember_made("training run", str(out), folder, storage)  # first: one that is killed has learnt too
         report = train_on(
-            request, RunOptions(resume, tensorboard), lambda n_steps: show.TrainingLines(OUT, n_steps, as_json)
+            request, RunOptions(resume, tensorboard, start), lambda n_steps: show.TrainingLines(OUT, n_steps, as_json)
         )
         show.trained(OUT, report, as_json)
