@@ -27,10 +27,12 @@ from pipeline.loader.reader import ShardSet
 from pipeline.loader.sample import EventSample
 from trainer.batch import Example
 from trainer.configs import TrainConfig, tiny
+from trainer.embodiment import Embodiment
 from trainer.example import Shown, example_of, since
-from trainer.head_planner import Heads, Said
+from trainer.head_planner import Heads
 from trainer.loop import Trainer
 from trainer.model.wam import build
+from trainer.next_event import NextEvent
 from trainer.parallel import Ranks
 from trainer.steps import StepPack, TrainStep, with_neighbours
 
@@ -109,6 +111,10 @@ class Shuffled:
     n_steps: int
     identity: str = "shuffled questions"
 
+    def embodiments(self) -> tuple[Embodiment, ...]:
+        """None: no checkpoint is kept."""
+        return ()
+
     @contextmanager
     def read(self, start: int, rank: int, world: int) -> Iterator[Iterator[TrainStep]]:
         """All steps; one rank."""
@@ -180,7 +186,7 @@ def report(held_out: Sequence[Asked], train: Sequence[Asked], heads: Heads) -> I
     times = []
     for share in FROM:
         own = [each for each in held_out if each.share == share]
-        said: list[Said] = []
+        said: list[NextEvent] = []
         for first in range(0, len(own), BATCH):
             said += heads.say([each.example for each in own[first : first + BATCH]])
         pairs = list(zip(own, said, strict=True))

@@ -6,30 +6,16 @@ the text of whoever else has said it. The heads have no word for "done": who cal
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 import torch
 
 from trainer.batch import Example, sight_of
 from trainer.device import to_device
 from trainer.model.conditioner import Conditioner, Understood
+from trainer.next_event import NextEvent, PastEvent
+from trainer.policy import Observation
 from trainer.story import NO_STORY, Question, Story, answers, story_tokens, text_of
 from trainer.vlm import FrozenVlm
-
-
-@dataclass(frozen=True)
-class Said:
-    """What the heads say."""
-
-    text: str
-    duration_s: float
-
-
-class Past(Protocol):
-    """An event that was carried out."""
-
-    @property
-    def text(self) -> str: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +26,7 @@ class Heads:
     vlm: FrozenVlm | None = None
 
     @torch.no_grad()
-    def say(self, examples: Sequence[Example]) -> list[Said]:
+    def say(self, examples: Sequence[Example]) -> list[NextEvent]:
         """What is to be done at these observations, and for how long. Of a story, only what comes before is used."""
         stories = [asked_of(example.story or NO_STORY) for example in examples]
         understood = self._understand(examples, stories)
@@ -48,7 +34,7 @@ class Heads:
         states_SD = conditioner.norm(understood.top_SD)
         written_EL = conditioner.decoder.write(states_SD, understood.lengths, conditioner.config.limits.answer)
         texts = [text_of(tokens) for tokens in written_EL.tolist()]
-        return [Said(*pair) for pair in zip(texts, self._seconds(understood, texts), strict=True)]
+        return [NextEvent(*pair) for pair in zip(texts, self._seconds(understood, texts), strict=True)]
 
     @torch.no_grad()
     def seconds(self, examples: Sequence[Example], texts: Sequence[str]) -> list[float]:
@@ -80,11 +66,11 @@ class HeadPlanner:
     """Heads behind ``next(observation, history)``, for whoever rolls out (`trainer.next_event.Planner`)."""
 
     heads: Heads
-    show: Callable[[Any], Example]
+    show: Callable[[Observation], Example]
     """The observation as the model reads it."""
     instruction: str = ""
 
-    def next(self, observation: Any, history: Sequence[Past]) -> Said:
+    def next(self, observation: Observation, history: Sequence[PastEvent]) -> NextEvent:
         """What is next after these."""
         before = tuple(each.text for each in history)
         example = self.show(observation)

@@ -1,19 +1,15 @@
 """The heads behind ``next(observation, history)``."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import numpy as np
 
 from tests.trainer.events import example, lively, small
 from trainer.batch import Example
 from trainer.head_planner import HeadPlanner, Heads, asked_of
+from trainer.next_event import PastEvent
+from trainer.policy import Observation
 from trainer.story import Story
-
-
-@dataclass(frozen=True)
-class Done:
-    """As `trainer.next_event.PastEvent` has it."""
-
-    text: str
-    duration_s: float
 
 
 def heads() -> Heads:
@@ -22,20 +18,25 @@ def heads() -> Heads:
     return Heads(model.language)
 
 
-def shown(observation: float) -> Example:
+def observed(shade: int) -> Observation:
+    nothing = np.zeros(20, np.float32)
+    return Observation({"front": np.full((4, 4, 3), shade, np.uint8)}, nothing, nothing > 0, "")
+
+
+def shown(observation: Observation) -> Example:
     own = example(frames=5)
-    return replace(own, latents_VFCHW=own.latents_VFCHW + observation, story=None)
+    return replace(own, latents_VFCHW=own.latents_VFCHW + observation.pictures["front"].mean() / 255, story=None)
 
 
 def test_it_is_asked_with_the_observation_the_instruction_and_what_was_done() -> None:
-    own, history = heads(), [Done("reach", 1.0), Done("grasp", 0.5)]
-    found = HeadPlanner(own, shown, "tidy up").next(0.5, history)
+    own, history = heads(), [PastEvent("reach", 1.0), PastEvent("grasp", 0.5)]
+    found = HeadPlanner(own, shown, "tidy up").next(observed(128), history)
     story = Story("tidy up", ("reach", "grasp"), "the answer", ("more",), 9.0)
-    assert found == own.say([replace(shown(0.5), story=story)])[0]
+    assert found == own.say([replace(shown(observed(128)), story=story)])[0]
     others = [
-        HeadPlanner(own, shown, "tidy up").next(0.0, history),
-        HeadPlanner(own, shown, "pour").next(0.5, history),
-        HeadPlanner(own, shown, "tidy up").next(0.5, history[:1]),
+        HeadPlanner(own, shown, "tidy up").next(observed(0), history),
+        HeadPlanner(own, shown, "pour").next(observed(128), history),
+        HeadPlanner(own, shown, "tidy up").next(observed(128), history[:1]),
     ]
     assert all(other.duration_s != found.duration_s for other in others)
     assert found.duration_s > 0
