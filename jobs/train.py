@@ -23,8 +23,9 @@ from trainer.eval.held_out import HELD_OUT, HeldOut, held_out
 from trainer.inputs import Inputs, Pretrained, inputs_of
 from trainer.loop import StepLog
 from trainer.parallel import device_of
-from trainer.run import RunOptions, TrainReport, found_event, one_event, planned, taken_up, train
+from trainer.run import RunOptions, TrainReport, found_event, one_event, planned, staged, taken_up, train
 from trainer.samples import Samples
+from trainer.stages import STAGES, StageName
 from trainer.steps import PlanSteps, Steps
 
 PLAN = "plan"
@@ -47,6 +48,8 @@ class TrainRequest:
     n_steps: int
     plan: str | None = None
     overfit: str | None = None
+    stage: StageName | None = None
+    """None: the configuration's own."""
     workers: int = 0
     storage: dict[str, str] | None = None
     samples_every: int = 0
@@ -71,11 +74,21 @@ def train_on(request: TrainRequest, options: RunOptions, lines: Lines) -> TrainR
     config = request.configuration()
     try:
         taken_up(request.out, resume=options.resume)
+        if request.stage is not None:
+            config = staged(config, request.stage, started=options.start is not None or options.resume)
         steps = steps_of(request, config, opened_inputs(request, config))
         options = replace(options, samples=samples_of(request, config), peak_tflops=request.peak_tflops)
         return train(steps, config, request.out, options, lines(steps.n_steps), request.weights)
     except (FileExistsError, FileNotFoundError, ValueError, ImportError) as error:
         raise JoineryError(str(error)) from error
+
+
+def stage_of(name: str | None) -> StageName | None:
+    """A stage by its name. Raises JoineryError listing them."""
+    found = next((stage for stage in STAGES if stage == name), None)
+    if name is not None and found is None:
+        raise JoineryError(f"--stage {name}: no such stage; there are {', '.join(STAGES)}")
+    return found
 
 
 def steps_of(

@@ -18,6 +18,7 @@ from torch import Tensor
 from trainer.attend import Segments, segments_of
 from trainer.captions import CaptionFeatures
 from trainer.model.views import ViewTokens
+from trainer.story import Sight, Story
 
 PATCH = 2
 """Latent cells per side of a token: Wan's patch (1, 2, 2)."""
@@ -51,6 +52,10 @@ class Example:
     (`trainer.sight`); F = 1 where no camera moves. None: all may."""
     features: CaptionFeatures | None = None
     """Its caption as a frozen text encoder reads it; then there are no ``words``. None: the model looks words up."""
+    history: int = 0
+    """Latent frames before the observation: clean as it is, and not in the loss. The state is the observation's."""
+    story: Story | None = None
+    """What is said around it; None where nobody asks."""
 
     @property
     def n_tokens(self) -> int:
@@ -71,7 +76,7 @@ class VideoTokens:
     mask_TP: Tensor
     """bool: counted in the loss; neither observed nor border."""
     observed_T: Tensor
-    """bool: first latent frame, always clean."""
+    """bool: the observation's latent frame and those before it, always clean."""
     observed_O: Tensor
     """int64: where the tokens of ``observed_T`` stand."""
     event_T: Tensor
@@ -81,6 +86,8 @@ class VideoTokens:
     within: Segments
     views: ViewTokens | None
     """None when no event has several views."""
+    window_T: Tensor | None = None
+    """int64: latent frames after the observation, negative before it; None when no event has history."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +205,9 @@ def _video(examples: Sequence[Example]) -> VideoTokens:
     places = [_positions(example) for example in examples]
     position_T3 = torch.cat([position for position, _ in places])
     event_T = _event_index([example.n_video for example in examples])
-    observed_T = position_T3[:, 0] == 0
+    history_E = torch.tensor([example.history for example in examples])
+    after_T = position_T3[:, 0] - history_E[event_T]
+    observed_T = after_T <= 0
     return VideoTokens(
         clean_TP=torch.cat(clean),
         mask_TP=torch.cat(counted) & ~observed_T[:, None],
@@ -209,6 +218,7 @@ def _video(examples: Sequence[Example]) -> VideoTokens:
         position_T3=position_T3,
         within=segments_of([len(part) for part in clean]),
         views=_view_tokens(examples, places),
+        window_T=after_T if any(example.history for example in examples) else None,
     )
 
 
@@ -270,3 +280,22 @@ def _action(examples: Sequence[Example], video_lengths: Sequence[int], draws: in
 def _known_rows(example: Example) -> Tensor:
     rows = len(example.actions_KA)
     return torch.cat([example.state_known_A[None], example.action_known_A.expand(rows, -1)])
+
+
+def sight_of(examples: Sequence[Example]) -> Sight:
+    """What a conditioner is shown of a pack: the observed latents of every view, and the states."""
+    patches, places, counts = [], [], []
+    for example in examples:
+        now_VCHW = example.latents_VFCHW[:, example.history]
+        views, _, height, width = now_VCHW.shape
+        axes = [torch.arange(n) for n in (views, height // PATCH, width // PATCH)]
+        patches.append(patches_of(now_VCHW))
+        places.append(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3))
+        counts.append(len(patches[-1]))
+    return Sight(
+        patch_TP=torch.cat(patches),
+        place_T3=torch.cat(places),
+        patches=tuple(counts),
+        state_EA=torch.stack([example.state_A for example in examples]),
+        known_EA=torch.stack([example.state_known_A for example in examples]),
+    )

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 from torch.optim import Optimizer
 
@@ -115,6 +116,24 @@ def load(folder: Path, trained: Trained, ranks: Ranks) -> RunState:
     if trained.average is not None:
         trained.average.updates = run.average_updates
     return run
+
+
+def start_from(folder: Path, model: nn.Module) -> None:
+    """Take the weights another run, of whatever stage, has left: averaged ones where it has them. In one process.
+
+    Raises ValueError, naming the first, for tensors that are not in it or have another shape.
+    """
+    found = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
+    for name, value in (dict(model.named_parameters()) | dict(model.named_buffers())).items():
+        there = found.get(f"model.{name}")
+        shape = tuple(there.size) if isinstance(there, TensorStorageMetadata) else None
+        if shape != tuple(value.shape):
+            said = "is not in it" if shape is None else f"is {list(shape)} there and {list(value.shape)} here"
+            raise ValueError(
+                f"{folder}: {name} {said}; a stage starts from a run of the same model: choose the configuration "
+                "that run was trained with, only the stage may differ"
+            )
+    load_weights(folder, model, averaged=True)
 
 
 def load_weights(folder: Path, model: nn.Module, *, averaged: bool) -> None:

@@ -20,6 +20,7 @@ from trainer.compress.fp8_config import Fp8Config
 from trainer.flow import Schedule, Sigmas
 from trainer.losses import LossConfig
 from trainer.model.action import ActionSight
+from trainer.model.conditioner import LanguageConfig
 from trainer.optim import ParameterRule, adamw_rules, muon_rules
 from trainer.parallel import Spread
 from trainer.sight import SightConfig
@@ -86,6 +87,10 @@ class ModelConfig:
     text: TextConfig
     detach_video: bool
     """True: the action loss does not reach the video tower."""
+    language: LanguageConfig | None = None
+    """Heads for the next event and its length, and the Staircase; None: neither."""
+    history: int = 0
+    """M: most latent frames before the observation a window can hold; 0: no window index."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,8 @@ def tiny() -> TrainConfig:
             action=ActionConfig(dims=20, width=64, ffn_width=256, heads=4, max_tau=16),
             text=TextConfig(entries=256, width=32, max_words=32),
             detach_video=False,
+            language=LanguageConfig(),
+            history=2,
         ),
         data=DataConfig(
             height=32,

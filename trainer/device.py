@@ -20,8 +20,14 @@ def to_device(record: R, device: torch.device) -> R:
         value = getattr(record, field.name)
         if isinstance(value, Tensor):
             moved[field.name] = value.to(device, non_blocking=True)
-        elif isinstance(value, tuple) and any(isinstance(item, Tensor) for item in value):
-            moved[field.name] = tuple(item.to(device) if isinstance(item, Tensor) else item for item in value)
+        elif isinstance(value, tuple):
+            moved[field.name] = tuple(_moved(item, device) for item in value)
         elif is_dataclass(value) and not isinstance(value, type):
             moved[field.name] = to_device(value, device)
     return replace(record, **moved)
+
+
+def _moved(item: object, device: torch.device) -> object:
+    if isinstance(item, Tensor):
+        return item.to(device)
+    return to_device(item, device) if is_dataclass(item) and not isinstance(item, type) else item

@@ -7,7 +7,7 @@ lead to.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from pipeline.loader.sample import EventSample
 from pipeline.loader.stats import ActionStats
 from pipeline.loader.window import SeenClip, Window, frames_at
 from schemas.array import Ints
+from schemas.event import Level
 from trainer.batch import Example
 from trainer.captions import CaptionFeatures
 from trainer.codec import Codec, codec_of
@@ -27,6 +28,8 @@ from trainer.configs import DataConfig, TrainConfig
 from trainer.event_sight import canvas_of, sight_masks
 from trainer.latent_cache import ViewLatents
 from trainer.model.language import words_of
+from trainer.stages import STAGES
+from trainer.story import Story
 
 
 def time_indices(times_ns: Ints, first_ns: int, last_ns: int, latent_frames: int) -> Ints:
@@ -107,8 +110,10 @@ def example_of(
     if views is None:
         views = encoded(fitted_views(shown, data), codec_of(data.codec, None, torch.device("cpu")))
     cameras = tuple(shown.pixels) or tuple(dict.fromkeys(clip.camera for clip in shown.clips))
-    text = config.model.text
-    control = _control(event, stats, shown.times_ns, data)
+    text, history = config.model.text, history_of(shown, config)
+    ahead_ns = shown.times_ns[history * data.codec.time_stride :]
+    now_ns = int(ahead_ns[0])
+    control = _control(since(event, now_ns) if history else event, stats, ahead_ns, data)
     return Example(
         event_id=event.event_id,
         embodiment=event.embodiment,
@@ -130,6 +135,50 @@ def example_of(
             data.sight,
         ),
         features=features,
+        history=history,
+        story=story_of(shown, now_ns, config),
+    )
+
+
+def history_of(shown: Shown | Window, config: TrainConfig) -> int:
+    """How many latents lie before the window's observation: M in stages with windows, but one is left to foresee."""
+    if not STAGES[config.stage].windows:
+        return 0
+    return max(min(config.model.history, config.data.codec.latent_frames(len(shown.times_ns)) - 2), 0)
+
+
+def since(event: EventSample, now_ns: int) -> EventSample:
+    """The event with the action and state rows from an instant on."""
+    if event.action_times_ns is None or event.action_T20 is None or event.action_valid_T is None:
+        return event
+    assert event.state_T20 is not None
+    assert event.state_valid_T is not None
+    rows = slice(int(np.searchsorted(event.action_times_ns, now_ns)), None)
+    return replace(
+        event,
+        action_T20=event.action_T20[rows],
+        action_valid_T=event.action_valid_T[rows],
+        action_times_ns=event.action_times_ns[rows],
+        state_T20=event.state_T20[rows],
+        state_valid_T=event.state_valid_T[rows],
+    )
+
+
+def story_of(shown: Shown | Window, now_ns: int, config: TrainConfig) -> Story | None:
+    """What an event's own record says; its neighbours are known to the chronicle (`trainer.steps`)."""
+    language, event = config.model.language, shown.event
+    if language is None:
+        return None
+    text = config.model.text
+    pictures = [pixels[0] for pixels in list(shown.pixels.values())[: config.data.max_views]] if language.vlm else []
+    return Story(
+        instruction=event.instruction or event.captions.get(str(Level.TASK), ""),
+        before=(),
+        now=event.caption,
+        after=(),
+        remaining_s=(event.span.end_ns - now_ns) / 1e9,
+        words=words_of(event.caption, text.entries, text.max_words),
+        pictures=tuple(pictures),
     )
 
 

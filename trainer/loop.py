@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 
 from trainer import checkpoint
 from trainer.average import MovingAverage
-from trainer.batch import Batch, Example, pack
+from trainer.batch import Batch, Example, pack, sight_of
 from trainer.checkpoint import RunState, Trained
 from trainer.configs import TrainConfig
 from trainer.device import to_device
@@ -29,14 +29,18 @@ from trainer.flow import Noise, add_noise, draw_noise, generator_of
 from trainer.journal import Journal
 from trainer.losses import Counts, action_sum, counts, video_sum
 from trainer.model.language import NO_CAPTION, drop_rate
-from trainer.model.wam import WallWM
+from trainer.model.staircase import chain_count
+from trainer.model.wam import Thought, WallWM
 from trainer.optim import clip_gradients, optimisers, rate_factor, set_rate
 from trainer.parallel import Ranks, spread, sum_gradients
 from trainer.policy_record import written
 from trainer.stages import STAGES, freeze
 from trainer.steps import StepPack, Steps, TrainStep
+from trainer.story import NO_STORY, Question, story_tokens
 from trainer.tubes import tubes_of
+from trainer.vlm import FrozenVlm
 
+_LOSSES = ("video", "action", "next_event", "remaining", "aligned", "chain")
 _DROP_SEED = 1_000_003
 """Keeps the caption's coin apart from the noise of the same draw."""
 
@@ -48,9 +52,19 @@ class StepLog:
     step: int
     """From 1."""
     loss: float
+    """All that counts in this stage."""
     video: float
     action: float
+    next_event: float
+    """Nats per byte of the caption; 0 where the stage does not ask."""
+    remaining: float
+    """Huber of log seconds."""
+    aligned: float
+    """Share of the text features not explained, and whether a word is there."""
+    chain: float
+    """Nats per byte of the Staircase's chain."""
     gradient_norm: float
+    """Of towers and captions, or, in a stage that does not move them, of what it moves."""
     rate: float
     packs: int
     events: int
@@ -65,6 +79,8 @@ class Ready:
 
     batch: Batch
     noise: Noise
+    question: Question | None
+    """None in stages that do not ask."""
     counts: Counts
     n_tokens: int
     n_events: int
@@ -82,6 +98,8 @@ class Trainer:
         spread(model, chain(model.video.layers, model.action.blocks), ranks, config.spread, config.torch_dtype)
         self.optimisers: list[Optimizer] = optimisers(model, config.rules, config.betas)
         self.average = MovingAverage(model, config.average) if config.average else None
+        language = config.model.language if self.stage.runs_language else None
+        self.vlm = FrozenVlm.load(language, ranks.device) if language is not None and language.vlm else None
         self.step = 0
 
     def advance(self, step: TrainStep) -> StepLog:
@@ -89,14 +107,14 @@ class Trainer:
         config = self.config
         ready = [self._ready(one) for one in step.packs]
         sums = self.ranks.summed(_totals(ready))
-        whole, (n_packs, n_events, n_tokens, flops) = Counts(*sums[:2]), (round(value) for value in sums[2:])
+        whole, (n_packs, n_events, n_tokens, flops) = Counts(*sums[:4]), (round(value) for value in sums[4:])
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
-        losses = torch.zeros(2, dtype=torch.float64)
+        losses = torch.zeros(len(_LOSSES), dtype=torch.float64)
         for one, weight in self._passes(ready):
             losses += self._backward(one, whole, weight)
         sum_gradients(self.model, self.ranks)
-        norm = clip_gradients(self.model, config.clip)
+        norm = self._clipped()
         rate = rate_factor(self.step, self.steps.n_steps, config.warmup, round(config.cooldown * self.steps.n_steps))
         set_rate(self.optimisers, rate)
         for optimiser in self.optimisers:
@@ -104,12 +122,11 @@ class Trainer:
         if self.average is not None:
             self.average.update()
         self.step += 1
-        video, action = self.ranks.summed(losses.tolist())
+        found = dict(zip(_LOSSES, self.ranks.summed(losses.tolist()), strict=True))
         return StepLog(
             step=self.step,
-            loss=video * self.stage.video_loss + action,
-            video=video,
-            action=action,
+            loss=sum(found.values()) - found["video"] * (not self.stage.video_loss),
+            **found,
             gradient_norm=norm,
             rate=rate,
             packs=n_packs,
@@ -127,9 +144,30 @@ class Trainer:
         if tubes is not None:
             noise = replace(noise, tube_T=tubes.hidden_T, tube_observed_T=tubes.observed_T)
         device = self.ranks.device
-        found = counts(batch, config.loss.reduce)
-        flops = flops_of(batch, config.model).of_step(self.stage)
-        return Ready(to_device(batch, device), to_device(noise, device), found, one.n_tokens, len(examples), flops)
+        found, question = counts(batch, config.loss.reduce), self._question(examples)
+        if question is not None:
+            told = chain_count(question.story) if self.stage.chain_loss else 0.0
+            found = replace(found, language=float(question.story.now.counted_E.sum()), chain=told)
+            question = to_device(question, device)
+        flops = flops_of(batch, config.model).of_step(self.stage) if self.stage.runs_towers else 0
+        return Ready(
+            batch=to_device(batch, device),
+            noise=to_device(noise, device),
+            question=question,
+            counts=found,
+            n_tokens=one.n_tokens,
+            n_events=len(examples),
+            flops=flops,
+        )
+
+    def _question(self, examples: Sequence[Example]) -> Question | None:
+        """What the conditioner is asked about these examples."""
+        language = self.config.model.language
+        if language is None or not self.stage.runs_language:
+            return None
+        stories = [example.story or NO_STORY for example in examples]
+        foreign = None if self.vlm is None else self.vlm.understand(stories)
+        return Question(story_tokens(stories, language.limits), sight_of(examples), foreign)
 
     def _passes(self, ready: Sequence[Ready]) -> list[tuple[Ready, float]]:
         """This rank's packs with weight 1; under FSDP as many passes as the busiest rank, the rest without weight."""
@@ -147,16 +185,30 @@ class Trainer:
     def _backward(self, one: Ready, whole: Counts, weight: float) -> Tensor:
         """Add a pack's share of the gradient; its share of both losses [2]."""
         config, batch, noise = self.config, one.batch, one.noise
-        noised = add_noise(batch, noise)
-        with self.precision():
-            predicted = self.model(batch, noised, with_action=self.stage.action_loss)
-        video = video_sum(predicted.video_TP, batch, noise, config.loss) / max(whole.video, 1.0)
-        action = torch.zeros((), device=video.device)
-        if predicted.action_SA is not None:
-            action = action_sum(predicted.action_SA, batch, noised, noise, config.loss) / max(whole.action, 1.0)
-        loss = (video * self.stage.video_loss + action) * weight
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves Tensor.backward without annotations
-        return torch.stack([video.detach(), action.detach()]).double().cpu() * weight
+        stage, thought = self.stage, Thought()
+        found = {name: torch.zeros((), device=self.ranks.device) for name in _LOSSES}
+        if one.question is not None:
+            with self.precision():
+                thought = self.model.think(one.question, heads=stage.language_loss, chain=stage.chain_loss)
+            found |= _language_losses(thought, whole)
+        if stage.runs_towers:
+            noised = add_noise(batch, noise)
+            with self.precision():
+                predicted = self.model(batch, noised, with_action=stage.action_loss, text_SD=thought.text_SD)
+            found["video"] = video_sum(predicted.video_TP, batch, noise, config.loss) / max(whole.video, 1.0)
+            if predicted.action_SA is not None:
+                of_actions = action_sum(predicted.action_SA, batch, noised, noise, config.loss)
+                found["action"] = of_actions / max(whole.action, 1.0)
+        counted = [loss for name, loss in found.items() if name != "video" or stage.video_loss]
+        (torch.stack(counted).sum() * weight).backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        return torch.stack([found[name].detach() for name in _LOSSES]).double().cpu() * weight
+
+    def _clipped(self) -> float:
+        """Clip gradients; the norm before. Heads and towers apart: a hard caption must not slow the video down."""
+        of_language = [parameter for name, parameter in self.model.named_parameters() if name.startswith("language.")]
+        of_rest = [parameter for name, parameter in self.model.named_parameters() if not name.startswith("language.")]
+        norms = [clip_gradients(part, self.config.clip) for part in (of_rest, of_language)]
+        return norms[0] if self.stage.runs_towers else norms[1]
 
     def precision(self) -> AbstractContextManager[object]:
         """What the model is run in. Half precision of an unsharded model; FSDP has its own policy."""
@@ -210,7 +262,20 @@ def _totals(ready: Sequence[Ready]) -> tuple[float, ...]:
     """Counts of both losses, packs, events, tokens and operations of this rank."""
     found = sum((one.counts for one in ready), Counts(0.0, 0.0))
     sizes = ((one.n_events, one.n_tokens, one.flops) for one in ready)
-    return found.video, found.action, len(ready), *(sum(column) for column in zip((0, 0, 0), *sizes, strict=True))
+    of_pack = (sum(column) for column in zip((0, 0, 0), *sizes, strict=True))
+    return found.video, found.action, found.language, found.chain, len(ready), *of_pack
+
+
+def _language_losses(thought: Thought, whole: Counts) -> dict[str, Tensor]:
+    """What was asked for, as shares of the step's means."""
+    found: dict[str, Tensor] = {}
+    if thought.language is not None:
+        heads = thought.language
+        sums = {"next_event": heads.next_event, "remaining": heads.remaining, "aligned": heads.aligned}
+        found |= {name: value / max(whole.language, 1.0) for name, value in sums.items()}
+    if thought.chain is not None:
+        found["chain"] = thought.chain / max(whole.chain, 1.0)
+    return found
 
 
 def run(trainer: Trainer, out: Path, journal: Journal) -> Iterator[StepLog]:

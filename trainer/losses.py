@@ -41,9 +41,18 @@ class Counts:
 
     video: float
     action: float
+    language: float = 0.0
+    """Events whose caption is known."""
+    chain: float = 0.0
+    """Events of chains that are."""
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.video + other.video, self.action + other.action)
+        return Counts(
+            self.video + other.video,
+            self.action + other.action,
+            self.language + other.language,
+            self.chain + other.chain,
+        )
 
 
 def counts(batch: Batch, reduce: Reduction) -> Counts:

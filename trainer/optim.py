@@ -17,7 +17,11 @@ from torch.optim import AdamW, Muon, Optimizer
 from trainer.dion_library import dion2, dion_muon
 
 BLOCK_MATRICES = r"\.(block|blocks\.\d+)\.(\w*attn\.[qkvo]|ffn\.\d)\.weight$|\.view\.attn\.[qkv]\.weight$"
-NO_DECAY = r"(\.bias|modulation|angles|norm\w*\.weight|tau\.weight|table\.weight)$"
+NO_DECAY = (
+    r"(\.bias|modulation|angles|norm\w*\.weight|tau\.weight|table\.weight"
+    r"|language\.(encoder\.(word|kind|view)|decoder\.byte)\.weight|language\.query"
+    r"|staircase\.(slot|step|place)|window\.\w+\.weight)$"
+)
 
 
 Algorithm: TypeAlias = Literal["adamw", "muon", "dion-muon", "dion2"]
@@ -94,6 +98,6 @@ def rate_factor(step: int, steps: int, warmup: int, cooldown: int) -> float:
     return min(rising, falling)
 
 
-def clip_gradients(model: nn.Module, limit: float) -> float:
+def clip_gradients(parameters: Iterable[Tensor], limit: float) -> float:
     """Scale gradients to a norm of at most ``limit``; the norm before."""
-    return float(torch.nn.utils.clip_grad_norm_(model.parameters(), limit))
+    return float(torch.nn.utils.clip_grad_norm_(parameters, limit))

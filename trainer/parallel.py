@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 
 Spread: TypeAlias = Literal["replicate", "shard"]
@@ -101,6 +101,7 @@ def spread(model: nn.Module, units: Iterable[nn.Module], ranks: Ranks, how: Spre
         sharded.set_force_sum_reduction_for_comms(True)  # gloo knows no other
         # A rank whose pack has one camera leaves the cross-view branch unused; the others' gradients must still meet.
         sharded.set_reduce_scatter_unused_params(True)
+    register_fsdp_forward_method(model, "think")
 
 
 def sum_gradients(model: nn.Module, ranks: Ranks) -> None:

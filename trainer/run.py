@@ -1,11 +1,12 @@
 """``joinery train``: shards and a plan in, a trained model out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from pipeline.loader.chronicle import Chronicle
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.reader import ShardSet
 from pipeline.loader.sample import EventSample
@@ -21,7 +22,8 @@ from trainer.loop import StepLog, Trainer, run
 from trainer.model.wam import build, parameter_count
 from trainer.parallel import Ranks, joined
 from trainer.samples import Samples
-from trainer.steps import SPLIT, OneEvent, PlanSteps, Steps
+from trainer.stages import STAGES, StageName
+from trainer.steps import SPLIT, OneEvent, PlanSteps, Steps, with_neighbours
 from trainer.weights import start_from
 
 
@@ -44,7 +46,7 @@ class TrainReport:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is carried out; none of it changes what is learnt."""
+    """How a run is carried out and what it begins with."""
 
     resume: bool = False
     tensorboard: bool = False
@@ -52,6 +54,8 @@ class RunOptions:
     """Held-out events to imagine every so many steps."""
     peak_tflops: float | None = None
     """What MFU is a share of, per device; None: the table's, or on a CPU what it is measured to do."""
+    start: Path | None = None
+    """A checkpoint, or the run whose newest it is, whose weights a new run begins with."""
 
 
 def planned(  # noqa: PLR0917 - shards, plan and configuration, and where and how to read
@@ -94,6 +98,8 @@ def one_event(  # noqa: PLR0917 - an event, and how it is seen and how often
     """One event of the train split, again and again. Raises ValueError when there is no such event."""
     sample, stats = found_event(shards, event, storage)
     example = (inputs or Inputs()).example(shown_whole(sample, config.data), stats, config)
+    if config.model.language is not None:
+        example = with_neighbours(example, Chronicle.read(ShardSet.open(shards, storage)), config.model.language.limits)
     embodiment = None if stats is None else embodiment_of(sample, stats, config.data.max_views)
     return OneEvent(example, config.data.token_budget, steps, embodiment)
 
@@ -123,6 +129,27 @@ def taken_up(out: Path, *, resume: bool) -> Path | None:
     return last
 
 
+def started_from(run: Path) -> Path:
+    """The checkpoint a new run begins with. Raises FileNotFoundError when there is none."""
+    found = run if (run / checkpoint.RUN).is_file() else checkpoint.newest(run)
+    if found is None:
+        raise FileNotFoundError(
+            f"--from {run}: no checkpoint there; name the folder an earlier stage was trained into, or a step of it"
+        )
+    return found
+
+
+def staged(config: TrainConfig, stage: StageName, *, started: bool) -> TrainConfig:
+    """The configuration in another stage. Raises ValueError when that stage cannot begin with nothing."""
+    needed = STAGES[stage].after
+    if needed and not started:
+        raise ValueError(
+            f"--stage {stage}: trains on {needed} that it freezes or goes on with, and there is none; "
+            "name the run that has trained it with --from RUN"
+        )
+    return replace(config, stage=stage)
+
+
 def train(  # noqa: PLR0917 - steps, configuration and weights, and where and how
     steps: Steps,
     config: TrainConfig,
@@ -143,6 +170,8 @@ def train(  # noqa: PLR0917 - steps, configuration and weights, and where and ho
         model = build(config.model, config.seed)
         if weights is not None and not options.resume:
             start_from(model, weights)
+        if options.start is not None and not options.resume:
+            checkpoint.start_from(started_from(options.start), model)
         return Trainer(config, model, steps, ranks)
 
     return carried_out(made, config, out, options, on_step)

@@ -8,11 +8,12 @@ only what needs a codec with weights is finished here, in the process that holds
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.loader.chronicle import Chronicle
 from pipeline.loader.locations import Location, read_locations
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.plan_loader import LoadedPack, PlanLoader
@@ -25,6 +26,7 @@ from trainer.batch import Example
 from trainer.configs import TrainConfig
 from trainer.embodiment import Embodiment, embodiments_of
 from trainer.inputs import Inputs, Stored, Waiting
+from trainer.story import Limits
 
 SPLIT = "train"
 
@@ -112,7 +114,9 @@ class PlanSteps:
     @contextmanager
     def read(self, start: int, rank: int, world: int) -> Iterator[Iterator[TrainStep]]:
         """Raises StoreError where plan, shards and ledger do not belong together."""
-        stats = ShardSet.open(self.shards, self.storage).all_stats()
+        shards = ShardSet.open(self.shards, self.storage)
+        stats = shards.all_stats()
+        chronicle = None if self.config.model.language is None else Chronicle.read(shards)
         with PlanLoader(
             self.plan,
             self.shards,
@@ -125,11 +129,30 @@ class PlanSteps:
             known=None if self.inputs.stored.latents is None else self.inputs.stored.latents.holds,
             storage=self.storage,
         ) as loader:
-            yield (TrainStep(read.step, tuple(map(self._finished, read.packs))) for read in loader)
+            finished = partial(self._finished, chronicle=chronicle)
+            yield (TrainStep(read.step, tuple(map(finished, read.packs))) for read in loader)
 
-    def _finished(self, pack: LoadedPack) -> StepPack:
-        examples = tuple(self.inputs.finished(one.example, one.waiting) for one in pack.windows)
-        return StepPack(tuple(one.draw for one in pack.windows), examples)
+    def _finished(self, pack: LoadedPack, chronicle: Chronicle | None) -> StepPack:
+        """A pack as the loop takes it: latents and neighbours come in here, in the one process that has them."""
+        language = self.config.model.language
+        examples = [self.inputs.finished(one.example, one.waiting) for one in pack.windows]
+        if chronicle is not None and language is not None:
+            examples = [with_neighbours(example, chronicle, language.limits) for example in examples]
+        return StepPack(tuple(one.draw for one in pack.windows), tuple(examples))
+
+
+def with_neighbours(example: Example, chronicle: Chronicle, limits: Limits) -> Example:
+    """The example, its story told with what came before the event and what follows it."""
+    if example.story is None:
+        return example
+    before = chronicle.before(example.event_id, limits.before)
+    after = chronicle.after(example.event_id, limits.after)
+    story = replace(
+        example.story,
+        before=tuple(each.caption for each in before),
+        after=tuple(each.caption for each in after),
+    )
+    return replace(example, story=story)
 
 
 @dataclass(frozen=True, eq=False)

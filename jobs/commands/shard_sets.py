@@ -111,6 +111,13 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
     text_encoder: TextFolder = None,
     cache: Cache = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read and decode.")] = 0,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="Which of the stages of trainer/stages.py; default: the configuration's."),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Begin with the weights an earlier stage has left.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Continue the checkpoint in --out.")] = False,
     tensorboard: Annotated[bool, typer.Option(help="Also write TensorBoard events.")] = False,
     samples_every: Annotated[
@@ -123,7 +130,7 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
     as_json: AsJson = False,
 ) -> None:
     """Train the reference WALL-WM on published shards."""
-    from jobs.train import TrainRequest, train_on
+    from jobs.train import TrainRequest, stage_of, train_on
     from trainer.inputs import Pretrained
     from trainer.run import RunOptions
 
@@ -136,6 +143,7 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
             steps,
             plan=plan,
             overfit=overfit,
+            stage=stage_of(stage),
             workers=workers,
             storage=storage,
             samples_every=samples_every,
@@ -146,6 +154,8 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
         )
         remember_made("training run", str(out), folder, storage)  # first: one that is killed has learnt too
         report = train_on(
-            request, RunOptions(resume, tensorboard), lambda n_steps: show.TrainingLines(OUT, n_steps, as_json)
+            request,
+            RunOptions(resume, tensorboard, start=start),
+            lambda n_steps: show.TrainingLines(OUT, n_steps, as_json),
         )
         show.trained(OUT, report, as_json)

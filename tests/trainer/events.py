@@ -24,6 +24,7 @@ from trainer.losses import LossConfig, action_sum, counts, video_sum
 from trainer.model.language import words_of
 from trainer.model.wam import Velocities, WallWM, build
 from trainer.steps import StepPack, TrainStep
+from trainer.story import Story
 
 FPS = 10
 SYMMETRIC = Schedule(Sigmas("logit_normal"), None)
@@ -70,6 +71,9 @@ def example(
         action_known_A=known() & (actions > 0),
         valid_K=torch.ones(actions, dtype=torch.bool),
         tau_K=torch.arange(actions) * (latent_count - 1) // max(actions, 1) + 1,
+        story=Story(
+            "tidy up", ("reach for the cup",), caption, ("place the cup",), 0.1 * frames, words_of(caption, 256, 32)
+        ),
     )
 
 

@@ -1,19 +1,26 @@
 """``joinery train`` on a published shard set: start, resume, overfit, and the mistakes people make."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from jobs.train import TrainRequest, steps_of, train_on
+from jobs.train import TrainRequest, stage_of, steps_of, train_on
 from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError, StoreError
+from pipeline.loader.chronicle import Chronicle
 from pipeline.loader.plan_loader import PlanLoader
+from pipeline.loader.reader import ShardSet
 from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
 from tests.trainer.events import small
+from trainer.checkpoint import load_weights
 from trainer.configs import CONFIGS, load_spec, tiny
 from trainer.loop import StepLog
-from trainer.run import RunOptions, TrainReport, one_event, planned, train
+from trainer.model.wam import build
+from trainer.run import RunOptions, TrainReport, one_event, planned, started_from, train
+from trainer.stages import FIVE, STAGES
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +35,11 @@ def request(folder: str, out: Path, **changes: object) -> TrainRequest:
     return replace(TrainRequest(folder, out, "tiny", 3), **changes)  # type: ignore[arg-type]
 
 
-def trained(asked: TrainRequest, *, resume: bool = False) -> tuple[TrainReport, list[StepLog]]:
+def trained(
+    asked: TrainRequest, *, resume: bool = False, start: Path | None = None
+) -> tuple[TrainReport, list[StepLog]]:
     seen: list[StepLog] = []
-    return train_on(asked, RunOptions(resume), lambda _n_steps: seen.append), seen
+    return train_on(asked, RunOptions(resume, start=start), lambda _n_steps: seen.append), seen
 
 
 def test_training_reads_a_plan_and_leaves_checkpoint_log_and_ledger(folder: str, tmp_path: Path) -> None:
@@ -118,3 +127,58 @@ def test_an_unknown_configuration_is_refused(folder: str, tmp_path: Path) -> Non
 def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="expected the folder of a published shard set"):
         trained(request(str(tmp_path), tmp_path / "out"))
+
+
+def test_stages_follow_one_another_each_from_what_the_one_before_has_left(folder: str, tmp_path: Path) -> None:
+    start: Path | None = None
+    for stage in FIVE:
+        asked = request(folder, tmp_path / stage, n_steps=2, stage=stage)
+        report, _ = trained(asked, start=start)
+        if start is not None:
+            left, taken = (checkpoint_weights(run) for run in (start, tmp_path / stage))
+            changed = {name for name, value in taken.items() if not torch.equal(value, left[name])}
+            assert changed
+            assert all(re.match(STAGES[stage].moves, name) for name in changed)
+        assert report.last is not None
+        start = tmp_path / stage
+
+
+def checkpoint_weights(run: Path) -> dict[str, torch.Tensor]:
+    """All parameters a run has left."""
+    model = build(tiny().model, 1)
+    load_weights(started_from(run), model, averaged=True)
+    return dict(model.named_parameters())
+
+
+def test_a_stage_that_needs_an_earlier_one_says_so(folder: str, tmp_path: Path) -> None:
+    for stage, needed in (("action", "a video tower"), ("staircase", "both towers and the language heads")):
+        with pytest.raises(JoineryError, match=f"--stage {stage}: trains on {needed} .* --from RUN"):
+            trained(request(folder, tmp_path / "out", stage=stage))
+
+
+def test_a_run_of_another_model_is_no_start(folder: str, tmp_path: Path) -> None:
+    steps = one_event(folder, "2", small(), 1, None)
+    train(steps, small(), tmp_path / "narrow")
+    with pytest.raises(JoineryError, match=r"is \[.*\] there and \[.*\] here; a stage starts from a run of the same"):
+        trained(request(folder, tmp_path / "out", stage="action", overfit="2"), start=tmp_path / "narrow")
+    with pytest.raises(JoineryError, match=r"--from .*nowhere: no checkpoint there"):
+        trained(request(folder, tmp_path / "out", overfit="2"), start=tmp_path / "nowhere")
+
+
+def test_an_unknown_stage_is_refused() -> None:
+    with pytest.raises(JoineryError, match="--stage dream: no such stage; there are joint, video"):
+        stage_of("dream")
+    assert stage_of("adapt") == "adapt"
+    assert stage_of(None) is None
+
+
+def test_stories_hold_what_came_before_and_what_follows(folder: str, tmp_path: Path) -> None:
+    with steps_of(request(folder, tmp_path, n_steps=12), tiny()).read(0, 0, 1) as read:
+        examples = [example for step in read for pack in step.packs for example in pack.examples]
+    chronicle = Chronicle.read(ShardSet.open(folder))
+    assert any(each.story.before for each in examples if each.story)
+    assert any(each.story.after for each in examples if each.story)
+    for each in examples:
+        assert each.story is not None
+        assert each.story.before == tuple(x.caption for x in chronicle.before(each.event_id, 3))
+        assert each.story.remaining_s > 0

@@ -157,6 +157,10 @@ class Distiller(Trainer):
             events=n_events,
             tokens=n_tokens,
             flops=flops,
+            next_event=0.0,
+            remaining=0.0,
+            aligned=0.0,
+            chain=0.0,
             matching=matching,
             level=reached[-1],
             fake=fake_loss,
@@ -308,7 +312,7 @@ class Distiller(Trainer):
     def _move(self, model: WallWM, made: Sequence[Optimizer], rate: float) -> float:
         """One optimiser step; the gradient's norm before clipping."""
         sum_gradients(model, self.ranks)
-        norm = clip_gradients(model, self.config.clip)
+        norm = clip_gradients(model.parameters(), self.config.clip)
         set_rate(made, rate)
         for optimiser in made:
             optimiser.step()

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from trainer.attend import Segments
 from trainer.batch import Batch
 from trainer.model.wan import EPS, Attention, Head, Rotation, TimeEmbedding, modulations, normed, rotation_of
+from trainer.model.window import WindowIndex
 
 ActionSight: TypeAlias = Literal["all", "observed"]
 """What of the video the action tower reads: all of it, or the observed first frame alone (FastWAM's ablation)."""
@@ -122,13 +123,18 @@ class ActionTower(nn.Module):
         self.head = Head(width, dims)
 
     def forward(
-        self, batch: Batch, seen: Sequence[Tensor | KeysValues], action_SA: Tensor, sigma_R: Tensor
+        self,
+        batch: Batch,
+        seen: Sequence[Tensor | KeysValues],
+        action_SA: Tensor,
+        sigma_R: Tensor,
+        window: WindowIndex | None = None,
     ) -> tuple[Tensor, tuple[KeysValues, ...]]:
         """Velocities of noised state and action tokens [S, A], and keys and values to pass as ``seen`` the next time.
 
         ``seen`` holds one entry per block: what left the paired video block, or what an earlier call has returned.
         """
-        context, time_RD = self._context(batch, sigma_R)
+        context, time_RD = self._context(batch, sigma_R, window)
         x_SD = self.embed(action_SA, batch.action.known_SA)
         projected = []
         for block, of_video in zip(self.blocks, seen, strict=True):
@@ -136,18 +142,23 @@ class ActionTower(nn.Module):
             projected.append(pair)
         return self.head(x_SD, time_RD, batch.action.row_S), tuple(projected)
 
-    def _context(self, batch: Batch, sigma_R: Tensor) -> tuple[ActionContext, Tensor]:
+    def _context(self, batch: Batch, sigma_R: Tensor, window: WindowIndex | None) -> tuple[ActionContext, Tensor]:
         """What the blocks share, and the time embedding [R, D] for the head."""
-        action, observed = batch.action, self.sees == "observed"
-        frames_T = batch.video.position_T3[:, 0]
+        action, video, observed = batch.action, batch.video, self.sees == "observed"
+        if window is not None and video.window_T is not None:
+            tau_SD = self._look_up(action.tau_S) + window.of_queries(action.tau_S)
+            # What is past is at τ = 0 with the observation; the window's index tells them apart.
+            tau_TD = self._look_up(video.window_T.clamp(min=0)) + window.of_keys(video.window_T)
+        else:
+            tau_SD, tau_TD = self._look_up(action.tau_S), self._look_up(video.position_T3[:, 0])
         time_RD, time_R6D = self.time(sigma_R)
         context = ActionContext(
             time_R6D=time_R6D,
             row_S=action.row_S,
             rotation=rotation_of(action.place_S[:, None], (self.head_width,)),  # state first
             state_D=action.state_D,
-            tau_SD=self._look_up(action.tau_S),
-            tau_TD=self._look_up(frames_T[batch.video.observed_O] if observed else frames_T),
+            tau_SD=tau_SD,
+            tau_TD=tau_TD[video.observed_O] if observed else tau_TD,
             within=action.within,
             to_state=action.to_state,
             seen=action.to_observed if observed else action.to_video,

@@ -5,19 +5,24 @@ leaves video block i. Nothing flows back (`trainer.model.action`), so the video 
 serve every action draw and, in inference, every denoising step of the actions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from trainer.attend import segments_of
 from trainer.batch import PATCH, Batch, TextTokens
 from trainer.configs import ModelConfig, VideoConfig
 from trainer.flow import Noised
 from trainer.model.action import ActionTower
+from trainer.model.conditioner import Conditioner, LanguageSums, SmallEncoder, language_sums
 from trainer.model.language import WordTable
+from trainer.model.staircase import Staircase, chain_sum
 from trainer.model.views import Across, CameraRope, ViewBranch
 from trainer.model.wan import Context, Head, TimeEmbedding, WanBlock, axis_widths, initialise, rotation_of
+from trainer.model.window import WindowIndex
+from trainer.story import Question
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,17 @@ class Watched:
 
     video_TP: Tensor
     states: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Thought:
+    """What the conditioner and the Staircase make of a pack's questions; None for what was not asked."""
+
+    language: LanguageSums | None = None
+    chain: Tensor | None = None
+    latents_EKD: Tensor | None = None
+    text_SD: Tensor | None = None
+    """The latents as text features, K_c of each event."""
 
 
 class VideoLayer(nn.Module):
@@ -79,7 +95,14 @@ class VideoTower(nn.Module):
             if isinstance(layer, VideoLayer) and layer.view is not None:
                 layer.view.copy_from(layer.block)
 
-    def forward(self, batch: Batch, text_SD: Tensor, video_TP: Tensor, sigma_R: Tensor) -> Watched:
+    def forward(
+        self,
+        batch: Batch,
+        text_SD: Tensor,
+        video_TP: Tensor,
+        sigma_R: Tensor,
+        window: WindowIndex | None = None,
+    ) -> Watched:
         """Velocities of noised patches [T, P] at the levels of the timestep rows [R], and every block's output."""
         time_RD, time_R6D = self.time(sigma_R)
         video = batch.video
@@ -88,6 +111,8 @@ class VideoTower(nn.Module):
         context = Context(text_SD, time_R6D, video.row_T, rotation, video.within, batch.text.read_by)
         across = self._across(batch)
         x_TD = self.patch_embedding(video_TP)
+        if window is not None and video.window_T is not None:
+            x_TD = x_TD + window.of_video(video.window_T)
         states = []
         for layer in self.layers:
             x_TD = _run(layer, x_TD, context, across, again=self.recompute)
@@ -108,7 +133,8 @@ class VideoTower(nn.Module):
 
 
 class WallWM(nn.Module):
-    """Both towers, and the word table where captions do not come encoded."""
+    """Both towers and, where captions do not come encoded, the word table; where the configuration has them, language
+    heads, Staircase, window index."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -129,19 +155,48 @@ class WallWM(nn.Module):
         )
         initialise(self)
         self.video.copy_views()
+        self.language: Conditioner | None = None
+        self.staircase: Staircase | None = None
+        self.window: WindowIndex | None = None
+        # After the towers: their first weights do not depend on what else there is.
+        if config.language is not None:
+            self.language = Conditioner(
+                config.language,
+                patch_numbers=video.latent_channels * PATCH * PATCH,
+                dims=action.dims,
+                max_views=video.max_views,
+                text_width=config.text.width,
+            )
+            self.staircase = Staircase(config.language, config.text.width)
+            if isinstance(self.language.encoder, SmallEncoder):
+                self.staircase.copy_from(self.language.encoder.upper)
+        if config.history:
+            self.window = WindowIndex(config.history, action.max_tau - 1, video.width, action.width)
 
-    def forward(self, batch: Batch, noised: Noised, *, with_action: bool = True) -> Velocities:
-        """Velocities of a noised pack; ``with_action=False`` runs the video tower alone."""
-        watched = self.watch(batch, noised.video_TP, noised.video_sigma_R)
+    def forward(
+        self, batch: Batch, noised: Noised, *, with_action: bool = True, text_SD: Tensor | None = None
+    ) -> Velocities:
+        """Velocities of a noised pack; ``with_action=False`` runs the video tower alone.
+
+        ``text_SD``: features to read in place of the captions, as many of each event; gradients reach them.
+        """
+        watched = self.watch(batch, noised.video_TP, noised.video_sigma_R, text_SD)
         if not with_action:
             return Velocities(watched.video_TP, None)
-        states = [state.detach() for state in watched.states] if self.detach_video else watched.states
-        action_SA, _ = self.action(batch, states, noised.action_SA, noised.action_sigma_R)
+        apart = self.detach_video and text_SD is None
+        states = [state.detach() for state in watched.states] if apart else watched.states
+        action_SA, _ = self.action(batch, states, noised.action_SA, noised.action_sigma_R, self.window)
         return Velocities(watched.video_TP, action_SA)
 
-    def watch(self, batch: Batch, video_TP: Tensor, sigma_R: Tensor) -> Watched:
+    def watch(self, batch: Batch, video_TP: Tensor, sigma_R: Tensor, text_SD: Tensor | None = None) -> Watched:
         """The video tower alone, with what the action tower reads of it: once, for however many action draws."""
-        watched: Watched = self.video(batch, self.read(batch.text), video_TP, sigma_R)
+        if text_SD is None:
+            text_SD = self.read(batch.text)
+        else:
+            each = len(text_SD) // batch.n_events
+            read_by = segments_of(batch.text.read_by.queries, [each] * batch.n_events)
+            batch = replace(batch, text=replace(batch.text, read_by=read_by))
+        watched: Watched = self.video(batch, text_SD, video_TP, sigma_R, self.window)
         return watched
 
     def read(self, text: TextTokens) -> Tensor:
@@ -154,6 +209,22 @@ class WallWM(nn.Module):
             return words_SC
         assert text.features_SC is not None
         return text.features_SC
+
+    def think(self, question: Question, *, heads: bool, chain: bool) -> Thought:
+        """Losses of the heads and of the Staircase, and the latents. Raises ValueError when the model has neither."""
+        if self.language is None or self.staircase is None or self.text is None:
+            raise ValueError("the model has no language heads: choose a configuration with `model.language`")
+        story = question.story
+        slot_D = self.staircase.slot if chain else None
+        understood = self.language.understand(story.asked, question.sight, question.foreign, slot_D)
+        sums = None
+        if heads:
+            sums = language_sums(self.language, understood, story, self.text(story.target_S))
+        if not chain:
+            return Thought(sums)
+        latents_EKD = self.staircase(understood)
+        told = chain_sum(self.staircase, self.language, latents_EKD, story)
+        return Thought(sums, told, latents_EKD, self.staircase.text(latents_EKD))
 
 
 def _run(layer: nn.Module, *inputs: object, again: bool) -> Tensor:
