@@ -5,14 +5,9 @@ from trainer.eval.next_in_task import NextInTask
 from trainer.next_event import NextEvent
 
 
-class Touching(Reaching):
-    """Whose second event is a retreat that says "move"."""
-
-    verbs = ("move", "retreat")
-
-
 def test_events_follow_physics_and_durations_the_verb() -> None:
-    scene = Touching()
+    scene = Reaching()
+    scene.verbs = ("move", "retreat")  # a retreat that says "move"
     planner = NextInTask(scene, {"": 9.0, "move": 1.0})  # type: ignore[arg-type]
     seen = scene.reset(0)
     assert planner.next(seen, []) == NextEvent("move to target 0", 1.0)
