@@ -1,6 +1,7 @@
 """``python -m benchmarks.language_heads SHARDS [--steps N]``: do the language heads know what is next, and how long?
 
-Trains the language stage of `tiny` on the train split of a shard set, then asks about every event of the validation
+Trains the language stage of `tiny-language` on the train split of a shard set, then asks about every event
+of the validation
 split: what is done here, and for how long? Each event is asked about twice: at its first frame, and from its middle on.
 Beside the heads stand what costs nothing: the caption that most often follows the last one in training, the verb that
 most often follows the last verb, and the median duration of the event's verb (halved for its second half), with the
@@ -26,7 +27,7 @@ from pipeline.loader.decode import decode_clip
 from pipeline.loader.reader import ShardSet
 from pipeline.loader.sample import EventSample
 from trainer.batch import Example
-from trainer.configs import TrainConfig, tiny
+from trainer.configs import TrainConfig, tiny_language
 from trainer.embodiment import Embodiment
 from trainer.example import Shown, example_of, since
 from trainer.head_planner import Heads
@@ -132,8 +133,8 @@ class Shuffled:
 
 
 def trained(questions: Sequence[Asked], steps: int) -> Heads:
-    """The heads of `tiny` after the language stage."""
-    config = replace(tiny(), stage="language")
+    """The heads of `tiny-language` after the language stage."""
+    config = replace(tiny_language(), stage="language")
     source = Shuffled(tuple(each.example for each in questions), steps)
     model = build(config.model, config.seed)
     trainer = Trainer(config, model, source, Ranks(0, 1, torch.device("cpu")))
@@ -236,7 +237,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    shards, config = ShardSet.open(options.shards), replace(tiny(), stage="language")
+    shards, config = ShardSet.open(options.shards), replace(tiny_language(), stage="language")
     began = time.process_time()
     train, held_out = asked(shards, "train", config), asked(shards, "validation", config)
     read = time.process_time()

@@ -175,8 +175,6 @@ def tiny() -> TrainConfig:
             action=ActionConfig(dims=20, width=64, ffn_width=256, heads=4, max_tau=16),
             text=TextConfig(entries=256, width=32, max_words=32),
             detach_video=False,
-            language=LanguageConfig(),
-            history=2,
         ),
         data=DataConfig(
             height=32,
@@ -210,6 +208,12 @@ def tiny() -> TrainConfig:
         seed=0,
         threads=1,
     )
+
+
+def tiny_language() -> TrainConfig:
+    """`tiny` with language heads, Staircase and windows with history: what the last three of the five stages train."""
+    small = tiny()
+    return replace(small, name="tiny-language", model=replace(small.model, language=LanguageConfig(), history=2))
 
 
 def tiny_muon() -> TrainConfig:
@@ -300,6 +304,7 @@ def _action_stage(config: Callable[[StageName], TrainConfig]) -> TrainConfig:
 CONFIGS: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
     {
         "tiny": tiny,
+        "tiny-language": tiny_language,
         "tiny-muon": tiny_muon,
         "wan21-1.3b": wan21_1_3b,
         "wan21-1.3b-action": partial(_action_stage, wan21_1_3b),

@@ -21,6 +21,7 @@ from trainer.configs import ModelConfig, TrainConfig, tiny
 from trainer.embodiment import Embodiment
 from trainer.flow import Noise, Noised, Schedule, Sigmas, add_noise, draw_noise
 from trainer.losses import LossConfig, action_sum, counts, video_sum
+from trainer.model.conditioner import LanguageConfig
 from trainer.model.language import words_of
 from trainer.model.wam import Velocities, WallWM, build
 from trainer.steps import StepPack, TrainStep
@@ -172,6 +173,12 @@ def small() -> TrainConfig:
     action = replace(config.model.action, width=24, ffn_width=48, heads=2)
     model = replace(config.model, video=video, action=action, text=replace(config.model.text, width=16))
     return replace(config, model=model, data=replace(config.data, token_budget=96), save_every=3)
+
+
+def talking() -> TrainConfig:
+    """`small` with language heads, Staircase and windows with history."""
+    plain = small()
+    return replace(plain, model=replace(plain.model, language=LanguageConfig(), history=2))
 
 
 def lively(config: ModelConfig, *, seed: int = 0, views: bool = True) -> WallWM:

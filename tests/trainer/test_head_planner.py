@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.trainer.events import example, lively, small
+from tests.trainer.events import example, lively, talking
 from trainer.batch import Example
 from trainer.head_planner import HeadPlanner, Heads, asked_of
 from trainer.next_event import PastEvent
@@ -13,7 +13,7 @@ from trainer.story import Story
 
 
 def heads() -> Heads:
-    model = lively(small().model)
+    model = lively(talking().model)
     assert model.language is not None
     return Heads(model.language)
 

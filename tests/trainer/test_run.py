@@ -16,7 +16,7 @@ from pipeline.loader.reader import ShardSet
 from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
 from tests.trainer.events import small
 from trainer.checkpoint import load_weights
-from trainer.configs import CONFIGS, load_spec, tiny
+from trainer.configs import CONFIGS, load_spec, tiny, tiny_language
 from trainer.loop import StepLog
 from trainer.model.wam import build
 from trainer.run import RunOptions, TrainReport, one_event, planned, started_from, train
@@ -132,7 +132,7 @@ def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
 def test_stages_follow_one_another_each_from_what_the_one_before_has_left(folder: str, tmp_path: Path) -> None:
     start: Path | None = None
     for stage in FIVE:
-        asked = request(folder, tmp_path / stage, n_steps=2, stage=stage)
+        asked = request(folder, tmp_path / stage, n_steps=2, stage=stage, config="tiny-language")
         report, _ = trained(asked, start=start)
         if start is not None:
             left, taken = (checkpoint_weights(run) for run in (start, tmp_path / stage))
@@ -145,7 +145,7 @@ def test_stages_follow_one_another_each_from_what_the_one_before_has_left(folder
 
 def checkpoint_weights(run: Path) -> dict[str, torch.Tensor]:
     """All parameters a run has left."""
-    model = build(tiny().model, 1)
+    model = build(tiny_language().model, 1)
     load_weights(started_from(run), model, averaged=True)
     return dict(model.named_parameters())
 
@@ -173,7 +173,7 @@ def test_an_unknown_stage_is_refused() -> None:
 
 
 def test_stories_hold_what_came_before_and_what_follows(folder: str, tmp_path: Path) -> None:
-    with steps_of(request(folder, tmp_path, n_steps=12), tiny()).read(0, 0, 1) as read:
+    with steps_of(request(folder, tmp_path, n_steps=12), tiny_language()).read(0, 0, 1) as read:
         examples = [example for step in read for pack in step.packs for example in pack.examples]
     chronicle = Chronicle.read(ShardSet.open(folder))
     assert any(each.story.before for each in examples if each.story)

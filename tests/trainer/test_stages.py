@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.trainer.events import MadeSteps, example, lively, small
+from tests.trainer.events import MadeSteps, example, lively, talking
 from trainer.batch import Example
 from trainer.configs import TrainConfig
 from trainer.loop import StepLog, Trainer
@@ -39,9 +39,9 @@ def one_step(config: TrainConfig, model: WallWM, events: Sequence[Example]) -> t
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_moves_exactly_its_own_parts_and_keeps_nothing_for_the_others(stage: StageName) -> None:
-    model = lively(small().model)
+    model = lively(talking().model)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    trainer, _ = one_step(replace(small(), stage=stage), model, [event(stage)])
+    trainer, _ = one_step(replace(talking(), stage=stage), model, [event(stage)])
     own = dict(model.named_parameters())
     moved = {name for name, parameter in own.items() if not torch.equal(before[name], parameter)}
     assert {name.split(".")[0] for name in moved} == PARTS[stage]
@@ -54,7 +54,7 @@ def test_a_stage_moves_exactly_its_own_parts_and_keeps_nothing_for_the_others(st
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_reports_the_losses_it_counts_and_no_others(stage: StageName) -> None:
-    _, line = one_step(replace(small(), stage=stage), lively(small().model), [event(stage)])
+    _, line = one_step(replace(talking(), stage=stage), lively(talking().model), [event(stage)])
     named = STAGES[stage]
     assert (line.next_event > 0) == (line.remaining > 0) == (line.aligned > 0) == named.language_loss
     assert (line.chain > 0) == named.chain_loss
@@ -65,14 +65,14 @@ def test_a_stage_reports_the_losses_it_counts_and_no_others(stage: StageName) ->
 
 
 def test_every_parameter_moves_in_one_of_the_five_stages() -> None:
-    names = [name for name, _ in lively(small().model).named_parameters()]
+    names = [name for name, _ in lively(talking().model).named_parameters()]
     unclaimed = [name for name in names if not any(re.match(STAGES[stage].moves, name) for stage in FIVE)]
     assert unclaimed == []
     assert {name.split(".")[0] for name in names} == {"text", "video", "action", "language", "staircase", "window"}
 
 
 def test_freezing_for_another_stage_thaws_again() -> None:
-    model = lively(small().model)
+    model = lively(talking().model)
     freeze(model, STAGES["action"])
     freeze(model, STAGES["joint"])
     towers = (model.video, model.text, model.action, model.language)
@@ -80,7 +80,7 @@ def test_freezing_for_another_stage_thaws_again() -> None:
 
 
 def test_a_stage_whose_part_the_model_lacks_is_refused() -> None:
-    bare = replace(small().model, language=None, history=0)
+    bare = replace(talking().model, language=None, history=0)
     for stage in ("language", "staircase"):
         with pytest.raises(ValueError, match="no parameter matches"):
             freeze(lively(bare), STAGES[stage])
@@ -89,7 +89,7 @@ def test_a_stage_whose_part_the_model_lacks_is_refused() -> None:
 def test_heads_and_towers_do_not_slow_each_other_down() -> None:
     """The towers' step is the same with a hard question beside it and without any."""
     answers = [example(caption="lift the cup"), example(caption="x" * 90)]
-    asked, silent = small(), replace(small(), model=replace(small().model, language=None))
+    asked, silent = talking(), replace(talking(), model=replace(talking().model, language=None))
     lines = [one_step(config, lively(config.model), answers)[1] for config in (asked, silent)]
     assert (lines[0].video, lines[0].action, lines[0].gradient_norm) == (
         lines[1].video,

@@ -10,7 +10,7 @@ import torch
 
 pytest.importorskip("tokenizers", reason="needs the `train` extra")
 
-from tests.trainer.events import MadeSteps, example, small
+from tests.trainer.events import MadeSteps, example, talking
 from tests.trainer.tiny_vlm import LAYERS, NO_PICTURES, WIDTH, save_with_pictures, save_words_only
 from trainer.batch import Example
 from trainer.head_planner import Heads
@@ -63,8 +63,8 @@ def test_halfway_is_what_has_passed_the_layers_below(config: LanguageConfig) -> 
 
 
 def test_heads_learn_on_top_of_it_and_it_stays_as_it_was(config: LanguageConfig) -> None:
-    rules = tuple(replace(rule, lr=1e-2) for rule in small().rules)
-    own = replace(small(), stage="language", model=replace(small().model, language=config), rules=rules)
+    rules = tuple(replace(rule, lr=1e-2) for rule in talking().rules)
+    own = replace(talking(), stage="language", model=replace(talking().model, language=config), rules=rules)
     events: list[Example] = [
         replace(example(frames=5), story=story(instruction, now))
         for instruction, now in (("tidy the table", "lift"), ("pour the milk, and slowly", "pour"))
@@ -84,7 +84,7 @@ def test_heads_learn_on_top_of_it_and_it_stays_as_it_was(config: LanguageConfig)
 
 
 def test_the_staircase_branches_off_halfway(config: LanguageConfig) -> None:
-    own = replace(small(), stage="staircase", model=replace(small().model, language=config))
+    own = replace(talking(), stage="staircase", model=replace(talking().model, language=config))
     steps = MadeSteps(replace(example(frames=5), story=story()), n_steps=2, per_pack=2, packs=1)
     line = Trainer(own, build(own.model, 0), steps, ALONE).advance(TrainStep(0, (steps.pack(0),)))
     assert line.chain > 0

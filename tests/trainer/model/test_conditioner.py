@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.trainer.events import MadeSteps, example, lively, small
+from tests.trainer.events import MadeSteps, example, lively, talking
 from trainer.attend import segments_of
 from trainer.batch import Example, pack, sight_of
 from trainer.configs import ModelConfig, TrainConfig
@@ -23,7 +23,7 @@ LANGUAGE = LanguageConfig(width=32, heads=2)
 
 
 def model_config() -> ModelConfig:
-    return replace(small().model, language=LANGUAGE)
+    return replace(talking().model, language=LANGUAGE)
 
 
 def language_of(model: WallWM) -> Conditioner:
@@ -46,8 +46,8 @@ TASKS = [event("red cube", "grasp it", 0.5), event("blue can", "pour", 4.0), eve
 
 
 def trained(events: list[Example], steps: int) -> tuple[WallWM, StepLog]:
-    rules = tuple(replace(rule, lr=1e-2) for rule in small().rules)
-    config: TrainConfig = replace(small(), stage="language", model=model_config(), rules=rules, cooldown=0.5)
+    rules = tuple(replace(rule, lr=1e-2) for rule in talking().rules)
+    config: TrainConfig = replace(talking(), stage="language", model=model_config(), rules=rules, cooldown=0.5)
     source = MadeSteps(*events, n_steps=steps, per_pack=len(events), packs=1)
     trainer = Trainer(config, build(config.model, 0), source, ALONE)
     with source.read(0, 0, 1) as read:
@@ -97,7 +97,7 @@ def test_text_features_are_those_of_the_text_encoder(learnt: tuple[WallWM, StepL
 
 
 def test_the_video_tower_reads_features_as_it_reads_a_caption() -> None:
-    model, events = lively(small().model), [example(), example(seed=1)]
+    model, events = lively(talking().model), [example(), example(seed=1)]
     batch = pack(events)
     seen, sigma = batch.video.clean_TP, torch.full((4,), 0.5)
     with torch.no_grad():

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.trainer.events import example, lively, noised, sample, small, stats_of
+from tests.trainer.events import example, lively, noised, sample, stats_of, talking
 from trainer.batch import pack
-from trainer.configs import tiny
+from trainer.configs import tiny_language
 from trainer.example import example_of, shown_whole
 from trainer.model.window import WindowIndex
 
@@ -28,7 +28,7 @@ def test_history_is_clean_and_not_in_the_loss() -> None:
 
 
 def test_the_index_starts_as_nothing_and_then_tells_history_from_the_observation() -> None:
-    model = lively(small().model)
+    model = lively(talking().model)
     assert model.window is not None
     index = model.window
     for table in (index.video, index.key, index.query):
@@ -60,8 +60,8 @@ def test_what_asks_has_no_past() -> None:
 
 def test_a_window_is_anchored_at_its_observation() -> None:
     event = sample(n_frames=33)
-    config = replace(tiny(), stage="adapt")
-    whole = example_of(shown_whole(event, config.data), stats_of(event), tiny())
+    config = replace(tiny_language(), stage="adapt")
+    whole = example_of(shown_whole(event, config.data), stats_of(event), tiny_language())
     found = example_of(shown_whole(event, config.data), stats_of(event), config)
     assert (whole.history, found.history) == (0, 2)
     assert torch.equal(whole.latents_VFCHW, found.latents_VFCHW)
@@ -78,7 +78,7 @@ def test_a_window_is_anchored_at_its_observation() -> None:
 
 
 def test_a_short_window_keeps_one_latent_to_foresee() -> None:
-    config = replace(tiny(), stage="adapt")
+    config = replace(tiny_language(), stage="adapt")
     for frames, history in ((5, 0), (9, 1), (13, 2), (33, 2)):
         event = sample(n_frames=frames)
         assert example_of(shown_whole(event, config.data), stats_of(event), config).history == history
