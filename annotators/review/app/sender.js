@@ -23,6 +23,8 @@ export class Sender extends EventTarget {
     this.failures = 0;
     this.timer = 0;
     this.running = false;
+    /** op_id → revision, of what the server has taken from here. @type {Map<string, number>} */
+    this.taken = new Map();
     /** Counts begun; only the last one's word counts. */
     this.turn = 0;
     this.trouble = "";
@@ -61,7 +63,7 @@ export class Sender extends EventTarget {
     for (;;) {
       const [entry] = (await this.outbox.waiting()).filter((one) => one.actor === server.session?.actor);
       if (!entry) break;
-      await this.send(entry);
+      await this.send(await this.caughtUp(entry));
       this.failures = 0;
     }
     if (this.state.state !== "login" || server.session) await this.count("");
@@ -80,7 +82,27 @@ export class Sender extends EventTarget {
       if ([400, 404, 410, 413, 422].includes(error.status)) return this.outbox.hold(entry, "refused", { said: error.message, do: error.remedy });
       throw error;
     }
+    this.taken.set(op_id, answer.rev);
     await this.outbox.acknowledge(entry, answer, await this.movedOn(entry, answer));
+  }
+
+  /**
+   * An entry made while the one it builds on was being acknowledged: too late to be moved on with the others, and its
+   * maker saw that deed. It moves on past its own forerunners, and past nothing that others did to what it concerns.
+   * @param {Entry} entry @returns {Promise<Entry>}
+   */
+  async caughtUp(entry) {
+    if (entry.after.every((id) => (this.taken.get(id) ?? Infinity) <= entry.base_rev)) return entry;
+    const { entries: log } = await get(`${episodePath(entry.review_id)}/log?after_rev=${entry.base_rev}`);
+    const since = log.filter((/** @type {any} */ past) => past.status !== "conflict" && past.rev > entry.base_rev);
+    const rev = Math.max(entry.base_rev, ...since.filter((/** @type {any} */ past) => entry.after.includes(past.op_id)).map((/** @type {any} */ past) => past.rev));
+    const foreign = since.some((/** @type {any} */ past) => past.rev <= rev && this.touches(past, entry));
+    return foreign ? entry : { ...entry, base_rev: rev };
+  }
+
+  /** Whether somebody's deed changed what an entry concerns, other than those it builds on. @param {any} past @param {Entry} entry */
+  touches(past, entry) {
+    return !entry.after.includes(past.op_id) && Object.keys(past.change).some((key) => entry.concerns.includes(key));
   }
 
   /**
@@ -95,7 +117,7 @@ export class Sender extends EventTarget {
     const log = answer.rev === since + 1 ? [] : (await get(`${episodePath(entry.review_id)}/log?after_rev=${since}`)).entries;
     return behind
       .filter((other) => !log.some((/** @type {any} */ past) => past.status !== "conflict" && past.rev > other.base_rev && past.rev <= answer.rev
-        && past.op_id !== entry.op_id && !other.after.includes(past.op_id) && Object.keys(past.change).some((key) => other.concerns.includes(key))))
+        && past.op_id !== entry.op_id && this.touches(past, other)))
       .map((other) => ({ ...other, base_rev: answer.rev }));
   }
 

@@ -148,6 +148,23 @@ def test_an_answer_that_never_came_is_asked_for_again_and_is_one_deed(context: B
     tab.done()
 
 
+def test_a_deed_made_while_the_one_before_is_being_acknowledged_is_no_conflict(
+    context: BrowserContext, server: Server
+) -> None:
+    """The page is slow to hear of the acknowledgement, so the second deed still builds on the old revision."""
+    tab = signed_in(context, server, "ep-1")
+    tab.js("joinery.desk.live.onOutbox = async () => {}")
+    frame = move(tab, "b200", 2)
+    tab.page.wait_for_selector("[data-state=saved]")
+    assert tab.do({"kind": "decide", "entity": "boundary:b200", "state": "accepted", "reason": ""}) == ""
+    tab.page.wait_for_selector("[data-state=saved]")
+    tab.js("(delete joinery.desk.live.onOutbox, joinery.desk.live.pull())")
+    boundary = stored(server, "ep-1")[1].boundaries["b200"]
+    assert (boundary.frame, boundary.state) == (frame, "accepted")
+    assert tab.js("joinery.desk.live.held.length") == 0
+    tab.done()
+
+
 def test_two_tabs_see_each_other_and_send_every_deed_once(context: BrowserContext, server: Server) -> None:
     first, second = signed_in(context, server, "ep-3"), signed_in(context, server, "ep-3")
     n_before, posted = len(log_of(server, "ep-3")), []
