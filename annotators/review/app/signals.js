@@ -113,8 +113,10 @@ export class Plot {
   /** The part on screen or the size has changed. */
   update() {
     if (this.plot.width !== this.viewport.width || this.plot.height !== this.host.clientHeight) this.plot.setSize({ width: this.viewport.width, height: this.host.clientHeight });
-    this.plot.setData(this.data(), false);
-    this.plot.setScale("x", { min: this.viewport.start, max: this.viewport.end });
+    this.plot.batch(() => { // drawn once, not once for the data and once for the scale
+      this.plot.setData(this.data(), false);
+      this.plot.setScale("x", { min: this.viewport.start, max: this.viewport.end });
+    });
   }
 
   /** @param {any} plot */
