@@ -6,7 +6,7 @@ DEMO   := demo
 # One thread per process: results never depend on it, and on few cores it is faster.
 export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-slow lint format bench real sim vllm readback peers clean help
+.PHONY: demo test test-slow lint audit format bench real sim vllm readback peers clean help
 
 help:            ## Show this list.
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -39,7 +39,7 @@ PEERS := lerobot litdata streaming grain energon
 peers: $(PEERS:%=$(VENV)-%/.installed)   ## Make the environments of `benchmarks.peers` and `benchmarks.mixture`.
 
 test: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests.
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.installed-dev $(VENV)-s3/.installed $(VENV)-sim/.installed $(VENV)-vllm/.installed   ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow --timeout=3600
@@ -48,6 +48,9 @@ lint: $(VENV)/.installed-dev   ## Check style and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit: $(VENV)/.installed-dev $(VENV)-audit/.installed   ## Look for known vulnerabilities, findings in the code, licences.
+	$(BIN)/python -m benchmarks.audit
 
 format: $(VENV)/.installed-dev   ## Format the code.
 	$(BIN)/ruff format .
@@ -74,7 +77,7 @@ readback: $(VENV)/.installed $(VENV)-lerobot-0.4/.installed $(VENV)-lerobot-0.6/
 	$(VENV)-vla-foundry/bin/python -m benchmarks.readback.vla_foundry_reader $(DEMO)/workspace/shards $(READ_BACK)/vla_foundry
 
 clean:           ## Remove what the targets above made.
-	rm -rf $(VENV) $(VENV)-s3 $(VENV)-sim $(VENV)-vllm $(VENV)-lerobot-* $(VENV)-vla-foundry $(PEERS:%=$(VENV)-%) \
+	rm -rf $(VENV) $(VENV)-s3 $(VENV)-audit $(VENV)-sim $(VENV)-vllm $(VENV)-lerobot-* $(VENV)-vla-foundry $(PEERS:%=$(VENV)-%) \
 	  $(DEMO) workspace *.egg-info
 
 $(BIN)/python:
@@ -92,6 +95,12 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)-s3/.installed:
 	$(PYTHON) -m venv $(VENV)-s3
 	$(VENV)-s3/bin/pip install --quiet 'moto[server]>=5.2,<6'
+	@touch $@
+
+# Tools that are run and not imported; they pin what we pin otherwise.
+$(VENV)-audit/.installed:
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/pip install --quiet 'bandit>=1.9,<2' 'pip-audit>=2.10,<3'
 	@touch $@
 
 # robosuite (through mink) needs NumPy 1, zarr and others of ours NumPy 2; a newer pyarrow refuses NumPy 1 at import only.

@@ -17,12 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from trainer.attend import Segments
 from trainer.batch import Example
 from trainer.compress.latency import Event, example_like, measure, ways
 from trainer.configs import CONFIGS, TrainConfig
-from trainer.flow import add_noise
-from trainer.loop import Trainer
+from trainer.flops import peak_flops
+from trainer.loop import StepLog, Trainer
 from trainer.model.wam import build, parameter_count
 from trainer.parallel import Ranks
 from trainer.steps import OneEvent, StepPack, TrainStep
@@ -30,8 +29,6 @@ from trainer.steps import OneEvent, StepPack, TrainStep
 RESULTS = Path(__file__).parent / "results"
 FRAMES = (9, 9, 13, 17, 25, 33, 41, 65)
 """Of the events of a step: short ones are the many, as in recordings (median 2.5 s at ten frames a second)."""
-PEAK_TFLOPS = {"B200": 2250.0, "H200": 989.4, "H100 PCIe": 756.0, "H100": 989.4, "A100": 312.0, "L40S": 362.0}
-"""Dense bfloat16, as the makers state it; first name found in the device's counts."""
 WARM_UPS, TIMED = 3, 10
 
 
@@ -84,77 +81,41 @@ def training(config: TrainConfig, budget: int, device: torch.device) -> dict[str
     trainer = Trainer(config, build(config.model, config.seed), steps, Ranks(0, 1, device))
     n_parameters = parameter_count(trainer.model)
     draws = tuple(range(len(made)))
-    packed = timed(trainer, TrainStep(0, (StepPack(draws, tuple(made)),)), device)
+    packed, line = timed(trainer, TrainStep(0, (StepPack(draws, tuple(made)),)), device)
     # Padding is what a model without segments must do: every event as long as the longest, the rest for nothing.
     # As many to a sequence as the budget holds, so that both ways fill the device alike.
     together = max(1, budget // longest.n_tokens)
     padded = [(longest,) * len(made[first : first + together]) for first in range(0, len(made), together)]
     parts = tuple(StepPack(draws[: len(part)], part) for part in padded)
-    unpacked = timed(trainer, TrainStep(0, parts), device)
+    unpacked, _ = timed(trainer, TrainStep(0, parts), device)
     useful = sum(each.n_tokens for each in made)
-    flops = step_flops(trainer, made)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    peak = next((tflops * 1e12 for part, tflops in PEAK_TFLOPS.items() if part in name), None)
+    peak = peak_flops(device, config.torch_dtype)
     return {
         "parameters": n_parameters,
         "events": len(made),
         "tokens": useful,
         "step_s": packed,
         "tokens_per_s": useful / packed["p50"],
-        "flops_per_step": flops,
-        "mfu": None if peak is None else flops / packed["p50"] / peak,
+        "flops_per_step": line.flops,
+        "peak_flops": peak,
+        "mfu": None if peak is None else line.flops / packed["p50"] / peak,
         "padded_step_s": unpacked,
         "packing_gain": unpacked["p50"] / packed["p50"],
         "peak_memory_gib": torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None,
     }
 
 
-def timed(trainer: Trainer, step: TrainStep, device: torch.device) -> dict[str, float]:
-    """Seconds of an optimiser step, packing and transfer included."""
+def timed(trainer: Trainer, step: TrainStep, device: torch.device) -> tuple[dict[str, float], StepLog]:
+    """Seconds of an optimiser step, packing and transfer included, and what the last one logged."""
     seconds = []
     for _ in range(WARM_UPS + TIMED):
         since = time.perf_counter()
-        trainer.advance(step)
+        line = trainer.advance(step)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - since)
     p50, p95 = np.percentile(seconds[WARM_UPS:], [50, 95])
-    return {"p50": float(p50), "p95": float(p95)}
-
-
-def step_flops(trainer: Trainer, made: list[Example]) -> float:
-    """Forward and backward of the packed events: products of matrices counted as they run, attention by its segments.
-
-    Work that is done again to save memory is not counted: MFU is about what the model needs.
-    """
-    model, counted = trainer.model, [0.0]
-
-    def count(layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...], _output: torch.Tensor) -> None:
-        assert isinstance(layer, torch.nn.Linear)
-        counted[0] += 2.0 * inputs[0].numel() * layer.out_features
-
-    handles = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, torch.nn.Linear)]
-    recompute, model.video.recompute = model.video.recompute, False
-    with torch.no_grad():
-        ready = trainer._ready(StepPack(tuple(range(len(made))), tuple(made)))
-        with trainer._precision():
-            model(ready.batch, add_noise(ready.batch, ready.noise))
-    model.video.recompute = recompute
-    for handle in handles:
-        handle.remove()
-    batch, config = ready.batch, trainer.config.model
-    depth, every = config.video.depth, config.video.cross_view_every
-
-    def pairs(segments: Segments) -> int:
-        return sum(q * k for q, k in zip(segments.queries, segments.keys, strict=True))
-
-    video = pairs(batch.video.within) + pairs(batch.text.read_by)
-    attention = 4.0 * config.video.width * video * depth
-    if batch.video.views is not None and every:
-        attention += 4.0 * config.video.width * pairs(batch.video.views.segments) * len(range(0, depth, every))
-    action = pairs(batch.action.within) + pairs(batch.action.to_state) + pairs(batch.action.to_video)
-    attention += 4.0 * config.action.width * action * depth
-    return 3.0 * (counted[0] + attention)
+    return {"p50": float(p50), "p95": float(p95)}, line
 
 
 def latency(config: TrainConfig, device: torch.device, steps: list[int], repeats: int) -> list[dict[str, object]]:

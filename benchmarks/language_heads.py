@@ -1,11 +1,12 @@
 """``python -m benchmarks.language_heads SHARDS [--steps N]``: do the language heads know what is next, and how long?
 
-Trains the language stage of `tiny-language` on the train split of a shard set, then asks about every event
-of the validation
-split: what is done here, and for how long? Each event is asked about twice: at its first frame, and from its middle on.
+Trains the language stage of `tiny-language` on the train split of a shard set, then asks about every event of the
+validation split: what is done here, and for how long? Each event is asked about three times: at its first frame, from
+an instant inside it on, and where it has been carried out, with the question what is next, or whether it is over.
+
 Beside the heads stand what costs nothing: the caption that most often follows the last one in training, the verb that
-most often follows the last verb, and the median duration of the event's verb (halved for its second half), with the
-true verb given, which is more than the heads get.
+most often follows the last verb, that all is over after a verb that mostly comes last; and the median duration of the
+event's verb, inside it less what has passed, with the true verb given, which is more than the heads get.
 ``benchmarks/results/language_heads.txt`` holds the last output.
 """
 
@@ -26,20 +27,22 @@ from pipeline.loader.chronicle import Chronicle
 from pipeline.loader.decode import decode_clip
 from pipeline.loader.reader import ShardSet
 from pipeline.loader.sample import EventSample
-from trainer.batch import Example
+from trainer.batch import Example, asked_at_the_end
 from trainer.configs import TrainConfig, tiny_language
 from trainer.embodiment import Embodiment
 from trainer.example import Shown, example_of, since
 from trainer.head_planner import Heads
 from trainer.loop import Trainer
 from trainer.model.wam import build
-from trainer.next_event import NextEvent
 from trainer.parallel import Ranks
 from trainer.steps import StepPack, TrainStep, with_neighbours
 
 PER_STEP = 24
-FROM = (0.0, 0.5)
-"""Where in the event it is asked, as a share of its frames."""
+START, INSIDE, END = "at its start", "inside it", "at its end"
+EARLIEST, LATEST = 0.1, 0.8
+"""Shares of an event's frames between which it is asked inside it."""
+SHORTEST_S = 0.05
+"""What is left at least, for who subtracts."""
 FRAMES = 5
 BATCH = 64
 
@@ -51,7 +54,7 @@ class Asked:
     example: Example
     verb: str
     verb_before: str
-    share: float
+    where: str
 
     @property
     def caption(self) -> str:
@@ -68,9 +71,14 @@ class Asked:
         assert self.example.story is not None
         return self.example.story.remaining_s
 
+    @property
+    def elapsed(self) -> float:
+        assert self.example.story is not None
+        return self.example.story.elapsed_s
+
 
 def asked(shards: ShardSet, split: str, config: TrainConfig) -> list[Asked]:
-    """Every event of a split once, asked about from each of `FROM`."""
+    """Every event of a split once, asked about at its start, inside it and at its end."""
     chronicle, stats = Chronicle.read(shards), shards.all_stats()
     assert config.model.language is not None
     limits = config.model.language.limits
@@ -83,25 +91,35 @@ def asked(shards: ShardSet, split: str, config: TrainConfig) -> list[Asked]:
             continue
         seen.add(sample.event_id)
         before = chronicle.before(sample.event_id, 1)
-        for share, shown in zip(FROM, _observed(sample, config), strict=True):
+        verb, verb_before = verbs[sample.event_id], before[0].verb if before else ""
+        for where, shown in _observed(sample, config):
             example = example_of(shown, stats.get(sample.statistics_group), config)
             example = with_neighbours(example, chronicle, limits)
-            found.append(Asked(example, verbs[sample.event_id], before[0].verb if before else "", share))
+            if where != END:
+                found.append(Asked(example, verb, verb_before, where))
+            elif (later := asked_at_the_end(example)) is not None:
+                after = chronicle.after(sample.event_id, 1)
+                found.append(Asked(later, after[0].verb if after else "", verb, where))
     return found
 
 
-def _observed(sample: EventSample, config: TrainConfig) -> Iterator[Shown]:
-    """The event from each of `FROM` on. Heads look at the first picture alone: no other is decoded."""
+def _observed(sample: EventSample, config: TrainConfig) -> Iterator[tuple[str, Shown]]:
+    """The event from each place on. Heads look at one picture alone: no other is decoded."""
     times = sample.view_times_ns[sample.master_view]
     cameras = list(sample.views)[: config.data.max_views]
-    for share in FROM:
+    inside = random.Random(sample.event_id).uniform(EARLIEST, LATEST)
+    for where, share in ((START, 0.0), (INSIDE, inside), (END, 1.0)):
         now_ns = int(times[round((len(times) - 1) * share)])
         pixels = {}
         for camera in cameras:
             frame = max(int(np.searchsorted(sample.view_times_ns[camera], now_ns, side="right")) - 1, 0)
             pixels[camera] = decode_clip(sample.views[camera], frames=[frame] * FRAMES)
-        instants = np.linspace(now_ns, sample.span.end_ns, FRAMES).astype(np.int64)
-        yield Shown(since(sample, now_ns), len(times), pixels, instants)
+        if where == END:
+            whole = np.linspace(times[0], times[-1], FRAMES).astype(np.int64)
+            yield where, Shown(sample, len(times), pixels, whole)
+        else:
+            instants = np.linspace(now_ns, sample.span.end_ns, FRAMES).astype(np.int64)
+            yield where, Shown(since(sample, now_ns), len(times), pixels, instants)
 
 
 @dataclass(frozen=True)
@@ -153,65 +171,86 @@ class Baselines:
 
     caption_after: dict[str, str]
     verb_after: dict[str, str]
-    seconds: dict[tuple[str, float], float]
+    seconds: dict[str, float]
+    left: dict[str, float]
 
     @staticmethod
     def of(questions: Sequence[Asked]) -> "Baselines":
         """From the training questions."""
         captions: dict[str, Counter[str]] = defaultdict(Counter)
         verbs: dict[str, Counter[str]] = defaultdict(Counter)
-        seconds: dict[tuple[str, float], list[float]] = defaultdict(list)
+        seconds: dict[str, dict[str, list[float]]] = {where: defaultdict(list) for where in (START, INSIDE, END)}
         for each in questions:
             for key in (each.before, ""):
                 captions[key][each.caption] += 1
             for key in (each.verb_before, ""):
                 verbs[key][each.verb] += 1
             for key in (each.verb, ""):
-                seconds[key, each.share].append(each.seconds)
+                seconds[each.where][key].append(each.seconds)
+        whole, left = ({verb: statistics.median(v) for verb, v in seconds[where].items()} for where in (START, INSIDE))
         return Baselines(
             {key: found.most_common(1)[0][0] for key, found in captions.items()},
             {key: found.most_common(1)[0][0] for key, found in verbs.items()},
-            {key: statistics.median(found) for key, found in seconds.items()},
+            whole,
+            left,
         )
 
     def median(self, each: Asked) -> float:
-        """Seconds of the verb's events; of all events where training has none of it."""
-        return self.seconds.get((each.verb, each.share), self.seconds["", each.share])
+        """Seconds of the verb's events less those that have passed; of all events where training has none of it."""
+        return max(self.seconds.get(each.verb, self.seconds[""]) - each.elapsed, SHORTEST_S)
+
+    def left_over(self, each: Asked) -> float:
+        """What is left of the verb's events, asked somewhere inside them."""
+        return self.left.get(each.verb, self.left[""])
 
 
 def report(held_out: Sequence[Asked], train: Sequence[Asked], heads: Heads) -> Iterator[str]:
     """The lines of the table."""
     baselines = Baselines.of(train)
     verb_of = {each.caption: each.verb for each in train}
-    yield f"{'asked':<22}{'events':>7}{'caption':>9}{'baseline':>10}{'verb':>7}{'baseline':>10}"
-    times = []
-    for share in FROM:
-        own = [each for each in held_out if each.share == share]
-        said: list[NextEvent] = []
-        for first in range(0, len(own), BATCH):
-            said += heads.say([each.example for each in own[first : first + BATCH]])
+    yield f"{'asked':<14}{'events':>7}{'caption':>9}{'baseline':>10}{'verb':>7}{'baseline':>10}"
+    times: list[tuple[str, list[Asked], list[float]]] = []
+    for where in (START, INSIDE, END):
+        own = [each for each in held_out if each.where == where]
+        said = [answer for part in _parts(own) for answer in heads.say([each.example for each in part])]
         pairs = list(zip(own, said, strict=True))
         right = _share(answer.text == each.caption for each, answer in pairs)
         guess = _share(baselines.caption_after.get(each.before, "") == each.caption for each in own)
         verb = _share(_verb(answer.text, verb_of) == each.verb for each, answer in pairs)
         verb_guess = _share(baselines.verb_after.get(each.verb_before, "") == each.verb for each in own)
-        name = "at its start" if share == 0 else "from its middle on"
-        yield f"{name:<22}{len(own):>7}{right:>9.3f}{guess:>10.3f}{verb:>7.3f}{verb_guess:>10.3f}"
-        seconds: list[float] = []
-        for first in range(0, len(own), BATCH):
-            part = own[first : first + BATCH]
-            seconds += heads.seconds([each.example for each in part], [each.caption for each in part])
-        times += [
-            (f"{name}, own text", own, [answer.duration_s for answer in said]),
-            (f"{name}, true text", own, seconds),
-            (f"{name}, verb's median", own, [baselines.median(each) for each in own]),
+        yield f"{where:<14}{len(own):>7}{right:>9.3f}{guess:>10.3f}{verb:>7.3f}{verb_guess:>10.3f}"
+        if where == END:
+            yield from _over([(not each.caption, not answer.text) for each, answer in pairs])
+            continue
+        told = [
+            second
+            for part in _parts(own)
+            for second in heads.seconds([each.example for each in part], [each.caption for each in part])
         ]
+        times += [
+            (f"{where}, own text", own, [answer.duration_s for answer in said]),
+            (f"{where}, true text", own, told),
+            (f"{where}, verb's median", own, [baselines.median(each) for each in own]),
+        ]
+        if where == INSIDE:
+            times.append((f"{where}, median of what is left", own, [baselines.left_over(each) for each in own]))
     yield ""
     yield f"{'duration':<36}{'median |L̂−L|/L':>16}{'mean':>8}{'median L̂/L':>12}"
     for name, own, found in times:
         errors = [abs(hat - each.seconds) / each.seconds for each, hat in zip(own, found, strict=True)]
         bias = statistics.median(hat / each.seconds for each, hat in zip(own, found, strict=True))
         yield f"{name:<36}{statistics.median(errors):>16.3f}{statistics.fmean(errors):>8.3f}{bias:>12.3f}"
+
+
+def _parts(own: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
+    return (own[first : first + BATCH] for first in range(0, len(own), BATCH))
+
+
+def _over(pairs: Sequence[tuple[bool, bool]]) -> Iterator[str]:
+    """Of episodes that were over and said to be: how many of those said were, and how many that were are said."""
+    both = sum(true and said for true, said in pairs)
+    said, true = sum(said for _, said in pairs), sum(true for true, _ in pairs)
+    yield f"  over: {true} of {len(pairs)}; said of {said}, rightly of {both}"
 
 
 def _verb(text: str, verb_of: dict[str, str]) -> str:

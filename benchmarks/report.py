@@ -19,9 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.river import RIVER
+from pipeline.attempt import Attempt
 from pipeline.ledger import Ledger
 from pipeline.stage import Scope
-from pipeline.store import TABLES, Attempt, Workspace
+from pipeline.store import Workspace
+from pipeline.tables import TABLES
 from schemas.filmstrip import Thumbnail
 from schemas.recipe_file import load_recipe
 from schemas.run import Run, WorkDone

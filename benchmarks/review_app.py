@@ -4,16 +4,19 @@ A made episode of 108,000 pictures and 4,000 boundaries, its proxy, a real serve
 first verified picture, how long a refresh takes while somebody zooms and pans without rest, how much heap is used, and
 whether the loupe's picture is the one that is saved when a pixel is ninety pictures. Frame times are measured while
 the page moves, from one animation frame to the next; beside them, the processor time the page itself needed, since
-neighbours on the machine take the clock's.
+neighbours on the machine take the clock's, and where it went by Chromium's own trace of the same gestures: without a
+graphics card canvases are rasterised on the main thread, and what is drawn decides, not who puts the layers together.
 ``benchmarks/results/review_app.txt`` holds the last output. Fails if a promise is broken.
 """
 
 import argparse
+import json
 import os
 import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +37,15 @@ from tests.browser import chromium
 FRAMES, BOUNDARIES = 108_000, 4_000
 FIRST_PICTURE_S, REFRESH_MS, HEAP_MB = 2.0, 33.0, 400.0
 GESTURES = 240
+TRACED = {
+    "main thread, all of it": ("CrRendererMain", "ThreadControllerImpl::RunTask"),
+    "  of it scripts": ("CrRendererMain", "PageAnimator::serviceScriptedAnimations"),
+    "  of it rasterising canvases": ("CrRendererMain", "Canvas2DResourceProviderSharedImage::ProduceCanvasResource"),
+    "compositor's thread": ("Compositor", "ThreadControllerImpl::RunTask"),
+    "putting layers together": ("VizCompositorThread", "Display::DrawAndSwap"),
+}
+"""What is told → thread and event of the trace."""
+CATEGORIES = ["-*", "toplevel", "devtools.timeline", "blink", "cc", "viz", "benchmark"]
 
 _MOVE = """async (n) => {
   const host = document.querySelector(".lanes-host");
@@ -71,7 +83,7 @@ def main() -> int:
         with served(Path(folder), made) as server:
             print(f"{options.frames} pictures, {options.boundaries} boundaries, in {time.perf_counter() - began:.0f} s")
             print(f"load of the machine at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-            broken = measured(server)
+            broken = measured(server, Path(folder) / "trace.json")
     for line in broken:
         print("BROKEN", line)
     return bool(broken)
@@ -111,7 +123,7 @@ def _cheap() -> Any:
     return picture
 
 
-def measured(server: Server) -> list[str]:
+def measured(server: Server, trace: Path) -> list[str]:
     """What a person would wait for, printed; the promises that did not hold."""
     broken = []
     with chromium() as browser:
@@ -121,7 +133,7 @@ def measured(server: Server) -> list[str]:
         page.open("ep-1")
         opened_s = time.perf_counter() - began
         broken += _line("first verified picture", opened_s, FIRST_PICTURE_S, "s")
-        page.js("joinery.viewport.show(0, joinery.desk.player.nFrames); joinery.timeline.moved()")
+        _zoomed_out(page)
         tools = page.context.new_cdp_session(page.page)
         tools.send("Performance.enable", {"timeDomain": "threadTicks"})
         before = _busy_s(tools)
@@ -132,10 +144,30 @@ def measured(server: Server) -> list[str]:
         broken += _line("refresh while zooming and panning, p95", float(np.percentile(refreshes, 95)), REFRESH_MS, "ms")
         print(f"processor time of the page's main thread per refresh: mean {busy_ms:.1f} ms")
         print(f"drawing the lanes: median {np.median(drawn):.1f} ms, p95 {np.percentile(drawn, 95):.1f} ms")
+        _zoomed_out(page)
+        browser.start_tracing(path=trace, categories=CATEGORIES)
+        page.js(_MOVE, GESTURES)
+        browser.stop_tracing()
+        for what, ms in attributed(json.loads(trace.read_bytes())["traceEvents"]).items():
+            print(f"traced, ms of processor per refresh: {what:<30} {ms:5.1f}")
         broken += _line("heap", page.js("performance.memory.usedJSHeapSize / 1048576"), HEAP_MB, "MB")
         broken += loupe(page)
         page.done()
     return broken
+
+
+def attributed(events: list[dict[str, Any]]) -> dict[str, float]:
+    """Milliseconds of processor per refresh by what they went into."""
+    names = {(one["pid"], one["tid"]): one["args"]["name"] for one in events if one["name"] == "thread_name"}
+    spent: Counter[tuple[str, str]] = Counter()
+    for one in events:
+        if one["ph"] == "X":
+            spent[names.get((one["pid"], one["tid"]), ""), one["name"]] += one.get("tdur", one.get("dur", 0))
+    return {what: spent[where] / 1000 / GESTURES for what, where in TRACED.items()}
+
+
+def _zoomed_out(page: ReviewPage) -> None:
+    page.js("joinery.viewport.show(0, joinery.desk.player.nFrames); joinery.timeline.moved()")
 
 
 def _busy_s(tools: CDPSession) -> float:
@@ -145,7 +177,7 @@ def _busy_s(tools: CDPSession) -> float:
 
 def loupe(page: ReviewPage) -> list[str]:
     """Drag at the whole hour, finish with arrow keys, and compare what is saved with the picture on screen."""
-    page.js("joinery.viewport.show(0, joinery.desk.player.nFrames); joinery.timeline.moved()")
+    _zoomed_out(page)
     _, document = stored(page.server)
     order = document.in_order()
     gaps = sorted((b.frame - a.frame, name) for (_, a), (name, b) in pairwise(order) if not b.pinned)

@@ -16,6 +16,7 @@ from clustering.corpus_sample import Sample
 from clustering.families import family_of
 from clustering.place import neighbour_distances, place
 from clustering.projection import Projection, fit_projection
+from clustering.rand_index import adjusted_rand
 from clustering.spherical import Labels, Points, cluster_points, nearest, one_thread
 from schemas.cluster import ClusterModel, FitCause, Space
 from schemas.identity import make_id
@@ -67,13 +68,11 @@ def target_k(space: Space, n_events: int, n_sample: int, spec: ClusterSpec) -> i
 
 def fit_clusters(points: Points, k: int, spec: ClusterSpec) -> Fit:
     """The largest acceptable clustering of unit points [n, P] with at most ``k`` clusters."""
-    from sklearn.metrics import adjusted_rand_score  # noqa: PLC0415 - takes 2 s that no other stage's worker needs
-
     k = min(k, len(np.unique(points, axis=0)))
     while k > 1:
         fits = [cluster_points(points, k, spec.min_cluster, spec.seed + offset) for offset in range(N_SEEDS)]
         labelled = [nearest(points, centroids) for centroids in fits]
-        agreement = [adjusted_rand_score(a, b) for (a, _), (b, _) in combinations(labelled, 2)]
+        agreement = [adjusted_rand(a, b) for (a, _), (b, _) in combinations(labelled, 2)]
         seed_ari = float(np.mean(agreement))
         labels, distances = labelled[0]
         smallest = int(np.bincount(labels, minlength=len(fits[0])).min())

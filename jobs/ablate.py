@@ -18,8 +18,9 @@ from jobs.ablate_arms import Arm, arms_of, load_of
 from jobs.ablate_plan import Equal, compile_equal
 from jobs.ablate_summary import Row
 from pipeline.errors import JoineryError
+from pipeline.loader.names import SET
 from pipeline.loader.plan import LoadPlan
-from pipeline.loader.reader import SET, shard_set_folder
+from pipeline.loader.reader import shard_set_folder
 from schemas.identity import canonical_json, digest
 from schemas.recipe_ablate import AblateSpec
 from schemas.recipe_section import section_digest

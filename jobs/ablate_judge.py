@@ -8,14 +8,15 @@ and nobody has acted in it. Scenes depend on the seed and on nothing of the arm.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.ablate import Cell
 from jobs.ablate_arms import Regime
 from jobs.ablate_summary import Row
 from jobs.environments import TaskEnvironment, openings_of
-from jobs.evaluate import durations_of
+from jobs.evaluate import durations_of, policy_for
+from jobs.policy import PolicyRequest
 from pipeline.loader.reader import ShardSet
 from pipeline.simulators.named import task_named
 from schemas.identity import digest
@@ -23,7 +24,7 @@ from schemas.recipe_ablate import AblateSpec
 from trainer.eval.environment import Environment
 from trainer.eval.next_in_task import NextInTask
 from trainer.next_event import NextEvent, PastEvent, Planner
-from trainer.policy import Observation, WallWMPolicy, load_policy
+from trainer.policy import Observation, WallWMPolicy
 from trainer.rollout import event_rollout
 
 _SCENE_BITS = 31
@@ -45,11 +46,7 @@ class SimulatorJudge:
 
     def rows(self, checkpoint: Path, cell: Cell, spec: AblateSpec) -> Iterator[Row]:
         """One per episode."""
-        policy = load_policy(checkpoint, device="cpu", embodiment=self._task.embodiment)
-        cameras = tuple(self._environment.reset(0).pictures)[: policy.config.data.max_views]
-        rate = self._environment.control_hz
-        # Sources of one body may have other cameras and another rate.
-        policy.embodiment = replace(policy.embodiment, cameras=cameras, fps=rate, control_hz=rate)
+        policy = policy_for(self._environment, PolicyRequest(checkpoint, device="cpu"))
         yield from rows_in(self._environment, policy, self._durations_s, cell, spec)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ batch; a worker asks them through one client, with the answers of earlier runs f
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,9 +16,11 @@ from annotators.vlm.client import ServerAsker
 from annotators.vlm.endpoint import Server, servers_of
 from annotators.vlm.metered import MeteredAsker
 from annotators.vlm.request import Asker
+from jobs.meter import servers_cost
 from jobs.vllm.command import check_start
 from pipeline.stage import Stage
 from pipeline.store import Workspace
+from schemas.cost import BatchCost
 from schemas.model_call import ModelCall
 from schemas.recipe import Recipe
 from schemas.recipe_vlm import VlmServersSpec, VlmSpec
@@ -52,8 +55,12 @@ def servers_for(stage: Stage, recipe: Recipe, workspace: Workspace, run_id: str)
     else:
         from jobs.vllm.fleet import started  # noqa: PLC0415 - importing ray takes seconds
 
+        began = time.monotonic()
         with started(model, spec.start, workspace.blobs, run_id) as fleet:
-            yield tuple(fleet.servers)
+            try:
+                yield tuple(fleet.servers)
+            finally:
+                workspace.append(BatchCost, [servers_cost(run_id, time.monotonic() - began, fleet.gpus)])
 
 
 @contextmanager

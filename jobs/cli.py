@@ -15,6 +15,7 @@ from jobs.commands import (
     judging,
     judging_models,
     looking,
+    operating,
     policies,
     pretrained,
     recovering,
@@ -22,6 +23,7 @@ from jobs.commands import (
     reviewing,
     running,
     shard_sets,
+    spending,
 )
 
 app = typer.Typer(
@@ -30,7 +32,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Carve robot and human video at its joints: recordings in, captioned events out as balanced shards.",
 )
-for group in (running, looking, judging, judging_models, evaluating, ablating, reporting, forgetting):
+for group in (
+    running,
+    looking,
+    spending,
+    judging,
+    judging_models,
+    evaluating,
+    ablating,
+    reporting,
+    forgetting,
+    operating,
+):
     app.add_typer(group.commands)
 app.add_typer(recovering.commands, name="recover")
 app.add_typer(cards.commands, name="card")

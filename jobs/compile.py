@@ -15,8 +15,9 @@ from clustering.load_plan.draft import Target
 from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
 from pipeline.loader.catalogue import read_catalogue
+from pipeline.loader.names import SET
 from pipeline.loader.plan import LoadPlan
-from pipeline.loader.reader import SET, shard_set_folder
+from pipeline.loader.reader import shard_set_folder
 from pipeline.loader.timeline import read_timeline
 from schemas.recipe_file import RecipeErrors
 from schemas.recipe_load import LoadSpec

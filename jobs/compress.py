@@ -7,15 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.policy import declared
 from jobs.train import Lines, TrainRequest, steps_of
 from pipeline.errors import JoineryError
 from pipeline.loader.reader import ShardSet
+from trainer.codec import codec_of
 from trainer.compress.distill import DistillConfig, Distiller
 from trainer.compress.fp8_config import Fp8Config
 from trainer.compress.fp8_run import Fp8Outcome, compress_fp8, load_model
 from trainer.compress.judge import held_out
 from trainer.compress.latency import Asked, Event, Latency, measure, ways
 from trainer.configs import CONFIGS
+from trainer.inputs import Pretrained
 from trainer.model.wam import build
 from trainer.parallel import device_of
 from trainer.policy_record import checkpoint_folder
@@ -35,6 +38,8 @@ class LatencyRequest:
     steps: tuple[int, ...]
     repeats: int
     device: str = "auto"
+    vae: Path | None = None
+    """Timed with the rest, where the configuration's codec has weights."""
 
 
 @contextmanager
@@ -86,4 +91,6 @@ def latencies(request: LatencyRequest) -> Iterator[Latency]:
         else:
             raise ValueError("name a run, or a configuration with --shapes")
         asked: list[Asked] = ways(device, request.steps)
-        yield from measure(model.to(device).eval(), config, request.event, asked, request.repeats)
+        vae = declared(Pretrained(request.vae)).vae
+        codec = None if vae is None else codec_of(config.data.codec, vae, device)
+        yield from measure(model.to(device).eval(), config, request.event, asked, request.repeats, codec)

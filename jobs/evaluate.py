@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from jobs.environments import TaskEnvironment, openings_of
+from jobs.policy import PolicyRequest, open_policy, own_words
 from jobs.rollout_film import RolloutFilm
 from pipeline.errors import JoineryError
 from pipeline.loader.reader import ShardSet
@@ -24,7 +25,9 @@ from pipeline.simulators.named import task_named
 from trainer.eval.baselines import Idle, Repeat
 from trainer.eval.next_in_task import NextInTask
 from trainer.eval.progress import Episode, Summary, episode_of, summary_of
-from trainer.policy import Policy, WallWMPolicy, load_policy
+from trainer.head_planner import OwnWords
+from trainer.inputs import Pretrained
+from trainer.policy import Policy, WallWMPolicy
 from trainer.rollout import event_rollout
 
 RESULTS, SUMMARY, FILMS = "results.jsonl", "summary.json", "films"
@@ -51,6 +54,10 @@ class EvaluateRequest:
     seed: int = 0
     films: int = 3
     storage: dict[str, str] | None = None
+    pretrained: Pretrained = field(default_factory=Pretrained)
+    """Folders of the frozen parts the model was trained with."""
+    planner: Literal["task", "heads"] = "task"
+    """Who says what is next and for how long: the simulator, which knows its task, or the model's own heads."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +83,13 @@ def evaluate(request: EvaluateRequest, on_episode: Callable[[Episode], None] = l
     task = task_named(request.simulator)
     episodes: list[Episode] = []
     with closing(TaskEnvironment(task, openings_of(shards, task.source))) as environment:
-        planner = NextInTask(environment, durations_of(shards, task.source))
+        task_itself = NextInTask(environment, durations_of(shards, task.source))
         policies = _policies(request, environment)
         request.out.mkdir(parents=True, exist_ok=True)
         with (request.out / RESULTS).open("w", encoding="utf-8") as file:
             for number in range(request.episodes):
-                filmed = number < request.films
-                episodes.append(_episode(environment, next(policies), planner, request, request.seed + number, filmed))
+                film = request.out / FILMS / f"{request.seed + number:06d}.mp4" if number < request.films else None
+                episodes.append(_episode(environment, *next(policies), task_itself, request.seed + number, film))
                 file.write(json.dumps(asdict(episodes[-1]), ensure_ascii=False) + "\n")
                 file.flush()
                 on_episode(episodes[-1])
@@ -94,41 +101,51 @@ def evaluate(request: EvaluateRequest, on_episode: Callable[[Episode], None] = l
             shard_set=shards.shard_set_id,
             out=request.out,
         )
-    _write(found, request, planner.durations_s)
+    _write(found, request, task_itself.durations_s)
     return found
 
 
 def _episode(  # noqa: PLR0917 - one scene, and everything it takes
-    environment: TaskEnvironment, policy: Policy, planner: NextInTask, request: EvaluateRequest, seed: int, filmed: bool
+    environment: TaskEnvironment,
+    policy: Policy,
+    own: OwnWords | None,
+    task: NextInTask,
+    seed: int,
+    film_path: Path | None,
 ) -> Episode:
     environment.reset(seed)
-    film = RolloutFilm(request.out / FILMS / f"{seed:06d}.mp4") if filmed else None
+    film = None if film_path is None else RolloutFilm(film_path)
     environment.watch = film
-    made = event_rollout(policy, planner, environment, seed=seed, max_s=planner.patience_s())
+    planner = task if own is None else own.planner(environment.instruction)
+    made = event_rollout(policy, planner, environment, seed=seed, max_s=task.patience_s())
     if film is not None:
         film.close()
     return episode_of(environment, made)
 
 
-def _policies(request: EvaluateRequest, environment: TaskEnvironment) -> Iterator[Policy]:
-    """One per episode; the trained one is always the same."""
+def _policies(request: EvaluateRequest, environment: TaskEnvironment) -> Iterator[tuple[Policy, OwnWords | None]]:
+    """One per episode, and its own words where these plan; the trained one is always the same."""
+    if isinstance(request.policy, Baseline) and request.planner == "heads":
+        raise JoineryError(f"--planner heads: {request.policy} is no model and has none; leave it out")
     if request.policy is Baseline.IDLE:
         while True:
-            yield Idle()
+            yield Idle(), None
     if request.policy is Baseline.EXPERT:
         while True:
-            yield Repeat(environment.demonstration, environment.control_hz)
-    policy = _trained(Path(request.policy), environment, request.seed)
+            yield Repeat(environment.demonstration, environment.control_hz), None
+    run = PolicyRequest(Path(request.policy), pretrained=request.pretrained)
+    policy = policy_for(environment, run, request.seed)
+    own = own_words(policy) if request.planner == "heads" else None
     while True:
-        yield policy
+        yield policy, own
 
 
-def _trained(path: Path, environment: TaskEnvironment, seed: int) -> WallWMPolicy:
-    """The checkpoint, with the cameras and rate of this source: sources of one body may have others."""
-    try:
-        policy = load_policy(path, embodiment=environment.task.embodiment)
-    except (FileNotFoundError, ValueError) as error:
-        raise JoineryError(str(error)) from error
+def policy_for(environment: TaskEnvironment, run: PolicyRequest, seed: int = 0) -> WallWMPolicy:
+    """A trained model for the environment's body, with its cameras and rate: sources of one body may have others.
+
+    Raises JoineryError for what a user can mend.
+    """
+    policy = open_policy(replace(run, embodiment=environment.task.embodiment))
     cameras = tuple(environment.reset(seed).pictures)[: policy.config.data.max_views]
     rate = environment.control_hz
     policy.embodiment = replace(policy.embodiment, cameras=cameras, fps=rate, control_hz=rate)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from jobs.policy import declared
 from pipeline.errors import JoineryError
 from pipeline.loader.reader import ShardSet
 from trainer.eval.held_out import HeldOut, held_out
 from trainer.eval.predictors import OfModel, OfStillness, OfTruth
 from trainer.eval.video_metrics import EventScore, score
 from trainer.eval.video_report import better, markdown, summary
+from trainer.inputs import Pretrained, inputs_to_ask
 from trainer.trained import load_trained
 
 RESULTS, TABLE = "results.json", "results.md"
@@ -37,6 +39,8 @@ class VideoEvaluation:
     """Of the sampler."""
     seed: int = 0
     storage: dict[str, str] | None = None
+    pretrained: Pretrained = field(default_factory=Pretrained)
+    """Folders of the frozen parts the model was trained with."""
 
 
 def evaluate_video(asked: VideoEvaluation, on_event: Callable[[str], None] = lambda _event: None) -> dict[str, Any]:
@@ -48,8 +52,9 @@ def evaluate_video(asked: VideoEvaluation, on_event: Callable[[str], None] = lam
     try:
         trained = load_trained(asked.run)
         shards = ShardSet.open(asked.shards, asked.storage)
-        found = list(held_out(shards, trained.config, asked.split, asked.limit))
-    except (ValueError, FileNotFoundError) as error:
+        inputs = inputs_to_ask(trained.config, declared(asked.pretrained), torch.device("cpu"))
+        found = list(held_out(shards, trained.config, asked.split, asked.limit, inputs))
+    except (ValueError, FileNotFoundError, ImportError) as error:
         raise JoineryError(str(error)) from error
     events = [each for each in found if isinstance(each, HeldOut)]
     left_out = [asdict(each) for each in found if not isinstance(each, HeldOut)]

@@ -23,7 +23,7 @@ from pipeline.forget.gather import Asked, gather, merged
 from pipeline.forget.proof import Remaining, Searched, search_folder
 from pipeline.forget.remove import steps
 from pipeline.forget.takedowns import end_pending, read_pending, read_takedowns, write_pending, write_takedown
-from pipeline.loader.reader import REPLACED
+from pipeline.loader.names import REPLACED
 from pipeline.shards.handed_out import HandedOut, handed_out
 from pipeline.shards.latest import SHARDS
 from pipeline.store import Workspace

@@ -13,10 +13,10 @@ import numpy as np
 from jobs.policy import PolicyRequest, open_policy
 from pipeline.errors import JoineryError
 from pipeline.loader.decode import Pixels, decode_clip
+from pipeline.loader.find import found_draw
 from pipeline.loader.reader import ShardSet
 from pipeline.loader.sample import EventSample
 from schemas.array import Floats
-from trainer import latents
 from trainer.eval.drawing import action_plot, clip, filmstrip, png
 from trainer.example import seen_view, shown_whole
 from trainer.policy import ActionChunk, Observation, WallWMPolicy
@@ -53,19 +53,11 @@ def imagine_event(request: PolicyRequest, asked: EventRequest, out: Path, seed: 
 
 def found_event(shards: ShardSet, asked: EventRequest) -> EventSample:
     """Raises JoineryError when there is no such event, or when it has no actions."""
-    place: tuple[str, int] | None = None
-    if asked.event.isdigit() and int(asked.event) < shards.n_samples(asked.split):
-        place = asked.split, int(asked.event)
-    for split in shards.splits:
-        ids = shards.manifest(split, ["event_id"]).column("event_id").to_pylist()
-        if place is None and asked.event in ids:
-            place = split, ids.index(asked.event)
-    if place is None:
-        counts = ", ".join(f"{split} {shards.n_samples(split)}" for split in shards.splits)
-        raise JoineryError(
-            f"{asked.shards}: no event {asked.event!r}; expected an id, or a draw number (draws: {counts})"
-        )
-    sample = shards.read(*place)
+    others = [split for split in shards.splits if split != asked.split]
+    try:
+        sample = shards.read(*found_draw(shards, asked.event, [asked.split, *others]))
+    except ValueError as error:
+        raise JoineryError(f"{asked.shards}: {error}") from error
     if sample.anchor_20() is None:
         raise JoineryError(f"{sample.event_id}: has no actions to compare with; choose an event of a robot")
     return sample
@@ -129,8 +121,8 @@ def resized(recorded: Pixels, imagined: Pixels) -> Pixels:
 def kept(recorded: Pixels, imagined: Pixels, policy: WallWMPolicy) -> Pixels:
     """What the codec keeps of the recording: as good as anything the model imagines can look."""
     height, width = imagined.shape[1:3]
-    latents_FCHW, _ = seen_view(recorded, policy.config.data)
-    return latents.decode(latents_FCHW)[:, :height, :width]
+    latents_FCHW, _ = seen_view(recorded, policy.config.data, policy.inputs.codec)
+    return policy.inputs.codec.decode(latents_FCHW)[:, :height, :width]
 
 
 def _numbers(policy: WallWMPolicy, sample: EventSample, chunk: ActionChunk, true_K20: Floats) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from clustering.device import cuda_is_here
 from jobs.placement import Placement
 from jobs.worker import Batch, run_batch
-from pipeline.store import Attempt
+from pipeline.attempt import Attempt
 
 
 class InlineExecutor:

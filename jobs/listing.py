@@ -8,12 +8,14 @@ of the pseudo-stage ``discover``, one result per source and run.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline.attempt import Attempt, AttemptWriter, new_attempt
 from pipeline.files import SourceFiles
 from pipeline.forget.search import Search
 from pipeline.forget.takedowns import read_takedowns
 from pipeline.ledger import Ledger
+from pipeline.sandbox.decoder import decoder_of
 from pipeline.sources.formats import discover
-from pipeline.store import Attempt, AttemptWriter, Workspace, new_attempt
+from pipeline.store import Workspace
 from schemas.finding import Finding, Verdict
 from schemas.identity import digest
 from schemas.recipe import Recipe
@@ -60,6 +62,8 @@ class Listing:
 
 def list_sources(workspace: Workspace, recipe: Recipe) -> Listing:
     """Discover every source and replace the workspace's listing. Raises SourceError when a source cannot be listed."""
+    sandbox = recipe.run.sandbox
+    listed = discover if sandbox.mode == "off" else decoder_of(sandbox).listing
     episodes = {source.name: 0 for source in recipe.sources}
     takedowns = read_takedowns(workspace.blobs)
     digests = StoredDigests(workspace, takedowns.files)
@@ -71,7 +75,7 @@ def list_sources(workspace: Workspace, recipe: Recipe) -> Listing:
         for source in sorted(recipe.sources, key=lambda source: source.name):
             files = SourceFiles(source.path, dict(recipe.workspace.storage), source.follow_links)
             digests.save()
-            for found in discover(source, files, digests):
+            for found in listed(source, files, digests):
                 if isinstance(found, Finding):
                     findings.append(found)
                     continue

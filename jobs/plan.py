@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from jobs.clusters import ClusterState, cluster_states
 from jobs.estimate import ModelEstimate, model_estimate
+from jobs.forecast import Forecast, forecast, source_sizes
 from jobs.listing import list_sources
 from jobs.river import RIVER
 from pipeline.ledger import Ledger, StageState
 from pipeline.store import Workspace
 from schemas.finding import Finding
 from schemas.recipe import Recipe
-from schemas.source import EpisodeRef
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class SourcePlan:
     source: str
     episodes: int
     n_bytes: int
+    """Of its files, each once, however many episodes it holds."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class RunPlan:
     """What the last fit was and how far the corpus had moved away from it when it was last looked at."""
     model: ModelEstimate | None
     """What captions by a model will cost; None when no model is asked."""
+    expected: Forecast
+    """Hours, bytes, tokens and prices."""
 
     @property
     def n_bytes(self) -> int:
@@ -48,15 +51,16 @@ class RunPlan:
 def make_plan(workspace: Workspace, recipe: Recipe) -> RunPlan:
     """List the sources and compare with what is committed. Raises SourceError when a source cannot be listed."""
     listing = list_sources(workspace, recipe)
-    n_bytes = dict.fromkeys(listing.episodes, 0)
-    for batch in workspace.scan(EpisodeRef, columns=["source", "files"], version=listing.version):
-        for row in batch.to_pylist():
-            n_bytes[row["source"]] += sum(file["n_bytes"] for file in row["files"])
-    sources = tuple(SourcePlan(name, count, n_bytes[name]) for name, count in listing.episodes.items())
+    sizes = source_sizes(workspace, listing.version)
+    sources = tuple(
+        SourcePlan(name, count, sizes[name].n_bytes if name in sizes else 0) for name, count in listing.episodes.items()
+    )
     ledger = Ledger(workspace, recipe, RIVER, listing.version)
     ledger.refresh_all()
     states = tuple(stage_states(ledger))
-    return RunPlan(sources, states, listing.findings, cluster_states(ledger), model_estimate(ledger, recipe))
+    model = model_estimate(ledger, recipe)
+    expected = forecast(workspace, ledger, recipe)
+    return RunPlan(sources, states, listing.findings, cluster_states(ledger), model, expected)
 
 
 def stage_states(ledger: Ledger) -> list[StageState]:

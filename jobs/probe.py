@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from jobs.policy import declared
 from jobs.probe_scenes import make_scene
 from pipeline.errors import JoineryError
 from trainer.eval.probe import Features, Probed, markdown, no_features, pixel_features, probe, tower_features
+from trainer.inputs import Pretrained, inputs_to_ask
 from trainer.model.wam import build
 from trainer.trained import load_trained
 
@@ -33,6 +35,8 @@ class ProbeRequest:
     sigma: float = 0.2
     """Noise the tower sees the clips with: it has never seen a clean one."""
     seed: int = 0
+    pretrained: Pretrained = field(default_factory=Pretrained)
+    """Folders of the frozen parts the model was trained with."""
 
 
 def probe_3d(asked: ProbeRequest) -> dict[str, Any]:
@@ -40,14 +44,15 @@ def probe_3d(asked: ProbeRequest) -> dict[str, Any]:
     torch.set_num_threads(1)
     try:
         trained = load_trained(asked.run)
-    except (ValueError, FileNotFoundError) as error:
+        inputs = inputs_to_ask(trained.config, declared(asked.pretrained), torch.device("cpu"))
+    except (ValueError, FileNotFoundError, ImportError) as error:
         raise JoineryError(str(error)) from error
     config = trained.config
     scenes = [make_scene(asked.seed, index, config.data) for index in range(asked.fit + asked.choose + asked.judge)]
     untrained = build(config.model, config.seed + _RANDOM_SEED).eval()
     kinds: dict[str, list[Features]] = {
-        "trained tower": tower_features(trained.model, scenes, config, asked.sigma),
-        "random weights": tower_features(untrained, scenes, config, asked.sigma),
+        "trained tower": tower_features(trained.model, scenes, config, asked.sigma, inputs),
+        "random weights": tower_features(untrained, scenes, config, asked.sigma, inputs),
         "raw pixels": [pixel_features(scenes, config.data.codec)],
         "mean of the place": [no_features(scenes)],
     }

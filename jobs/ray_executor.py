@@ -2,35 +2,63 @@
 
 Stages that hold a model run in a pool of actors, all others as tasks. A batch is one row; Ray Data schedules, retries
 lost workers and streams attempts back as they finish, in any order. Order does not matter: attempts are joined by work
-key. Work is handed over in waves so that a corpus of any size needs bounded memory on the driver.
+key. Work is handed over in waves so that a corpus of any size needs bounded memory on the driver. Rows are addresses of
+work and of what was written, never pictures, so the object store stays as good as empty.
+
+What dies is done again. A batch whose worker has died too often is looked into by itself (`jobs.suspects`) once the
+rest of its wave is done; a cluster that is gone ends the run (`jobs.cluster_watch`). What is survived: docs/faults.md.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
-import socket
+import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import cloudpickle
 import ray
 from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy
-from ray.exceptions import ActorDiedError, OutOfMemoryError, WorkerCrashedError
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RaySystemError,
+    WorkerCrashedError,
+)
 
+from jobs.alone import Death, run_alone
+from jobs.cluster_watch import ClusterLostError, ClusterWatch, knock, waited_for, watched
 from jobs.placement import Placement
+from jobs.suspects import without_killers
 from jobs.worker import Batch, run_batch
+from pipeline.attempt import Attempt
 from pipeline.errors import JoineryError
-from pipeline.store import Attempt
 
 WAVE_BATCHES = 512
-KNOCK_S = 10.0
 WORKER_DEATHS = 2
 """How often a batch is tried again when its worker dies; Ray's own default is for ever."""
-SHOWN_ITEMS = 5
+PAUSES_S = (0.0, 5.0, 15.0)
+"""Before each try of a batch alone, when the machine it is tried on dies or runs full."""
+LEAVE_S = 10.0
+"""For taking leave of a cluster; one that is gone never answers."""
 ROUNDING = 1e-9
 """A GPU shared by three holds three, although 1 / (1/3) may come out a little less."""
+SYSTEM_DEATHS = (
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RaySystemError,
+    WorkerCrashedError,
+)
 
 
 class RayExecutor:
@@ -38,12 +66,12 @@ class RayExecutor:
 
     name = "ray"
 
-    def __init__(self, address: str | None, workers: int | None) -> None:
+    def __init__(self, address: str | None, workers: int | None, patience_s: float = 30.0) -> None:
         """Start a local cluster of ``workers`` CPUs (default: all), or join the one at ``address``.
 
         Raises JoineryError when the address cannot be reached.
         """
-        _knock(address)
+        knock(address)
         self._owns = not ray.is_initialized()
         if self._owns:
             local = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
@@ -56,38 +84,56 @@ class RayExecutor:
                 raise JoineryError(
                     f"run.ray_address: cannot join or start Ray at {address or 'local'}: {error}"
                 ) from error
-        self._n_cpus = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self._gpus = [float(node["Resources"].get("GPU", 0)) for node in ray.nodes() if node["Alive"]]
+        self._workers = workers
+        self._watch = ClusterWatch(ray.get_runtime_context().gcs_address, patience_s)
+        self._lost = False
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
-        logging.getLogger("ray.data").setLevel(logging.WARNING)  # it announces every stage; the reporter does that
-        logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # and that its bars are off
+        context.max_errored_blocks = -1  # a batch that is missing at the end is looked into; the others go on
+        # Ray Data announces every stage, which the reporter does, and tells of every lost batch, which `why` does.
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
     def n_workers(self, placement: Placement) -> int:
-        """As many as there are CPUs, or as the GPUs of each machine have room for."""
-        if not placement.gpus:
-            return self._n_cpus
-        return sum(int(gpus / placement.gpus + ROUNDING) for gpus in self._gpus)
+        """As many as there are CPUs now, or as the GPUs of each machine have room for.
+
+        Raises JoineryError when the cluster is gone.
+        """
+        if self._workers and not placement.gpus:
+            return self._workers
+        try:
+            room = waited_for(lambda: self._room(placement), self._watch.check_head)
+        except ClusterLostError:
+            self._lost = True
+            raise
+        return room if placement.gpus else max(1, room)
+
+    def _room(self, placement: Placement) -> int:
+        """How many the machines that are alive can do at a time."""
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        if placement.gpus:
+            return sum(int(float(machine.get("GPU", 0)) / placement.gpus + ROUNDING) for machine in machines)
+        return sum(int(machine.get("CPU", 0)) for machine in machines)
 
     def execute(self, batches: Iterator[Batch], placement: Placement) -> Iterator[Attempt]:
-        """Attempts as they finish. Raises what broke a worker or the workspace; bad items are values inside."""
+        """Attempts as they finish. Raises what broke the cluster or the workspace; bad items are values inside."""
         while wave := list(islice(batches, WAVE_BATCHES)):
-            rows = [{"batch": cloudpickle.dumps(batch)} for batch in wave]
-            attempts = self._mapped(ray.data.from_items(rows, override_num_blocks=len(rows)), len(rows), placement)
+            missing = dict(enumerate(wave))
+            self._watch.begin()
             try:
-                for row in attempts.iter_rows():
-                    result: Attempt | JoineryError = cloudpickle.loads(row["result"])
-                    if isinstance(result, JoineryError):
-                        raise result
-                    yield result
-            except (OutOfMemoryError, WorkerCrashedError, ActorDiedError) as error:
-                items = ", ".join(sorted({item.item for batch in wave for item in batch.items})[:SHOWN_ITEMS])
-                raise JoineryError(
-                    f"stage {wave[0].stage}: a worker died {WORKER_DEATHS + 1} times on the same items, out of memory "
-                    f"or crashed, among {items}…; run with run.executor=inline and run.batch_items=1 to see which "
-                    f"({error})"
-                ) from error
+                for row in watched(self._rows(missing, placement), lambda: self._check(placement)):
+                    if missing.pop(row["number"], None) is not None:  # once, also when a lost block is made again
+                        yield _attempt(row["result"])
+                for batch in missing.values():
+                    yield from without_killers(batch, lambda one: self._alone(one, placement))
+            except ClusterLostError as error:
+                self._lost = True
+                raise ClusterLostError(f"stage {wave[0].stage}: {error}") from error
+
+    def _rows(self, wave: Mapping[int, Batch], placement: Placement) -> Iterator[dict[str, Any]]:
+        rows = [{"number": number, "batch": cloudpickle.dumps(batch)} for number, batch in wave.items()]
+        dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+        yield from self._mapped(dataset, len(rows), placement).iter_rows()
 
     def _mapped(self, dataset: ray.data.Dataset, n_rows: int, placement: Placement) -> ray.data.Dataset:
         """The batches' attempts: by tasks, or by processes that keep what they have loaded."""
@@ -96,30 +142,68 @@ class RayExecutor:
             # Deprecated without a successor as of 2.60, removed in 2.64; pyproject.toml stays below that.
             warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
             if not placement.holds_model:
-                return dataset.map(_work, compute=TaskPoolStrategy(n), num_cpus=1, max_retries=WORKER_DEATHS)
-            # One batch at a time per process, for the next one might be another's to take.
+                # Without a number of workers a cluster may grow under the work; Ray asks its autoscaler for more.
+                tasks = TaskPoolStrategy(min(self._workers, n_rows) if self._workers else None)
+                return dataset.map(_work, compute=tasks, num_cpus=1, max_retries=WORKER_DEATHS)
+            # One batch at a time per process, for the next one might be another's to take. Processes come back however
+            # often they die, a batch does not: with a number of restarts a pool could end up empty, and wait for ever.
             pool = ActorPoolStrategy(size=n, max_tasks_in_flight_per_actor=1)
-            deaths = {"max_restarts": WORKER_DEATHS, "max_task_retries": WORKER_DEATHS}
+            deaths = {"max_restarts": -1, "max_task_retries": WORKER_DEATHS}
             return dataset.map(_Worker, compute=pool, num_cpus=1, num_gpus=placement.gpus or None, **deaths)
+
+    def _alone(self, batch: Batch, placement: Placement) -> Attempt | Death:
+        """One batch in a process of its own somewhere on the cluster, with nothing else of this run at work.
+
+        Raises JoineryError when the machines it was tried on died as often as it was tried.
+        """
+        options = {"num_cpus": 1, "num_gpus": placement.gpus, "max_retries": 0, "scheduling_strategy": "SPREAD"}
+        task = ray.remote(**options)(_work_alone)
+        died: Exception | None = None
+        for pause in PAUSES_S:
+            time.sleep(pause)
+            answer = task.remote(cloudpickle.dumps(batch))
+            try:
+                while not ray.wait([answer], timeout=1.0, fetch_local=False)[0]:
+                    self._check(placement)
+                found: Attempt | JoineryError | Death = cloudpickle.loads(ray.get(answer))
+            except SYSTEM_DEATHS as error:
+                died = error
+                continue
+            if isinstance(found, JoineryError):
+                raise found
+            return found
+        items = ", ".join(item.item for item in batch.items)
+        raise JoineryError(
+            f"stage {batch.stage}: the worker that looked after {items} died {len(PAUSES_S)} times, though not of what "
+            f"it did there; its machine is at fault, nothing is quarantined; mend it, run again ({_first_line(died)})"
+        )
+
+    def _check(self, placement: Placement) -> None:
+        self._watch.check(lambda: self._room(placement))
 
     def close(self) -> None:
         """Stop the local cluster; a joined one is left running."""
-        if self._owns:
+        if not self._owns:
+            return
+        if not self._lost:
             ray.shutdown()
+            return
+        atexit.unregister(ray.shutdown)  # Ray would try again when this process ends, and wait again
+        leaving = threading.Thread(target=ray.shutdown, name="joinery-ray-shutdown", daemon=True)
+        leaving.start()
+        leaving.join(LEAVE_S)
 
 
-def _knock(address: str | None) -> None:
-    """Fail within seconds where nothing listens; Ray itself would try for minutes without a word."""
-    host, colon, port = (address or "").rpartition(":")
-    if not colon or not port.isdigit():
-        return  # a local cluster, or "auto"
-    try:
-        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
-    except OSError as error:
-        raise JoineryError(
-            f"run.ray_address: nothing answers at {address} ({error}); start the cluster with `ray start`, or leave "
-            "the key out to use this machine"
-        ) from error
+def _attempt(result: bytes) -> Attempt:
+    """Raises the error that came instead of an attempt."""
+    found: Attempt | JoineryError = cloudpickle.loads(result)
+    if isinstance(found, JoineryError):
+        raise found
+    return found
+
+
+def _first_line(error: Exception | None) -> str:
+    return str(error).partition("\n")[0]
 
 
 class _Worker:
@@ -135,4 +219,14 @@ def _work(row: dict[str, Any]) -> dict[str, Any]:
         result: Attempt | JoineryError = run_batch(cloudpickle.loads(row["batch"]))
     except JoineryError as error:
         result = error
-    return {"result": cloudpickle.dumps(result)}
+    return {"number": row["number"], "result": cloudpickle.dumps(result)}
+
+
+def _work_alone(batch: bytes) -> bytes:
+    """In a worker that stands beside a process of its own."""
+    try:
+        found: Attempt | JoineryError | Death = run_alone(batch)
+    except OSError as error:
+        found = JoineryError(f"no process of its own could be started: {error}")
+    dumped: bytes = cloudpickle.dumps(found)
+    return dumped

@@ -14,6 +14,7 @@ from annotators.review.accepted import PIPELINE
 from annotators.review.document import Document
 from annotators.review.from_tree import document_of
 from annotators.review.suggest import CannotFollowError
+from jobs.past_runs import newest_of
 from jobs.review_folder import existing_reviews, is_copy
 from jobs.river import RIVER
 from pipeline.errors import JoineryError
@@ -21,7 +22,7 @@ from pipeline.ledger import Ledger
 from pipeline.store import Workspace
 from schemas.episode import Episode
 from schemas.event import Event
-from schemas.run import Run, WorkDone
+from schemas.run import WorkDone
 
 CHUNK = 64
 
@@ -77,8 +78,7 @@ def trees(workspace: Workspace, ledger: Ledger, episodes: set[str]) -> Iterator[
 def _last_run(workspace: Workspace) -> str:
     """The run that made the newest tree; its id signs what is taken in."""
     stage = [stage.name for stage in RIVER if Event in stage.writes][-1]
-    started = {run.run_id: run.started_at for run in workspace.rows(Run)}
     runs = {row.run_id for row in workspace.rows(WorkDone, f"stage = '{stage}'")}
     if not runs:
         raise JoineryError("no run has made any events yet; `joinery run` does")
-    return max(runs, key=lambda run_id: (started.get(run_id, ""), run_id))
+    return newest_of(workspace, runs)

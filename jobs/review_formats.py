@@ -12,7 +12,8 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -23,13 +24,18 @@ from annotators.review.formats.operations import next_operation, said_otherwise
 from annotators.review.formats.row import Recording, Row, rows_of
 from annotators.review.log import Status
 from annotators.review.operation import Operation, OperationError, applied, change_of
+from annotators.review.preparing import EpisodeSource
 from annotators.review.store import ReviewStore, Submission
+from jobs.review import sources
 from jobs.review_folder import existing_reviews, is_copy, quarantined
 from pipeline.errors import JoineryError
 from pipeline.ledger import Ledger
+from pipeline.sources.lerobot.lerobot_rows import frame_stamps
+from pipeline.sources.reference import format_of
 from pipeline.store import Workspace
 from schemas.episode import Episode
 from schemas.identity import digest
+from schemas.recipe import Recipe
 
 FORMATS: dict[str, ModuleType] = {
     "csv": csv_table,
@@ -55,11 +61,25 @@ class Written:
     events: int
 
 
-def write_files(workspace: Workspace, ledger: Ledger, folder: Path, to: str, out: Path) -> Written:
-    """One file per episode under review, quarantine apart. Raises JoineryError for a folder that holds something."""
+def write_files(
+    workspace: Workspace,
+    ledger: Ledger,
+    folder: Path,
+    to: str,
+    out: Path,
+    *,
+    recipe: Recipe,
+    task: cvat.Task = cvat.ALL,
+) -> Written:
+    """One file per episode under review, quarantine apart; ``task`` is which pictures a CVAT task shows.
+
+    Raises JoineryError for a folder that holds something, SourceError where a dataset's own times cannot be read.
+    """
     if out.exists() and any(out.iterdir()):
         raise JoineryError(f"{out}: found something there; name a new or empty folder, exports replace nothing")
     module = FORMATS[to]
+    written = partial(module.written, task=task) if module is cvat else module.written
+    source_of = sources(workspace, ledger, recipe)
     attempt = out.parent / f".{out.name}.{uuid.uuid4().hex}.tmp"
     attempt.mkdir(parents=True)
     n_events, manifest = 0, {}
@@ -70,8 +90,10 @@ def write_files(workspace: Workspace, ledger: Ledger, folder: Path, to: str, out
             for recording in recordings(workspace, ledger, names):
                 rev, document = store.document(recording.episode_id)
                 rows = rows_of(document)
+                if module is lerobot:
+                    recording = stamped(recording, source_of(recording.episode_id))  # noqa: PLW2901 - the same one
                 file = f"{recording.episode_id}{module.SUFFIX}"
-                _put(attempt / file, module.written(rows, recording))
+                _put(attempt / file, written(rows, recording))
                 manifest[recording.episode_id] = {"file": file, "rev": rev}
                 n_events += len(rows)
         text = json.dumps({"format": to, "episodes": manifest}, indent=1, sort_keys=True) + "\n"
@@ -98,6 +120,18 @@ def recordings(workspace: Workspace, ledger: Ledger, episodes: Sequence[str]) ->
         for item, attempt in done[i : i + CHUNK]:
             master = rows[attempt][0].master
             yield Recording(item, f"{item}.mp4", master.clock, master.width, master.height)
+
+
+def stamped(recording: Recording, source: EpisodeSource) -> Recording:
+    """With the times that the dataset's own table has, where it is a LeRobot one: readers look frames up by them."""
+    if format_of(source.ref) != "lerobot":
+        return recording
+    stamps = frame_stamps(source.ref, source.files)
+    return (
+        replace(recording, timestamps=stamps)
+        if stamps is not None and len(stamps) == len(recording.clock)
+        else recording
+    )
 
 
 # -- and back ----------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import ipaddress
 import socket
 import webbrowser
 from contextlib import closing
@@ -21,6 +20,7 @@ from annotators.review.review import Access, Mode, Review, TakenIn
 from annotators.review.server import create_app
 from annotators.review.serving import bound, serve
 from annotators.review.token import kept_token
+from jobs.local_host import is_local_host
 from jobs.review import Wanted, imported, sources
 from jobs.review_accounts import listed
 from jobs.review_agreement import agreement_report
@@ -120,11 +120,3 @@ def _access(folder: ReviewFolder, serving: Serving) -> Access:
 def _called(host: str) -> str:
     """As an address wants it."""
     return f"[{host}]" if ":" in host else host
-
-
-def is_local_host(host: str) -> bool:
-    """Whether only this machine reaches it."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

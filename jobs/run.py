@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,21 +19,28 @@ from clustering.device import settled
 from jobs.asking import check_servers, servers_for
 from jobs.budget import Budget
 from jobs.costs import Costs, costs_so_far
+from jobs.forecast import Forecaster
 from jobs.inline import InlineExecutor
 from jobs.listing import commit_listing_findings, list_sources
 from jobs.placement import Placement, placement
 from jobs.progress import Reporter, StageProgress
 from jobs.river import RIVER
+from jobs.telemetry.observed import observed
+from jobs.telemetry.watcher import Watchers
 from jobs.withheld import Withheld, withheld
 from jobs.worker import Batch
 from pipeline import align
 from pipeline.at_work import Deed, at_work
-from pipeline.errors import JoineryError, ServiceError
+from pipeline.attempt import Attempt
+from pipeline.blobs import in_a_hurry
+from pipeline.errors import JoineryError, ServiceError, UnreachableError
 from pipeline.ledger import Ledger, StageState, WorkItem
 from pipeline.shards import publish
-from pipeline.shards.latest import point_at
+from pipeline.shards.latest import point_at, present_version
 from pipeline.stage import Scope, Stage
-from pipeline.store import LEDGERS, TABLES, Attempt, Workspace
+from pipeline.store import Workspace
+from pipeline.tables import LEDGERS, TABLES
+from schemas.cost import BatchCost, StageEstimate
 from schemas.episode import Alignment
 from schemas.recipe import ExecutorName, Recipe, RunSpec
 from schemas.recipe_file import LoadedRecipe
@@ -86,7 +93,7 @@ def make_executor(spec: RunSpec) -> Executor:
         return InlineExecutor()
     from jobs.ray_executor import RayExecutor  # noqa: PLC0415 - importing ray takes seconds
 
-    return RayExecutor(spec.ray_address, spec.workers)
+    return RayExecutor(spec.ray_address, spec.workers, spec.patience_s)
 
 
 def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: bool = False) -> RunResult:
@@ -95,24 +102,27 @@ def run_recipe(loaded: LoadedRecipe, reporter: Reporter, *, retry_quarantined: b
     for stage in RIVER:
         stage.check(stage.recipe_slice(recipe))
     workspace = Workspace.open(recipe.workspace.url, recipe.workspace.storage)
-    with at_work(workspace.blobs, Deed.RUN):
-        return _run(loaded, recipe, workspace, reporter, retry_quarantined)
-
-
-def _run(
-    loaded: LoadedRecipe, recipe: Recipe, workspace: Workspace, reporter: Reporter, retry_quarantined: bool
-) -> RunResult:
     run = _new_run(loaded)
+    with at_work(workspace.blobs, Deed.RUN), observed(workspace, recipe, run, reporter) as watchers:
+        return _run(run, recipe, workspace, watchers, retry_quarantined)
+
+
+def _run(run: Run, recipe: Recipe, workspace: Workspace, watchers: Watchers, retry_quarantined: bool) -> RunResult:
+    over = present_version(workspace.blobs)
     workspace.append(Run, [run])
     counts: list[StageCount] = []
+    estimates: list[StageEstimate] = []
     try:
         ledger = _listed(workspace, recipe, run.run_id)
         _check_servers(ledger, recipe)
         with closing(make_executor(recipe.run)) as executor:
             _check_workers(executor, recipe)
             budget = Budget(recipe.run.vlm.max_calls, recipe.run.vlm.max_tokens) if recipe.run.vlm else Budget()
-            session = _Session(workspace, recipe, run.run_id, ledger, executor, reporter, budget, retry_quarantined)
+            forecaster = Forecaster(workspace, ledger, recipe)
+            session = _Session(workspace, recipe, run.run_id, ledger, executor, watchers, budget, retry_quarantined)
             for stage in RIVER:
+                ledger.refresh(stage.name)
+                estimates += forecaster.about_to_begin(run.run_id, stage, retry_quarantined)
                 counts.append(_run_stage(session, stage))
                 state = ledger.state(stage.name)
                 if stage.scope in WHOLE and (state.quarantined or state.left or state.waiting):
@@ -123,14 +133,34 @@ def _run(
             said += f"; cleaning dropped {dropped} of the others"
         run = _finished(run, counts, outcome, said)
         if run.outcome == "succeeded":
-            _point_at_present_set(workspace, ledger)
-        return RunResult(run, quarantined, episodes, costs_so_far(workspace, ledger), withheld(ledger))
+            _point_at_present_set(workspace, ledger, over)
+        result = RunResult(run, quarantined, episodes, costs_so_far(workspace, ledger), withheld(ledger))
+        watchers.ended(run, None)
+        _note(workspace, run, [watchers.coordinator_cost()], estimates)
+        return result
     except BaseException as error:  # an interrupt too is how a run ended; noted, then raised again
         run = _finished(run, counts, "failed", f"{type(error).__name__}: {error}")
+        watchers.ended(run, error)
+        _note_failure(workspace, run, error, [watchers.coordinator_cost()], estimates)
         raise
-    finally:
-        reporter.close()
-        workspace.append(Run, [run])
+
+
+def _note(workspace: Workspace, run: Run, costs: list[BatchCost], estimates: list[StageEstimate]) -> None:
+    """How a run ended, after what it cost and what was expected of it."""
+    workspace.append(BatchCost, costs)
+    workspace.append(StageEstimate, estimates)
+    workspace.append(Run, [run])
+
+
+def _note_failure(
+    workspace: Workspace, run: Run, error: BaseException, costs: list[BatchCost], estimates: list[StageEstimate]
+) -> None:
+    """A store that went away has been waited for already; if it stays away, `why` says that the run never ended."""
+    if not isinstance(error, UnreachableError):
+        _note(workspace, run, costs, estimates)
+        return
+    with suppress(UnreachableError):
+        _note(replace(workspace, storage=in_a_hurry(workspace.storage)), run, costs, estimates)
 
 
 @dataclass(frozen=True)
@@ -142,7 +172,7 @@ class _Session:
     run_id: str
     ledger: Ledger
     executor: Executor
-    reporter: Reporter
+    watchers: Watchers
     budget: Budget
     retry_quarantined: bool
 
@@ -183,11 +213,10 @@ def _check_workers(executor: Executor, recipe: Recipe) -> None:
 def _run_stage(session: _Session, stage: Stage) -> StageCount:
     """Do what one stage has left, committing as attempts come in."""
     ledger, retry = session.ledger, session.retry_quarantined
-    ledger.refresh(stage.name)
     state = ledger.state(stage.name)
     quarantined = 0 if retry else state.quarantined
     progress = StageProgress(stage.name, state.total, state.done, quarantined=quarantined, running=True)
-    session.reporter.update(progress)
+    session.watchers.update(progress)
     if n_left := _n_left(state, retry):
         with servers_for(stage, session.recipe, session.workspace, session.run_id) as servers:
             batches = _batches(session, stage, ledger.left(stage.name, retry), n_left)
@@ -196,7 +225,7 @@ def _run_stage(session: _Session, stage: Stage) -> StageCount:
     ledger.refresh(stage.name)
     progress.seconds = time.monotonic() - progress.started
     progress.running = False
-    session.reporter.update(progress)
+    session.watchers.update(progress)
     seconds = round(progress.seconds, 3)
     return StageCount(stage.name, progress.total, progress.cached, progress.done, progress.quarantined, seconds)
 
@@ -205,7 +234,7 @@ def _forget_listings(session: _Session, attempts: list[Attempt]) -> None:
     """Wide stages were told their inputs in files (`pipeline.ledger`); once committed these are of no more use."""
     for attempt in attempts:
         for done in attempt.done:
-            session.workspace.blobs.remove_folder(f"inputs/{done.work_key}")
+            session.workspace.blobs.remove_folder(session.ledger.listing_of(done.work_key))
 
 
 def _execute(session: _Session, stage: Stage, batches: Iterator[Batch], progress: StageProgress) -> None:
@@ -220,6 +249,7 @@ def _execute(session: _Session, stage: Stage, batches: Iterator[Batch], progress
 
     for attempt in session.executor.execute(batches, placement(stage, session.recipe)):
         pending.append(attempt)
+        session.watchers.came(stage.name, attempt)
         try:
             session.budget.spend(attempt.calls)
             if attempt.stopped:
@@ -232,7 +262,7 @@ def _execute(session: _Session, stage: Stage, batches: Iterator[Batch], progress
             last_commit = time.monotonic()
         progress.done += len(attempt.done)
         progress.quarantined += len(attempt.failures)
-        session.reporter.update(progress)
+        session.watchers.update(progress)
     commit()
 
 
@@ -246,15 +276,16 @@ def _batches(session: _Session, stage: Stage, work: Iterator[WorkItem], n_left: 
     needed = placement(stage, recipe)
     per_batch = max(1, min(needed.items, -(-n_left // session.executor.n_workers(needed))))
     while items := tuple(islice(work, per_batch)):
-        yield Batch(session.workspace, recipe, session.run_id, stage.name, items)
+        session.watchers.handed(stage.name, len(items))
+        yield Batch(session.workspace, recipe, session.run_id, stage.name, items, gpus=needed.gpus)
 
 
-def _point_at_present_set(workspace: Workspace, ledger: Ledger) -> None:
+def _point_at_present_set(workspace: Workspace, ledger: Ledger, over: str) -> None:
     """Readers find the set of the last run that succeeded, also one that an earlier run had published already."""
     attempts = [attempt for _, attempt in ledger.done_attempts(publish.STAGE.name)]
     for shard_sets in workspace.read(ShardSet, attempts).values():
         for shard_set in shard_sets:
-            point_at(workspace.blobs, shard_set.shard_set_id)
+            point_at(workspace.blobs, shard_set.shard_set_id, over)
 
 
 def _new_run(loaded: LoadedRecipe) -> Run:

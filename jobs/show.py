@@ -14,13 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from jobs.past_runs import past_runs
 from pipeline.cards.words import plural
 from schemas.event import Level
 from schemas.finding import Finding, Verdict
 from schemas.recipe import Recipe
 from schemas.recipe_file import LoadedRecipe
 from schemas.recovery_plan import PAGE, PLAN, RECIPE, ROLLOUT_PAGE, CollectionPlan, RolloutResult, RolloutStatus
-from schemas.run import Run
 from schemas.time import NS_PER_S
 
 if TYPE_CHECKING:  # what is shown is made elsewhere; importing its makers here would slow every command
@@ -90,7 +90,7 @@ def run_result(out: Console, loaded: LoadedRecipe, result: RunResult, as_json: b
         line |= {"message": result.run.message, "episodes": result.episodes, "quarantined": result.quarantined}
         line |= {"models": [cost for cost in result.costs.runs if cost.name == result.run.run_id]}
         line |= {"withheld": list(result.withheld)}
-        _json_line(line)
+        print_json_line(line)
         return
     style = "green" if result.succeeded else "red"
     out.print(f"{result.run.outcome}: {result.run.message}", style=style, highlight=False, soft_wrap=True)
@@ -115,7 +115,7 @@ def status(
     as_json: bool,
 ) -> None:
     """Stages and the last runs; clusters and what models have cost are pages of their own."""
-    runs = last_runs(workspace)
+    runs = past_runs(workspace)
     if as_json:
         plain = [dataclasses.replace(run, recipe_yaml="") for run in runs]
         print_json({"stages": list(states), "clusters": list(clusters), "runs": plain, "models": spent})
@@ -129,15 +129,6 @@ def status(
         took = f"{sum(stage.seconds for stage in run.stages):.1f} s"
         said = run.message.partition("\n")[0]  # the end of a server's log is for `joinery why`
         out.print(f"run {run.run_id}  {run.executor}  {run.outcome}  {took}  {said}", highlight=False, soft_wrap=True)
-
-
-def last_runs(workspace: Workspace) -> list[Run]:
-    """Every run once, in its latest state, newest first. A run without an end was killed or is still going."""
-    by_id: dict[str, Run] = {}
-    for run in workspace.rows(Run):
-        if run.finished_at or run.run_id not in by_id:
-            by_id[run.run_id] = run
-    return sorted(by_id.values(), key=lambda run: (run.started_at, run.run_id), reverse=True)
 
 
 def traced(out: Console, episodes: Sequence[TracedEpisode], as_json: bool) -> None:
@@ -328,7 +319,7 @@ class TrainingLines:
 
     def __call__(self, line: StepLog) -> None:
         if self._as_json:
-            _json_line({"event": "step", **_plain(line)})
+            print_json_line({"event": "step", **_plain(line)})
             return
         every = max(1, self._steps // 10)
         if line.step % every == 0 or line.step in (1, self._steps):
@@ -339,7 +330,7 @@ class TrainingLines:
 def trained(out: Console, report: TrainReport, as_json: bool) -> None:
     """Where the model is and how far the loss fell."""
     if as_json:
-        _json_line({"event": "trained", **_plain(report)})
+        print_json_line({"event": "trained", **_plain(report)})
         return
     if report.first is None or report.last is None:
         out.print(f"nothing left to do: {report.checkpoint} has all {report.steps} steps", highlight=False)
@@ -384,5 +375,6 @@ def print_json(value: Any) -> None:
     print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
 
 
-def _json_line(value: Any) -> None:
+def print_json_line(value: Any) -> None:
+    """One object on a line of its own."""
     print(json.dumps(_plain(value), ensure_ascii=False), flush=True)

@@ -11,15 +11,15 @@ from typing import TypeAlias
 
 import torch
 
-from clustering.torchvision_schemas import declare
 from jobs.compile import Extent, compile_load_plan
+from jobs.policy import declared
 from pipeline.errors import JoineryError
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.reader import ShardSet
 from schemas.load_plan import HEADER
 from trainer.captions import encode_missing, missing
 from trainer.configs import CONFIGS, TrainConfig, load_spec
-from trainer.eval.held_out import HELD_OUT, HeldOut, held_out
+from trainer.eval.held_out import HELD_OUT, HeldOut, draws_of, held_out
 from trainer.inputs import Inputs, Pretrained, inputs_of
 from trainer.loop import StepLog
 from trainer.parallel import device_of
@@ -76,8 +76,9 @@ def train_on(request: TrainRequest, options: RunOptions, lines: Lines) -> TrainR
         taken_up(request.out, resume=options.resume)
         if request.stage is not None:
             config = staged(config, request.stage, started=options.start is not None or options.resume)
-        steps = steps_of(request, config, opened_inputs(request, config))
-        options = replace(options, samples=samples_of(request, config), peak_tflops=request.peak_tflops)
+        inputs = opened_inputs(request, config)
+        steps = steps_of(request, config, inputs)
+        options = replace(options, samples=samples_of(request, config, inputs), peak_tflops=request.peak_tflops)
         return train(steps, config, request.out, options, lines(steps.n_steps), request.weights)
     except (FileExistsError, FileNotFoundError, ValueError, ImportError) as error:
         raise JoineryError(str(error)) from error
@@ -125,11 +126,9 @@ def plan_steps(request: TrainRequest, config: TrainConfig, inputs: Inputs) -> Pl
 def opened_inputs(request: TrainRequest, config: TrainConfig) -> Inputs:
     """Codec, text encoder's cache and latents' cache of a run; ``out/cache`` where no other place is named."""
     pretrained = request.pretrained
-    if pretrained.vae is not None or pretrained.text_encoder is not None:
-        declare()
     if pretrained.cache is None:
         pretrained = replace(pretrained, cache=request.out / CACHE)
-    return inputs_of(config, pretrained, _device(config))
+    return inputs_of(config, declared(pretrained), _device(config))
 
 
 def encode_captions(
@@ -159,13 +158,24 @@ def _device(config: TrainConfig) -> torch.device:
     return device_of(config.device, int(os.environ.get("LOCAL_RANK", "0")))
 
 
-def samples_of(request: TrainRequest, config: TrainConfig) -> Samples | None:
-    """The held-out events to imagine; the same ones at every step and in every run on this shard set."""
+def samples_of(request: TrainRequest, config: TrainConfig, inputs: Inputs | None = None) -> Samples | None:
+    """The held-out events to imagine; the same ones at every step and in every run on this shard set.
+
+    Captions of theirs that a frozen text encoder has not read yet are encoded here.
+    """
     if not request.samples_every:
         return None
+    inputs, limit = inputs or Inputs(), request.sample_events
     shards = ShardSet.open(request.shards, request.storage)
     split = next((name for name in HELD_OUT if shards.n_samples(name)), HELD_OUT[0])
-    found = held_out(shards, config, split, request.sample_events)
+    encode_captions(
+        request,
+        config,
+        inputs,
+        lambda: {shards.read(split, t).caption for t in draws_of(shards, split, limit)},
+        lambda _done, _all: None,
+    )
+    found = held_out(shards, config, split, limit, inputs)
     return Samples([each for each in found if isinstance(each, HeldOut)], request.samples_every)
 
 

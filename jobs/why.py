@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jobs.listing import DISCOVER
+from jobs.past_runs import newest_of, past_runs
 from jobs.river import RIVER
 from pipeline.errors import JoineryError
 from pipeline.forget.takedowns import read_takedowns
@@ -13,7 +14,7 @@ from pipeline.ledger import Ledger
 from pipeline.store import Workspace
 from schemas.finding import Failure, Finding, Verdict
 from schemas.recipe import Recipe
-from schemas.run import Run, WorkDone
+from schemas.run import WorkDone
 from schemas.source import EpisodeRef
 from schemas.takedown import takedown_path
 
@@ -29,7 +30,7 @@ class Reasons:
     locators: dict[str, str]
     """Episode id → ``source: locator`` of the copy that is used, for readable output."""
     failed_run: str = ""
-    """Why the last run failed as a whole; empty unless it did."""
+    """Why the last run failed as a whole, or that it never said how it ended; empty unless one of these is so."""
 
 
 def why(workspace: Workspace, ledger: Ledger, recipe: Recipe, subject: str | None) -> Reasons:
@@ -85,9 +86,15 @@ def _taken_down(workspace: Workspace, subject: str) -> list[Finding]:
 
 
 def _failed_run(workspace: Workspace) -> str:
-    ended = [run for run in workspace.rows(Run) if run.finished_at]
-    last = max(ended, key=lambda run: (run.started_at, run.run_id), default=None)
-    return last.message if last is not None and last.outcome == "failed" else ""
+    last = next(iter(past_runs(workspace)), None)
+    if last is None or (last.finished_at and last.outcome != "failed"):
+        return ""
+    if last.finished_at:
+        return last.message
+    return (
+        f"run {last.run_id} began and has not said how it ended: it is still at work, or it was killed or lost its "
+        "store. What it committed is kept; `joinery run` goes on from there"
+    )
 
 
 def current_failures(workspace: Workspace, ledger: Ledger) -> list[Failure]:
@@ -110,8 +117,7 @@ def _findings(workspace: Workspace, ledger: Ledger) -> Iterator[Finding]:
 
 def _last_listing(workspace: Workspace) -> list[str]:
     done = workspace.rows(WorkDone, f"stage = '{DISCOVER}'")
-    started = {run.run_id: run.started_at for run in workspace.rows(Run)}
-    last = max((row.run_id for row in done), key=lambda run_id: (started.get(run_id, ""), run_id), default="")
+    last = newest_of(workspace, {row.run_id for row in done})
     return [row.attempt for row in done if row.run_id == last]
 
 

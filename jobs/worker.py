@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -21,12 +21,17 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from annotators.vlm.endpoint import Server
-from jobs.asking import AskerFor, asker_of
+from jobs.asking import asker_of
+from jobs.meter import Meter
 from jobs.river import stage_named
-from pipeline.errors import ServiceError, StoreError
+from jobs.telemetry.captured import captured
+from pipeline.attempt import Attempt, AttemptWriter, new_attempt
+from pipeline.errors import ServiceError, StoreError, UnreachableError, store_fault
 from pipeline.ledger import WorkItem, listed_attempts
+from pipeline.sandbox.decoder import decoder_of
+from pipeline.sandbox.ended import KilledError, ToldError
 from pipeline.stage import Bundle, Match, Model, Question, Scope, Stage
-from pipeline.store import Attempt, AttemptWriter, Workspace, new_attempt, one_of, stream_rows
+from pipeline.store import Workspace, one_of, stream_rows
 from schemas import arrow
 from schemas.finding import Failure
 from schemas.identity import digest
@@ -39,6 +44,8 @@ RECORDS_AT_ONCE = 4096
 """Records turned into Arrow at a time; as Python objects they take ten times the memory."""
 LOADED_AT_ONCE = 32
 """Items of a stage with a model whose inputs are in memory together, however many share its batches."""
+DECODER_DEATHS = 2
+"""How often an item is begun again when its decoding process is killed from outside; then it is taken for its fault."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ class Batch:
     items: tuple[WorkItem, ...]
     servers: tuple[Server, ...] = ()
     """Those that the stage asks."""
+    gpus: float = 0.0
+    """What the worker holds of them (`jobs.placement`)."""
 
 
 def run_batch(batch: Batch) -> Attempt:
@@ -61,7 +70,7 @@ def run_batch(batch: Batch) -> Attempt:
     """
     stage = stage_named(batch.stage)
     spec = stage.recipe_slice(batch.recipe)
-    writer = AttemptWriter(batch.workspace)
+    writer, meter = AttemptWriter(batch.workspace), Meter(batch.run_id, batch.stage, batch.gpus)
     done: list[WorkDone] = []
     failures: list[Failure] = []
     calls: list[ModelCall] = []
@@ -70,21 +79,29 @@ def run_batch(batch: Batch) -> Attempt:
     def write_down(call: ModelCall) -> None:
         calls.append(replace(call, run_id=batch.run_id))
 
+    def completed(bundle: Bundle) -> Bundle:
+        blobs = None if bundle.blobs is None else meter.blobs(bundle.blobs)
+        return replace(bundle, asker=asker(bundle.item), blobs=blobs)
+
     with ExitStack() as open_here:
         open_here.enter_context(one_thread())
+        notes = open_here.enter_context(captured())
         asker = open_here.enter_context(asker_of(stage, batch.recipe, batch.workspace, batch.servers, write_down))
-        work = _asked(batch, stage, spec, asker) if stage.model else _begun(batch, stage, spec, asker)
+        work = _asked(batch, stage, spec, completed) if stage.model else _begun(batch, stage, spec, completed)
         for item, records_of in open_here.enter_context(closing(work)):
             started = time.monotonic()
-            attempt = new_attempt()
             try:
-                output_key = _write(stage, records_of(), writer, item.work_key, attempt)
+                attempt, output_key = _written(stage, records_of, writer, item.work_key)
+            except UnreachableError:
+                raise  # what this batch did cannot be written either
             except ServiceError as error:
                 stopped = str(error)
                 break
             except (MemoryError, OSError) as error:
                 raise _not_the_items_fault(stage, item, error) from error
-            except Exception as error:  # noqa: BLE001 - the stage boundary: any error of one item becomes a value
+            except Exception as error:
+                if (fault := store_fault(error)) is not None:
+                    raise fault from error
                 failures.append(_failure(batch, item, error))
                 continue
             seconds = round(time.monotonic() - started, 3)
@@ -94,31 +111,37 @@ def run_batch(batch: Batch) -> Attempt:
                 )
             )
             writer.flush_if_large()
-    return Attempt(writer.finish(), tuple(done), tuple(failures), tuple(calls), stopped)
+    fragments = writer.finish()
+    cost = meter.cost(len(done), len(failures), [item.ref for item in batch.items], fragments, calls)
+    return Attempt(fragments, tuple(done), tuple(failures), tuple(calls), stopped, cost, notes.notes())
 
 
+Completed: TypeAlias = Callable[[Bundle], Bundle]
+"""Gives an item's bundle whom it may ask, and blobs that are counted."""
 Work: TypeAlias = Generator[tuple[WorkItem, Callable[[], Iterable[object]]], None, None]
 """Every item of a batch, in order, with the call that gives its records or raises what is wrong with it."""
 
 
-def _begun(batch: Batch, stage: Stage, spec: Any, asker: AskerFor) -> Work:
+def _begun(batch: Batch, stage: Stage, spec: Any, completed: Completed) -> Work:
     """Items one after the other, or several at once in threads."""
-    load, items = _loader(batch, stage, asker), batch.items
+    load, items = _loader(batch, stage, completed), batch.items
     at_once = min(stage.at_once(spec), len(items))
     if at_once <= 1:
         for item in items:
-            yield item, partial(_records, stage, spec, load, item)
+            yield item, partial(_records, batch.recipe, stage, spec, load, item)
         return
     pool = ThreadPoolExecutor(at_once)
     try:
-        futures = [pool.submit(lambda item: list(_records(stage, spec, load, item)), item) for item in items]
+        futures = [
+            pool.submit(lambda item: list(_records(batch.recipe, stage, spec, load, item)), item) for item in items
+        ]
         for item, future in zip(items, futures, strict=True):
             yield item, future.result
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _asked(batch: Batch, stage: Stage, spec: Any, asker: AskerFor) -> Work:
+def _asked(batch: Batch, stage: Stage, spec: Any, completed: Completed) -> Work:
     """Items whose stage has a model: questions are brought together until it has enough to look at.
 
     Inputs are loaded for a few items at a time; what waits for the model is its inputs alone.
@@ -129,7 +152,7 @@ def _asked(batch: Batch, stage: Stage, spec: Any, asker: AskerFor) -> Work:
     n_inputs = 0
     for start in range(0, len(batch.items), LOADED_AT_ONCE):
         part = replace(batch, items=batch.items[start : start + LOADED_AT_ONCE])
-        load = _loader(part, stage, asker)
+        load = _loader(part, stage, completed)
         for item in part.items:
             question = _tried(partial(lambda item, load: model.question(load(item), spec), item, load))
             waiting.append((item, question))
@@ -161,8 +184,26 @@ def _tried(call: Callable[[], Question[object]]) -> Future[Question[object]]:
     return tried
 
 
-def _records(stage: Stage, spec: Any, load: Callable[[WorkItem], Bundle], item: WorkItem) -> Iterable[object]:
-    return stage.run(load(item), spec)
+def _records(
+    recipe: Recipe, stage: Stage, spec: Any, load: Callable[[WorkItem], Bundle], item: WorkItem
+) -> Iterable[object]:
+    """An item's records; where source files are opened for them, another process does that (`pipeline.sandbox`)."""
+    bundle, sandbox = load(item), recipe.run.sandbox
+    if stage.reads_source and sandbox.mode != "off":
+        return decoder_of(sandbox).records(stage, bundle, spec)
+    return stage.run(bundle, spec)
+
+
+def _written(
+    stage: Stage, records_of: Callable[[], Iterable[object]], writer: AttemptWriter, work_key: str
+) -> tuple[str, str]:
+    """Attempt and output key of an item. One whose decoding process was killed from outside is begun again."""
+    for _ in range(DECODER_DEATHS):
+        attempt = new_attempt()
+        with suppress(KilledError):
+            return attempt, _write(stage, records_of(), writer, work_key, attempt)
+    attempt = new_attempt()
+    return attempt, _write(stage, records_of(), writer, work_key, attempt)
 
 
 def _write(stage: Stage, made: Iterable[object], writer: AttemptWriter, work_key: str, attempt: str) -> str:
@@ -198,10 +239,10 @@ class one_thread:  # noqa: N801 - reads as a statement: ``with one_thread():``
         self._pools.restore_original_limits()
 
 
-def _loader(batch: Batch, stage: Stage, asker: AskerFor) -> Callable[[WorkItem], Bundle]:
+def _loader(batch: Batch, stage: Stage, completed: Completed) -> Callable[[WorkItem], Bundle]:
     """What an item of the stage gets to see, and whom it may ask."""
     inputs_of = _inputs(batch, stage)
-    return lambda item: replace(inputs_of(item), asker=asker(item.item))
+    return lambda item: completed(inputs_of(item))
 
 
 def _inputs(batch: Batch, stage: Stage) -> Callable[[WorkItem], Bundle]:
@@ -304,7 +345,7 @@ def _failure(batch: Batch, item: WorkItem, error: Exception) -> Failure:
         item=item.item,
         source=item.ref.source if item.ref else "",
         work_key=item.work_key,
-        error=type(error).__name__,
+        error=error.name if isinstance(error, ToldError) else type(error).__name__,
         message=str(error),
         traceback="".join(traceback.format_exception(error)),
         run_id=batch.run_id,

@@ -1,4 +1,4 @@
-"""Who is at work in a workspace: runs beside each other may be, a takedown must be alone.
+"""Who is at work in a workspace: runs beside each other may be, whoever removes something must be alone.
 
 Whoever begins puts a small file into ``at_work/`` and then looks who else is there. Two that begin at the same moment
 both see the other, so at most one goes on, on a local disk and on an object store alike. A file whose process is dead
@@ -12,12 +12,12 @@ import os
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.blobs import Blobs
-from pipeline.errors import StoreError
+from pipeline.blobs import Blobs, in_a_hurry
+from pipeline.errors import StoreError, UnreachableError
 from pipeline.shards.json_text import pretty
 
 FOLDER = "at_work"
@@ -28,9 +28,13 @@ class Deed(StrEnum):
 
     RUN = "run"
     FORGET = "forget"
+    GC = "gc"
+    UPGRADE = "upgrade"
+    BACKUP = "backup"
 
 
-EXCLUDES = {Deed.RUN: {Deed.FORGET}, Deed.FORGET: {Deed.RUN, Deed.FORGET}}
+BESIDE = {Deed.RUN: {Deed.RUN, Deed.BACKUP}, Deed.BACKUP: {Deed.RUN, Deed.BACKUP}}
+"""Whom these may meet: they only add files or read them. All others remove or rewrite, so they meet nobody."""
 
 
 @contextmanager
@@ -40,10 +44,18 @@ def at_work(blobs: Blobs, deed: Deed) -> Iterator[None]:
     here = {"deed": str(deed), "host": socket.gethostname(), "pid": os.getpid(), "began": _began(os.getpid())}
     blobs.put_bytes(own, pretty(here).encode())
     try:
+        if blobs.bucket is not None:
+            blobs.bucket.check_conditions(own)
         _check_alone(blobs, deed, own)
         yield
-    finally:
+    except UnreachableError:
+        with suppress(UnreachableError):
+            Blobs(blobs.url, in_a_hurry(blobs.storage)).remove(own)
+        raise
+    except BaseException:
         blobs.remove(own)
+        raise
+    blobs.remove(own)
 
 
 def _check_alone(blobs: Blobs, deed: Deed, own: str) -> None:
@@ -60,7 +72,7 @@ def _check_alone(blobs: Blobs, deed: Deed, own: str) -> None:
         here = host == socket.gethostname()
         if here and _began(pid) != other.get("began"):
             blobs.remove(path)
-        elif theirs in EXCLUDES[deed]:
+        elif theirs not in BESIDE.get(deed, ()):
             away = "" if here else f", or remove {blobs.url}/{path} if that process is gone"
             raise StoreError(
                 f"{blobs.url}: `joinery {theirs}` is at work there (process {pid} on {host}) and `joinery {deed}` must "

@@ -19,5 +19,25 @@ class StoreError(JoineryError):
     """The workspace cannot be read or written as it stands."""
 
 
+class ConflictError(StoreError):
+    """Somebody else changed the same thing at the same time, and theirs stands; look at it, then decide."""
+
+
 class ServiceError(JoineryError):
     """A service the run depends on is down or refuses us: no item's fault, so the run ends, nothing is quarantined."""
+
+
+class UnreachableError(ServiceError):
+    """An object store does not answer, or answers with errors, for longer than we try."""
+
+
+def store_fault(error: BaseException) -> UnreachableError | None:
+    """The store's fault behind an error: readers of formats say that a file is damaged when its bytes do not come."""
+    seen: list[BaseException] = []
+    here: BaseException | None = error
+    while here is not None and here not in seen:
+        if isinstance(here, UnreachableError):
+            return here
+        seen.append(here)
+        here = here.__cause__ or here.__context__
+    return None

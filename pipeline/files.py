@@ -15,14 +15,16 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import pyarrow.fs as pafs
-
-from pipeline.blobs import filesystem_of, is_local
+from pipeline.blobs import is_local
 from pipeline.errors import SourceError
 from pipeline.folder_walk import walk
+
+if TYPE_CHECKING:
+    from pipeline.bucket import Bucket
 
 _BAD_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP}
 _NO_NAME = (OSError, ValueError)
@@ -41,7 +43,7 @@ class FileStat:
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """The files below one root. ``storage`` takes the keys `pipeline.blobs.filesystem_of` knows."""
+    """The files below one root. ``storage`` is the recipe's ``workspace.storage``."""
 
     root: str
     """Absolute local path or object-store URL of a folder."""
@@ -54,48 +56,44 @@ class SourceFiles:
 
         Raises SourceError when the folder leads out of the root.
         """
-        filesystem, base = filesystem_of(self.root, self.storage)
-        if is_local(self.root):
-            if folder:
-                self._check(base, folder)
-            found = walk(base, folder, recursive=recursive, follow_links=self.follow_links)
-            files = [FileStat(one.path, one.size, one.mtime_ns) for one in found if one.passed_over is None]
-            return sorted(files, key=lambda stat: stat.path)
-        selector = pafs.FileSelector(_join(base, folder), recursive=recursive, allow_not_found=True)
-        infos = [info for info in filesystem.get_file_info(selector) if info.type == pafs.FileType.File]
-        stats = [FileStat(info.path[len(base) :].lstrip("/"), info.size, info.mtime_ns or 0) for info in infos]
-        return sorted(stats, key=lambda stat: stat.path)
+        if self._bucket is not None:
+            return [
+                FileStat(one.path, one.size, one.mtime_ns) for one in self._bucket.list(folder, recursive=recursive)
+            ]
+        if folder:
+            self._check(folder)
+        found = walk(self._base, folder, recursive=recursive, follow_links=self.follow_links)
+        files = [FileStat(one.path, one.size, one.mtime_ns) for one in found if one.passed_over is None]
+        return sorted(files, key=lambda stat: stat.path)
 
     def passed_over(self) -> Iterator[str]:
         """What lies below the root and is never listed, with the reason: loops of links, pipes, names that are none."""
         if is_local(self.root):
-            _, base = filesystem_of(self.root, self.storage)
-            for one in walk(base, "", recursive=True, follow_links=self.follow_links):
+            for one in walk(self._base, "", recursive=True, follow_links=self.follow_links):
                 if one.passed_over is not None:
                     yield f"{one.path} is passed over: {one.passed_over}"
 
     def stat(self, path: str) -> FileStat | None:
         """Size and time of one file, or None when there is no such file."""
-        filesystem, base = filesystem_of(self.root, self.storage)
         try:
-            self._check(base, path)
-            info = filesystem.get_file_info(_join(base, path))
-        except SourceError:
+            self._check(path)
+            if self._bucket is not None:
+                there = self._bucket.head(path)
+                return FileStat(path, there.size, there.mtime_ns) if there else None
+            info = os.stat(_join(self._base, path))
+        except (SourceError, FileNotFoundError, NotADirectoryError):
             return None
         except _NO_NAME as error:
             if _is_bad_name(error):
                 return None
             raise
-        return FileStat(path, info.size, info.mtime_ns or 0) if info.type == pafs.FileType.File else None
+        return FileStat(path, info.st_size, info.st_mtime_ns) if stat.S_ISREG(info.st_mode) else None
 
     def open(self, path: str) -> BinaryIO:
         """A seekable binary file. Raises SourceError naming the file when it is not there."""
-        filesystem, base = filesystem_of(self.root, self.storage)
         try:
-            self._check(base, path)
-            if is_local(self.root):
-                return self._open_local(Path(_join(base, path)))
-            return cast(BinaryIO, filesystem.open_input_file(_join(base, path)))
+            self._check(path)
+            return self._open_local(Path(_join(self._base, path))) if self._bucket is None else self._bucket.open(path)
         except FileNotFoundError as error:
             raise SourceError(
                 f"{self.url_of(path)}: no such file, although the listing or the metadata names it; "
@@ -117,11 +115,27 @@ class SourceFiles:
             raise SourceError(f"{path}: is a pipe, a socket or a device, expected a file; remove it")
         return path.open("rb")
 
-    def _check(self, base: str, path: str) -> None:
+    @cached_property
+    def _base(self) -> str:
+        return os.path.abspath(self.root.removeprefix("file://"))
+
+    @cached_property
+    def _bucket(self) -> Bucket | None:
+        if is_local(self.root):
+            return None
+        from pipeline.bucket import Bucket  # noqa: PLC0415 - who reads local sources only needs no client
+
+        return Bucket(self.root, self.storage)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Connections stay behind."""
+        return SourceFiles, (self.root, self.storage, self.follow_links)
+
+    def _check(self, path: str) -> None:
         """Raises SourceError when a name leads out of the root."""
         inside = not path.startswith("/") and ".." not in path.split("/")
         if inside and is_local(self.root) and not self.follow_links:
-            whole, real = os.path.realpath(base), os.path.realpath(_join(base, path))
+            whole, real = os.path.realpath(self._base), os.path.realpath(_join(self._base, path))
             inside = real == whole or real.startswith(whole.rstrip("/") + "/")
         if not inside:
             raise SourceError(

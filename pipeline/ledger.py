@@ -7,6 +7,7 @@ corpus of any size fits. `schemas.identity.work_key` states the same key in Pyth
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +17,11 @@ from typing import Any, BinaryIO, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import StoreError
 from pipeline.history import History, chain_end, history_of
 from pipeline.revision import dump_review, load_review, reviews_in
 from pipeline.sql import in_memory
 from pipeline.stage import Match, Scope, Stage
-from pipeline.store import Workspace, one_of, stream_rows
+from pipeline.store import Workspace, stream_rows
 from schemas.calibration import calibration_group
 from schemas.finding import Failure
 from schemas.plan import Draw
@@ -79,11 +79,13 @@ class Ledger:
     ) -> None:
         """``listing`` is the version of the episode listing to go by; without one the latest there is now."""
         self._workspace = workspace
-        self._listing = listing
+        self._listing = workspace.version(EpisodeRef) if listing is None else listing
         self._recipe = recipe
         self._stages = {stage.name: stage.under(recipe) for stage in stages}
         self._sql = in_memory()
         self._history: dict[str, History] = {}
+        self._token = uuid.uuid4().hex
+        """Listings of inputs are this ledger's own: a run beside it removes its own ones."""
         self._load_refs()
         self._load_reviews()
 
@@ -92,9 +94,8 @@ class Ledger:
     def state(self, name: str) -> StageState:
         """Counts for one stage; call `refresh` for it and its upstream first."""
         total, done, quarantined = self._row(
-            f"""SELECT count(*), count(d.work_key), count(q.work_key) FROM key_{name} k
-                LEFT JOIN done_{name} d USING (item, work_key)
-                LEFT JOIN quarantine q ON q.work_key = k.work_key AND d.work_key IS NULL"""
+            f"""SELECT count(*), count(k.attempt), count(q.work_key) FROM key_{name} k
+                LEFT JOIN quarantine q ON q.work_key = k.work_key AND k.attempt IS NULL"""
         )
         match self._stages[name].scope:
             case Scope.EPISODE:
@@ -108,30 +109,28 @@ class Ledger:
     def left(self, name: str, retry_quarantined: bool = False) -> Iterator[WorkItem]:
         """The work of a stage that is neither done nor (unless asked for) quarantined, in order of item."""
         stage = self._stages[name]
-        skip = "" if retry_quarantined else "AND k.work_key NOT IN (SELECT work_key FROM quarantine)"
-        cursor = self._sql.cursor().execute(
-            f"""SELECT k.item, k.work_key FROM key_{name} k ANTI JOIN done_{name} d USING (item, work_key)
-                WHERE true {skip} ORDER BY k.item"""
-        )
-        while rows := cursor.fetchmany(CHUNK_ITEMS):
-            items = [item for item, _ in rows]
-            if stage.scope in (Scope.GROUP, Scope.CORPUS):
+        skip = "" if retry_quarantined else "AND work_key NOT IN (SELECT work_key FROM quarantine)"
+        pending = f"SELECT item, work_key FROM key_{name} WHERE attempt IS NULL {skip}"
+        wide = stage.scope in (Scope.GROUP, Scope.CORPUS)
+        query = pending if wide else self._with_attempts(stage, pending)
+        for batch in self._sql.cursor().sql(f"{query} ORDER BY item").to_arrow_reader(CHUNK_ITEMS):
+            rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+            if wide:
                 history = self._history.get(name, History())
                 for item, key in rows:
                     listing = self._write_listing(stage, item, key)
                     yield WorkItem(item, key, {}, listing, None, None, history.continues, history.previous)
                 continue
-            attempts = self._attempts(stage, items)
+            items = [item for item, *_ in rows]
             refs = self._refs(items) if stage.reads_source else {}
             reviews = self._reviews(items) if stage.reviewed(self._recipe) else {}
-            if stage.reads_source and len(refs) < len(items):
-                raise StoreError("another run has replaced the listing of this workspace meanwhile; run again")
-            for item, key in rows:
-                yield WorkItem(item, key, attempts[item], "", refs.get(item), reviews.get(item))
+            for item, key, *lists in rows:
+                attempts = {of: tuple(found or ()) for of, found in zip(stage.upstream, lists, strict=True)}
+                yield WorkItem(item, key, attempts, "", refs.get(item), reviews.get(item))
 
     def done_attempts(self, name: str) -> list[tuple[str, str]]:
         """(item, attempt) of everything a stage has done under the present recipe, in order of item."""
-        return self._rows(f"SELECT item, attempt FROM done_{name} ORDER BY item")
+        return self.rows(f"SELECT item, attempt FROM done_{name} ORDER BY item")
 
     def present(self, record: type[R], name: str, attempts_at_once: int = 64) -> Iterator[R]:
         """What a stage has written under the present recipe, in order of item, a few attempts in memory at a time."""
@@ -147,10 +146,8 @@ class Ledger:
 
     def quarantined_keys(self, name: str) -> list[str]:
         """Work keys of a stage that are in quarantine and not done, under the present recipe."""
-        query = (
-            f"SELECT work_key FROM key_{name} JOIN quarantine USING (work_key) ANTI JOIN done_{name} USING (work_key)"
-        )
-        return [key for (key,) in self._rows(query)]
+        query = f"SELECT work_key FROM key_{name} JOIN quarantine USING (work_key) WHERE attempt IS NULL"
+        return [key for (key,) in self.rows(query)]
 
     def quarantined_share(self) -> tuple[int, int]:
         """Episodes that a stage failed on, alone or with their group, and episodes listed."""
@@ -160,13 +157,13 @@ class Ledger:
                 member = "item" if stage.scope is Scope.EPISODE else "grp"
                 failed.append(
                     f"""SELECT refs.item FROM key_{name} k JOIN quarantine USING (work_key)
-                        ANTI JOIN done_{name} d USING (work_key) JOIN refs ON refs.{member} = k.item"""
+                        JOIN refs ON refs.{member} = k.item WHERE k.attempt IS NULL"""
                 )
         return self._row(f"SELECT (SELECT count(*) FROM ({' UNION '.join(failed)})), (SELECT count(*) FROM refs)")
 
     def duplicates(self) -> list[tuple[str, str, str, str, str]]:
         """(episode_id, source, locator, kept source, kept locator) of listed episodes whose content is listed twice."""
-        return self._rows(
+        return self.rows(
             """SELECT l.episode_id, l.source, l.locator, r.source, r.locator FROM listed l JOIN refs r
                ON r.item = l.episode_id WHERE (l.source, l.locator) != (r.source, r.locator) ORDER BY ALL"""
         )
@@ -177,19 +174,24 @@ class Ledger:
         """Recompute one stage's keys and what of it is done; its upstream must have been refreshed before."""
         stage = self._stages[name]
         self._load_quarantine()
-        self._define(f"key_{name}", self._keys_sql(stage))
+        keys = self._keys_sql(stage)
         if stage.keeps:
-            self._continue(stage)
+            keys = self._continued(stage, keys)
         columns = ["work_key", "attempt", "output_key"]
         done = self._workspace.scan(WorkDone, columns=columns, where=f"stage = '{name}'")
         self._sql.register("committed", done)
+        # One row per item, and no text twice: the output key of most stages is their work key.
         self._define(
-            f"done_{name}",
-            f"""SELECT k.item, k.grp, k.work_key, c.attempt, c.output_key FROM key_{name} k JOIN (
-                    SELECT work_key, min(attempt) AS attempt, arg_min(output_key, attempt) AS output_key
+            f"key_{name}",
+            f"""SELECT k.item, k.work_key, c.attempt, nullif(c.output_key, k.work_key) AS other_key FROM ({keys}) k
+                LEFT JOIN (SELECT work_key, min(attempt) AS attempt, arg_min(output_key, attempt) AS output_key
                     FROM committed GROUP BY work_key) c USING (work_key)""",
         )
         self._sql.unregister("committed")
+        self._sql.execute(
+            f"""CREATE OR REPLACE VIEW done_{name} AS SELECT item, attempt, coalesce(other_key, work_key) AS output_key
+                FROM key_{name} WHERE attempt IS NOT NULL"""
+        )
 
     def refresh_all(self) -> None:
         """Recompute every stage, in order."""
@@ -199,7 +201,7 @@ class Ledger:
     # -- keys ----------------------------------------------------------------------------------------------------------
 
     def _keys_sql(self, stage: Stage) -> str:
-        """A query for (item, grp, work_key) of everything the stage should do."""
+        """A query for (item, work_key) of everything the stage should do."""
         spec = stage.recipe_slice(self._recipe)
         parts = (stage.name, stage.version, section_digest(spec), stage.revision(spec))
         constant = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
@@ -218,9 +220,7 @@ class Ledger:
             [join for join, _ in inputs] + [f"JOIN done_{n} ON done_{n}.item = m.item" for n in stage.after]
         )
         keys = ", ".join(key for _, key in inputs) or "m.fingerprint"
-        return (
-            f"SELECT m.item, m.grp, sha256(concat_ws('|', {constant}, {keys})) AS work_key FROM ({members}) m {joins}"
-        )
+        return f"SELECT m.item, sha256(concat_ws('|', {constant}, {keys})) AS work_key FROM ({members}) m {joins}"
 
     def _episode_inputs(self, stage: Stage) -> list[tuple[str, str]]:
         return [self._shared_or_own(name, "m.item", "m.grp") for name in stage.upstream]
@@ -242,10 +242,11 @@ class Ledger:
             if self._stages[name].scope is stage.scope:
                 inputs.append(self._shared_or_own(name, "m.item", "m.grp"))
                 continue
+            done = f"done_{name} JOIN refs USING (item)" if stage.scope is Scope.GROUP else f"done_{name}"
             inputs.append(
                 (
                     f"""JOIN (SELECT {group} AS g, {_digest_of("output_key", "output_key")} AS output_key
-                        FROM done_{name} GROUP BY g) agg_{name} ON agg_{name}.g = m.grp""",
+                        FROM {done} GROUP BY g) agg_{name} ON agg_{name}.g = m.grp""",
                     f"agg_{name}.output_key",
                 )
             )
@@ -272,41 +273,46 @@ class Ledger:
             )
             keys.append(f"agg_{name}.output_key")
         row = "concat_ws(':', plan_id, shard, split, event_id, repeat, t, vision_language, action)"
-        return f"""SELECT s.item, '' AS grp, sha256(concat_ws('|', {constant}, {", ".join(keys)})) AS work_key
+        return f"""SELECT s.item, sha256(concat_ws('|', {constant}, {", ".join(keys)})) AS work_key
             FROM (SELECT shard AS item, {_digest_of(row, "position")} AS draws FROM drawn GROUP BY shard) s
             {" ".join(joins)}"""
 
-    def _continue(self, stage: Stage) -> None:
-        """Turn the key of a stage that keeps into the one that names its predecessor."""
+    def _continued(self, stage: Stage, keys: str) -> str:
+        """The same query for a stage that keeps, whose key names its predecessor too."""
         name = stage.name
         rows = self._workspace.rows(WorkDone, f"stage = '{name}'")
-        for (key,) in self._rows(f"SELECT work_key FROM key_{name}"):
+        self._define("continued", keys)
+        for (key,) in self.rows("SELECT work_key FROM continued"):
             self._history[name] = history_of(rows, key, stage.anew(stage.recipe_slice(self._recipe)))
-            self._sql.execute(f"UPDATE key_{name} SET work_key = ?", [self._history[name].key])
+            self._sql.execute("UPDATE continued SET work_key = ?", [self._history[name].key])
+        return "SELECT item, work_key FROM continued"
 
     # -- attempts ------------------------------------------------------------------------------------------------------
 
-    def _attempts(self, stage: Stage, items: Sequence[str]) -> dict[str, dict[str, tuple[str, ...]]]:
-        """For each item, upstream stage → attempts, in order of the upstream's item."""
-        found: dict[str, dict[str, tuple[str, ...]]] = {item: dict.fromkeys(stage.upstream, ()) for item in items}
-        self._sql.register("wanted", pa.table({"item": list(items)}))
-        for name in stage.upstream:
-            query = f"""SELECT m.item, list(u.attempt ORDER BY u.item) FROM ({self._members_sql(stage, name)}) m
-                JOIN done_{name} u ON u.item = m.member JOIN wanted w ON w.item = m.item GROUP BY m.item"""
-            for item, attempts in self._rows(query):
-                found[item][name] = tuple(attempts)
-        self._sql.unregister("wanted")
-        return found
+    def _with_attempts(self, stage: Stage, pending: str) -> str:
+        """A query for (item, work_key, attempts of every upstream) of the ``pending`` items, in one pass over each."""
+        lists = [
+            f"""LEFT JOIN (SELECT m.item, list(u.attempt ORDER BY u.item) AS attempts
+                    FROM ({self._members_sql(stage, name)}) m JOIN done_{name} u ON u.item = m.member
+                    WHERE m.item IN (SELECT item FROM pending) GROUP BY m.item) of_{name} USING (item)"""
+            for name in stage.upstream
+        ]
+        columns = ", ".join(["item", "work_key", *(f"of_{name}.attempts" for name in stage.upstream)])
+        return f"WITH pending AS MATERIALIZED ({pending}) SELECT {columns} FROM pending {' '.join(lists)}"
 
     def _write_listing(self, stage: Stage, item: str, key: str) -> str:
-        """Blobs ``inputs/<work key>/<upstream>.parquet`` with one row (item, attempt) per member, in order."""
-        folder = f"inputs/{key}"
+        """Blobs ``<upstream>.parquet`` with one row (item, attempt) per member, in order."""
+        folder = self.listing_of(key)
         for name in stage.upstream:
             query = f"""SELECT u.item, u.attempt FROM ({self._members_sql(stage, name)}) m
                 JOIN done_{name} u ON u.item = m.member WHERE m.item = ? ORDER BY u.item"""
             reader = self._sql.cursor().sql(query, params=[item]).to_arrow_reader(CHUNK_ITEMS)
             self._workspace.blobs.put(f"{folder}/{name}.parquet", partial(_copy_parquet, reader))
         return folder
+
+    def listing_of(self, key: str) -> str:
+        """The folder of blobs that lists the inputs of a wide stage's item, until that is committed."""
+        return f"inputs/{key}-{self._token}"
 
     def _members_sql(self, stage: Stage, upstream: str) -> str:
         """(item, member): which items of the upstream belong to an item of the stage."""
@@ -329,14 +335,15 @@ class Ledger:
 
     def _refs(self, items: Sequence[str]) -> dict[str, EpisodeRef]:
         """The listing's entry of each episode; of several with the same content the one `refs` kept."""
-        found = self._workspace.rows(EpisodeRef, one_of("episode_id", items), self._listing)
-        found.sort(key=lambda ref: (ref.source, ref.locator), reverse=True)
-        return {ref.episode_id: ref for ref in found}
+        self._sql.register("wanted", pa.table({"item": list(items)}))
+        places = [place for (place,) in self.rows("SELECT place FROM refs JOIN wanted USING (item) ORDER BY place")]
+        self._sql.unregister("wanted")
+        return {ref.episode_id: ref for ref in self._workspace.take(EpisodeRef, places, self._listing)}
 
     def _reviews(self, items: Sequence[str]) -> dict[str, Review]:
         """What people said about each of these episodes."""
         self._sql.register("wanted", pa.table({"item": list(items)}))
-        rows = self._rows("SELECT item, record FROM reviews JOIN wanted USING (item)")
+        rows = self.rows("SELECT item, record FROM reviews JOIN wanted USING (item)")
         self._sql.unregister("wanted")
         return {item: load_review(record) for item, record in rows}
 
@@ -345,12 +352,20 @@ class Ledger:
     def _load_refs(self) -> None:
         columns = ["episode_id", "source", "locator", "dataset", "embodiment", "fingerprint"]
         self._sql.create_function("calibration_group", calibration_group)
-        self._sql.register("listing", self._workspace.scan(EpisodeRef, columns=columns, version=self._listing))
-        self._define("listed", "SELECT *, calibration_group(dataset, embodiment) AS grp FROM listing")
+        listing = self._workspace.scan(EpisodeRef, columns=columns, version=self._listing)
+        self._sql.register("listing", _numbered(listing))
+        self._define("rows_listed", "SELECT * FROM listing")
         self._sql.unregister("listing")
+        self._define(  # a function of ours costs microseconds a call: once per group, not once per episode
+            "listed",
+            """SELECT rows_listed.*, grp FROM rows_listed JOIN (
+                   SELECT dataset, embodiment, calibration_group(dataset, embodiment) AS grp
+                   FROM (SELECT DISTINCT dataset, embodiment FROM rows_listed)) USING (dataset, embodiment)""",
+        )
+        self._sql.execute("DROP TABLE rows_listed")
         self._define(
             "refs",
-            """SELECT episode_id AS item, source, locator, grp, fingerprint FROM listed
+            """SELECT episode_id AS item, source, locator, grp, fingerprint, place FROM listed
                QUALIFY row_number() OVER (PARTITION BY episode_id ORDER BY source, locator) = 1""",
         )
 
@@ -392,12 +407,13 @@ class Ledger:
     def _define(self, table: str, query: str) -> None:
         self._sql.execute(f"CREATE OR REPLACE TABLE {table} AS {query}")
 
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query of this ledger's own tables gives: ``refs``, ``quarantine``, ``key_STAGE`` and so on."""
         rows: list[tuple[Any, ...]] = self._sql.execute(query).fetchall()
         return rows
 
     def _row(self, query: str) -> tuple[Any, ...]:
-        (row,) = self._rows(query)
+        (row,) = self.rows(query)
         return row
 
 
@@ -407,6 +423,20 @@ def listed_attempts(workspace: Workspace, folder: str, stage: str) -> Iterator[l
         parquet = pq.ParquetFile(file)
         for batch in parquet.iter_batches(batch_size=LISTING_CHUNK, columns=["attempt"]):
             yield batch.column(0).to_pylist()
+
+
+def _numbered(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """The rows with their place in the table, by which each is found again without looking at all others."""
+    schema = rows.schema.append(pa.field("place", pa.int64()))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        start = 0
+        for batch in rows:
+            places = pa.array(range(start, start + batch.num_rows), pa.int64())
+            yield pa.RecordBatch.from_arrays([*batch.columns, places], schema=schema)
+            start += batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _copy_parquet(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:

@@ -61,9 +61,9 @@ def written(reviews: Iterable[Review], at_rev: int, stream: BinaryIO) -> Revisio
 
 
 def publish(blobs: Blobs, reviews: Iterable[Review], at_rev: int) -> Revision:
-    """Replace the workspace's revision."""
+    """Replace the workspace's revision. Raises ConflictError when another export has replaced it meanwhile."""
     made: list[Revision] = []
-    blobs.put(PATH, lambda stream: made.append(written(reviews, at_rev, stream)))
+    blobs.put_over(blobs.version(PATH), PATH, lambda stream: made.append(written(reviews, at_rev, stream)))
     return made[0]
 
 

@@ -88,6 +88,8 @@ class Bundle:
     """What people said about the episode, for a stage that asks for it."""
     storage: Mapping[str, str] = field(default_factory=dict)
     """Object-store options to open source files with; how to reach them is part of no key."""
+    files: SourceFiles | None = None
+    """The source's files in a process that must ask for them (`pipeline.sandbox`); None: opened here."""
     records: Mapping[type, Sequence[Any]] = field(default_factory=dict)
     streams: Mapping[type, Callable[[], Iterator[list[Any]]]] = field(default_factory=dict)
     asker: Any = None
@@ -130,7 +132,7 @@ class Bundle:
     def source_files(self) -> SourceFiles:
         """The files of the item's source, where they lie on this run; raises ValueError outside episode scope."""
         ref = self.episode_ref()
-        return SourceFiles(ref.root, dict(self.storage), common_part(ref).follow_links)
+        return self.files or SourceFiles(ref.root, dict(self.storage), common_part(ref).follow_links)
 
 
 @dataclass(frozen=True)

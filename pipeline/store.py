@@ -6,14 +6,15 @@ to ``work_done``. A result exists if and only if its row stands there, so a kill
 leaves only rows that nobody can see. Every data row carries ``work_key`` and ``attempt``; readers ask for
 attempts, and where two runs raced, the smallest attempt of a work key is the one that counts.
 
-Lance's Python interface changes often; nothing outside this file touches it.
+Lance's Python interface changes often; nothing outside this file and `pipeline.table_files` touches it.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -24,127 +25,28 @@ import pyarrow as pa
 from lance.file import LanceFileReader
 from lance.fragment import FragmentMetadata, write_fragments
 
+from pipeline.attempt import Attempt
 from pipeline.blobs import Blobs, is_local
 from pipeline.errors import StoreError
+from pipeline.table_format import note_of, read_note, said_of, write_note
+from pipeline.tables import LEDGERS, TABLES, table_schema
 from schemas import arrow
-from schemas.calibration import Calibration
-from schemas.cluster import Assignment, ClusterDrift, ClusterModel, Embedding, FittedEvents, Membership
-from schemas.duplicate import DuplicateEpisodes
-from schemas.episode import ActionTrack, Alignment, Episode
-from schemas.event import Event
-from schemas.filmstrip import Filmstrip, Thumbnail
-from schemas.finding import Failure, Finding
+from schemas.cost import BatchCost
+from schemas.finding import Failure
 from schemas.model_call import ModelCall
-from schemas.outline import Outline
-from schemas.plan import Draw, DrawSegment, SamplingPlan
-from schemas.run import FileDigest, Run, WorkDone
-from schemas.shard import Clip, ShardEntry, ShardFile, ShardSet, ShardStatistics
-from schemas.source import EpisodeRef
-from schemas.sync import LagCurve, SourceLag
+from schemas.run import WorkDone
 
 R = TypeVar("R")
 
-TABLES: Mapping[type, str] = {
-    Episode: "episodes",
-    ActionTrack: "action_tracks",
-    Filmstrip: "filmstrips",
-    Thumbnail: "thumbnails",
-    Finding: "findings",
-    LagCurve: "lag_curves",
-    SourceLag: "source_lags",
-    Alignment: "alignments",
-    Calibration: "calibrations",
-    Event: "events",
-    Embedding: "embeddings",
-    ClusterModel: "cluster_models",
-    FittedEvents: "fitted_events",
-    ClusterDrift: "cluster_drift",
-    Assignment: "assignments",
-    Outline: "outlines",
-    Membership: "memberships",
-    DuplicateEpisodes: "duplicate_episodes",
-    SamplingPlan: "sampling_plans",
-    Draw: "draws",
-    DrawSegment: "draw_segments",
-    Clip: "clips",
-    ShardFile: "shard_files",
-    ShardEntry: "shard_entries",
-    ShardStatistics: "shard_statistics",
-    ShardSet: "shard_sets",
-}
-"""Tables that stages write; each row also carries ``work_key`` and ``attempt``."""
-
-LEDGERS: Mapping[type, str] = {
-    WorkDone: "work_done",
-    Failure: "quarantine",
-    Run: "runs",
-    EpisodeRef: "episode_refs",
-    FileDigest: "file_digests",
-    ModelCall: "model_calls",
-}
-"""Tables that the coordinator writes."""
-
-LINEAGE = [pa.field("work_key", pa.string(), nullable=False), pa.field("attempt", pa.string(), nullable=False)]
 COMPACT_ABOVE_FRAGMENTS = 64
-
-
-def table_schema(record: type) -> pa.Schema:
-    """The schema a record's table has in the store."""
-    schema = arrow.schema_of(record)
-    return pa.schema([*schema, *LINEAGE]) if record in TABLES else schema
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What a worker did with a batch: files written but not yet visible, and what to say about them."""
-
-    fragments: Mapping[str, tuple[str, ...]]
-    """Table name → fragments as JSON."""
-    done: tuple[WorkDone, ...]
-    failures: tuple[Failure, ...]
-    calls: tuple[ModelCall, ...] = ()
-    """What models were asked on the way, for items that failed too."""
-    stopped: str = ""
-    """Why the batch ended before its last item: a service is down, and the run ends once this is committed."""
-
-
-class AttemptWriter:
-    """Collects a batch's records per table and writes them as Lance fragments, in bounded memory."""
-
-    def __init__(self, workspace: Workspace, flush_bytes: int = 64 << 20) -> None:
-        self._workspace = workspace
-        self._flush_bytes = flush_bytes
-        self._tables: dict[type, list[pa.Table]] = {}
-        self._bytes = 0
-        self._fragments: dict[str, list[str]] = {}
-
-    def add(self, records: Sequence[object], work_key: str, attempt: str) -> None:
-        """Add some of one item's records; their order within the attempt is kept. Nothing is written yet."""
-        by_type: dict[type, list[object]] = {}
-        for record in records:
-            by_type.setdefault(type(record), []).append(record)
-        for record_type, group in by_type.items():
-            table = arrow.to_table(record_type, group)
-            for name, value in zip(("work_key", "attempt"), (work_key, attempt), strict=True):
-                table = table.append_column(pa.field(name, pa.string(), nullable=False), pa.repeat(value, len(group)))
-            self._tables.setdefault(record_type, []).append(table)
-            self._bytes += table.nbytes
-
-    def flush_if_large(self) -> None:
-        """Write what has come together, when it is much. Called between items: a write that fails is not an item's."""
-        if self._bytes > self._flush_bytes:
-            self._flush()
-
-    def finish(self) -> Mapping[str, tuple[str, ...]]:
-        """Write what is left; returns the fragments of every table touched."""
-        self._flush()
-        return {name: tuple(fragments) for name, fragments in self._fragments.items()}
-
-    def _flush(self) -> None:
-        for record_type in list(self._tables):
-            name, table = TABLES[record_type], pa.concat_tables(self._tables.pop(record_type))
-            self._fragments.setdefault(name, []).extend(self._workspace.write_fragments(name, table))
-        self._bytes = 0
+"""So many files of less than `FILE_BYTES` are merged; larger ones stay, so that no row is rewritten for ever."""
+FILE_BYTES = 256 << 20
+MOST_ROWS = 1 << 20
+"""Of a merged file, however small its rows."""
+INDEX_ABOVE_ROWS = 1 << 16
+"""Reading an attempt goes through the rows that no index knows; so many cost a few milliseconds."""
+INDEX = "attempt_zones"
+OPENED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -158,11 +60,18 @@ class Workspace:
     def open(cls, url: str, storage: Mapping[str, str] | None = None) -> Workspace:
         """The workspace at a URL with all its tables; creates what is missing.
 
-        Raises StoreError when a table there was written with another schema.
+        Raises StoreError when a table there has other columns.
         """
         workspace = cls(url, dict(storage or {}))
-        for record, name in [*TABLES.items(), *LEDGERS.items()]:
-            workspace._ensure_table(name, table_schema(record))
+        schemas = {name: table_schema(record) for record, name in [*TABLES.items(), *LEDGERS.items()]}
+        note, said = note_of(schemas), read_note(workspace.blobs)
+        if said is not None and said.tables == note.tables:
+            return workspace
+        with ThreadPoolExecutor(OPENED_AT_ONCE) as pool:  # on an object store each waits for several answers
+            opened = [pool.submit(workspace._ensure_table, name, schema) for name, schema in schemas.items()]
+            for one in opened:
+                one.result()
+        write_note(workspace.blobs, note)
         return workspace
 
     @classmethod
@@ -173,15 +82,21 @@ class Workspace:
             raise StoreError(f"{url}: found no Joinery workspace there; `joinery run RECIPE` makes one")
         return cls.open(url, storage)
 
+    def make_table(self, record: type) -> None:
+        """One new table alone: for those who only try the storage."""
+        self._ensure_table(TABLES.get(record) or LEDGERS[record], table_schema(record))
+
     @cached_property
     def blobs(self) -> Blobs:
         return Blobs(self.url, dict(self.storage))
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def write_fragments(self, name: str, table: pa.Table) -> list[str]:
+    def write_fragments(self, name: str, table: pa.Table, mode: str = "append") -> list[str]:
         """Phase one: data files that belong to no version yet, as JSON handles."""
-        fragments = write_fragments(table, self._uri(name), mode="append", storage_options=self._options)
+        fragments = self._patiently(
+            name, lambda: write_fragments(table, self._uri(name), mode=mode, storage_options=self._options)
+        )
         return [json.dumps(fragment.to_json()) for fragment in fragments]
 
     def commit(self, attempts: Iterable[Attempt]) -> None:
@@ -194,6 +109,7 @@ class Workspace:
         for name in sorted(fragments):
             self._append_fragments(name, fragments[name])
         self.append(ModelCall, [call for attempt in attempts for call in attempt.calls])
+        self.append(BatchCost, [attempt.cost for attempt in attempts if attempt.cost is not None])
         self.append(Failure, [failure for attempt in attempts for failure in attempt.failures])
         self.append(WorkDone, [done for attempt in attempts for done in attempt.done])
 
@@ -209,26 +125,44 @@ class Workspace:
 
         Returns the version that `scan` and `rows` read it back from, whoever replaces it afterwards.
         """
-        name, schema = LEDGERS[record], table_schema(record)
-        handles = [
-            handle for rows in batches if rows for handle in self.write_fragments(name, arrow.to_table(record, rows))
-        ]
+        name = LEDGERS[record]
+        return self.rewrite(name, table_schema(record), (arrow.to_table(record, rows) for rows in batches if rows))
+
+    def rewrite(self, name: str, schema: pa.Schema, batches: Iterable[pa.Table]) -> int:
+        """Put rows with these columns in the place of a table's, in one transaction, and return its version.
+
+        The version before stays, and so does its schema.
+        """
+        handles = [handle for rows in batches for handle in self.write_fragments(name, rows, mode="overwrite")]
         fragments = [FragmentMetadata.from_json(handle) for handle in handles]
-        committed = lance.LanceDataset.commit(
-            self._uri(name), lance.LanceOperation.Overwrite(schema, fragments), storage_options=self._options
-        )
-        return int(committed.version)
+        return self._commit(name, lance.LanceOperation.Overwrite(schema, fragments))
 
     def compact(self, names: Iterable[str]) -> None:
-        """Merge small files of tables that have many; readers are not disturbed."""
+        """Merge small files of tables that have many, and index what is new of large ones; disturbs no reader."""
         for name in names:
             dataset = self._dataset(name)
-            if len(dataset.get_fragments()) > COMPACT_ABOVE_FRAGMENTS:
-                try:
-                    dataset.optimize.compact_files()
-                except OSError as error:
-                    if "conflict" not in str(error).lower():  # another run is at it; compacting can wait
-                        raise
+            try:
+                target = _rows_per_file(dataset)
+                if sum(f.physical_rows < target for f in dataset.get_fragments()) > COMPACT_ABOVE_FRAGMENTS:
+                    dataset.optimize.compact_files(target_rows_per_fragment=target)
+                self._index(name)
+            except OSError as error:
+                if is_local(self.url) and "conflict" not in str(error).lower():
+                    raise  # elsewhere another run is at it, or the store is slow: compacting can wait
+
+    def _index(self, name: str) -> None:
+        """Zones of attempts, for tables so large that reading one attempt would mean looking at a million others.
+
+        Attempts written together have ids near each other (`new_attempt`), so a zone's first and last id rule almost
+        every other zone out.
+        """
+        dataset = self._dataset(name)
+        if name in LEDGERS.values() or dataset.count_rows() <= INDEX_ABOVE_ROWS:
+            return
+        if all(index.name != INDEX for index in dataset.describe_indices()):
+            dataset.create_scalar_index("attempt", "ZONEMAP", name=INDEX)
+        elif dataset.stats.index_stats(INDEX)["num_unindexed_rows"] > INDEX_ABOVE_ROWS:
+            dataset.optimize.optimize_indices(index_names=[INDEX])
 
     # -- taking out ------------------------------------------------------------------------------------------------
 
@@ -238,13 +172,16 @@ class Workspace:
 
     def delete(self, name: str, where: str) -> None:
         """Rows are gone from the newest version; `shed` takes them out of the files."""
+        self._patiently(name, lambda: self._delete(name, where))
+
+    def _delete(self, name: str, where: str) -> None:
         dataset = self._dataset(name)
         if dataset.count_rows(where):
             dataset.delete(where)
 
     def update(self, name: str, values: Mapping[str, str], where: str) -> None:
         """Set columns to SQL expressions, in one transaction; the old values stay in old files until `shed`."""
-        self._dataset(name).update(dict(values), where)
+        self._patiently(name, lambda: self._dataset(name).update(dict(values), where))
 
     def shed(self, name: str) -> None:
         """Rewrite files with deleted rows, then remove every file that the newest version does not need.
@@ -252,11 +189,19 @@ class Workspace:
         Files of attempts that nobody has committed are removed too, so no run may be at work. A version remembers the
         condition its rows were deleted by, so an empty one is put on top before the others go.
         """
+        self.close_gaps(name)
+        self._append_fragments(name, [])
+        self._dataset(name).cleanup_old_versions(timedelta(0), delete_unverified=True)
+
+    def close_gaps(self, name: str) -> None:
+        """Rewrite files with deleted rows; the old ones stay for as long as an older version is there."""
         dataset = self._dataset(name)
         if any(fragment.num_deletions for fragment in dataset.get_fragments()):
             dataset.optimize.compact_files(materialize_deletions=True, materialize_deletions_threshold=0.0)
-        self._append_fragments(name, [])
-        self._dataset(name).cleanup_old_versions(timedelta(0), delete_unverified=True)
+
+    def table(self, name: str, version: int | None = None) -> Any:
+        """A table as Lance has it, for `pipeline.table_files` alone, which knows of what files it is made."""
+        return self._dataset(name, version)
 
     def rows_of_file(self, path: str) -> Iterator[pa.RecordBatch]:
         """Every row of one data file, deleted ones too, whatever version it belongs to."""
@@ -268,6 +213,10 @@ class Workspace:
     def scan_table(self, name: str, columns: Sequence[str], where: str | None = None) -> pa.RecordBatchReader:
         """`scan` of a table by its name, whatever wrote it."""
         return self._dataset(name).scanner(columns=list(columns), filter=where).to_reader()
+
+    def count(self, name: str) -> int:
+        """How many rows a table has."""
+        return int(self._dataset(name).count_rows())
 
     def columns(self, name: str) -> pa.Schema:
         """The columns of a table by its name."""
@@ -287,6 +236,14 @@ class Workspace:
     def rows(self, record: type[R], where: str | None = None, version: int | None = None) -> list[R]:
         """Ledger rows as records; for tables whose matching part is small."""
         return arrow.from_table(record, self.scan(record, where=where, version=version).read_all())
+
+    def version(self, record: type) -> int:
+        """The version of a ledger that is the newest now."""
+        return int(self._dataset(LEDGERS[record]).version)
+
+    def take(self, record: type[R], places: Sequence[int], version: int | None = None) -> list[R]:
+        """Ledger rows by their places in a table, in that order; costs what they are, not what the table is."""
+        return arrow.from_table(record, self._dataset(LEDGERS[record], version).take(list(places)))
 
     def read(self, record: type[R], attempts: Sequence[str], where: str | None = None) -> dict[str, list[R]]:
         """Records by attempt, each attempt's in the order written. Attempts without rows get an empty list."""
@@ -312,49 +269,93 @@ class Workspace:
 
     @property
     def _options(self) -> dict[str, str] | None:
-        """Our option names in Lance's words."""
+        """Where the store is, how long to wait and how often to try again, in Lance's words."""
         if is_local(self.url):
             return None
-        names = {"endpoint": "aws_endpoint", "region": "aws_region"}
-        names |= {"access_key_id": "aws_access_key_id", "secret_access_key": "aws_secret_access_key"}
-        options = {names.get(key, key): value for key, value in self.storage.items()}
-        if options.get("aws_endpoint", "").startswith("http://"):
-            options["allow_http"] = "true"
-        return options
+        from pipeline.bucket import CONNECT_S, REQUEST_S, RETRY_S, STALLED_S, where  # noqa: PLC0415 - as in blobs
+
+        return {f"aws_{key}": value for key, value in where(self.storage).items()} | {
+            "allow_http": "true",
+            "client_max_retries": "10",
+            "client_retry_timeout": f"{float(self.storage.get('retry_s', RETRY_S)):.0f}",
+            "connect_timeout": f"{CONNECT_S:.0f}s",
+            "read_timeout": f"{STALLED_S:.0f}s",
+            "download_retry_count": "10",
+            "timeout": f"{REQUEST_S:.0f}s",
+        }
 
     def _dataset(self, name: str, version: int | None = None) -> Any:
-        return lance.dataset(self._uri(name), version=version, storage_options=self._options)
+        return self._patiently(
+            name, lambda: lance.dataset(self._uri(name), version=version, storage_options=self._options)
+        )
 
     def _exists(self, name: str) -> bool:
-        return bool(self.blobs.list(f"tables/{name}.lance/_versions"))
+        """Whether it has a version; asked by opening it, since a listing of all its versions may be long."""
+        try:
+            self._dataset(name)
+        except ValueError as error:
+            if "not found" not in str(error):
+                raise
+            return False
+        return True
 
     def _ensure_table(self, name: str, schema: pa.Schema) -> None:
         if not self._exists(name):
-            try:
-                lance.write_dataset(schema.empty_table(), self._uri(name), mode="create", storage_options=self._options)
-            except OSError as error:
-                if "already exists" not in str(error):  # another run was faster: its table is as good
-                    raise
+            self._patiently(name, lambda: self._create(name, schema))
         found = self._dataset(name).schema
         if not found.equals(schema):
-            raise StoreError(
-                f"{self._uri(name)}: its columns are not those of this version of Joinery "
-                f"(found {found.names}, expected {schema.names}); use a new workspace"
-            )
+            raise StoreError(f"{self.url}: {said_of(name, found, schema)}")
+
+    def _create(self, name: str, schema: pa.Schema) -> None:
+        try:
+            lance.write_dataset(schema.empty_table(), self._uri(name), mode="create", storage_options=self._options)
+        except OSError as error:
+            if "already exists" not in str(error):  # another run was faster: its table is as good
+                raise
 
     def _append_fragments(self, name: str, handles: Sequence[str]) -> None:
         fragments = [FragmentMetadata.from_json(handle) for handle in handles]
-        lance.LanceDataset.commit(
-            self._uri(name),
-            lance.LanceOperation.Append(fragments),
-            read_version=self._dataset(name).version,
-            storage_options=self._options,
-        )
+        self._commit(name, lance.LanceOperation.Append(fragments))
+
+    def _commit(self, name: str, operation: Any) -> int:
+        """Carry a transaction out once, and return the version it made.
+
+        Lance puts a version where there is none yet, and on a conflict tries the next number. A request that was broken
+        off may have been carried out all the same, so before it is sent again the versions since are looked through.
+        """
+        first, transaction = int(self._dataset(name).version), str(uuid.uuid4())
+
+        def commit() -> int:
+            dataset = self._dataset(name)
+            for version in range(first + 1, dataset.version + 1) if tries else ():
+                if dataset.read_transaction(version).uuid == transaction:
+                    return version
+            tries.append(1)
+            made = lance.Transaction(dataset.version, operation, transaction)
+            return int(lance.LanceDataset.commit(self._uri(name), made, storage_options=self._options).version)
+
+        tries: list[int] = []
+        return self._patiently(name, commit)
+
+    def _patiently(self, name: str, call: Callable[[], R]) -> R:
+        """A call's result; on an object store tried again for as long as it fails in passing.
+
+        Lance tries again by itself what is safe to send twice; this is about what is left. Raises UnreachableError
+        when the store cannot be had, StoreError when it refuses.
+        """
+        if is_local(self.url):
+            return call()
+        from pipeline.bucket import patiently  # noqa: PLC0415 - as in blobs
+
+        return patiently(self._uri(name), self.storage, call, OSError)
 
 
-def new_attempt() -> str:
-    """A fresh attempt id. Random on purpose: it never reaches a result, it only keeps tries apart."""
-    return uuid.uuid4().hex
+def _rows_per_file(dataset: Any) -> int:
+    """How many rows of a table make a file of `FILE_BYTES`."""
+    files = [file for fragment in dataset.get_fragments() for file in fragment.metadata.files]
+    n_bytes: int = sum(file.file_size_bytes or 0 for file in files)
+    n_rows = max(1, int(dataset.count_rows()))
+    return max(1, min(MOST_ROWS, FILE_BYTES * n_rows // max(1, n_bytes)))
 
 
 def one_of(column: str, values: Sequence[str]) -> str:

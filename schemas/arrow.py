@@ -112,13 +112,14 @@ def _present_encoder(name: str, hint: Any) -> Codec:
 
 
 @cache
-def _decoder(hint: Any) -> Codec:
+def _decoder(hint: Any) -> Codec | None:
+    """What makes a field's value of Arrow's; None where it is that value already."""
     hint, _ = _unwrap(hint)
     decode = _present_decoder(hint)
-    return lambda value: None if value is None else decode(value)
+    return None if decode is None else lambda value: None if value is None else decode(value)
 
 
-def _present_decoder(hint: Any) -> Codec:
+def _present_decoder(hint: Any) -> Codec | None:
     spec = _array_spec(hint)
     if spec is not None:
         return lambda value: np.asarray(value, dtype=spec.dtype).reshape(spec.shape)
@@ -126,10 +127,10 @@ def _present_decoder(hint: Any) -> Codec:
         return partial(from_row, typing.cast(type, hint))
     if get_origin(hint) is tuple:
         item = _decoder(get_args(hint)[0])
-        return lambda value: tuple(item(each) for each in value)
+        return tuple if item is None else lambda value: tuple(map(item, value))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return hint
-    return lambda value: value
+    return None
 
 
 @cache
@@ -138,7 +139,7 @@ def _encoders(record: type) -> tuple[tuple[str, Codec], ...]:
 
 
 @cache
-def _decoders(record: type) -> tuple[tuple[str, Codec], ...]:
+def _decoders(record: type) -> tuple[tuple[str, Codec | None], ...]:
     return tuple((field.name, _decoder(hint)) for field, hint in _fields(record))
 
 
@@ -149,19 +150,30 @@ def to_row(record: Any) -> dict[str, Any]:
 
 def from_row(record: type[R], row: Mapping[str, Any]) -> R:
     """The inverse of `to_row`; extra columns in the row (work key, attempt) are ignored."""
-    return record(**{name: decode(row[name]) for name, decode in _decoders(typing.cast(type, record))})
+    decoders = _decoders(typing.cast(type, record))
+    return record(*[row[name] if decode is None else decode(row[name]) for name, decode in decoders])
 
 
 def to_table(record: type[R], records: Iterable[R]) -> pa.Table:
     """Records of one type as an Arrow table of `schema_of(record)`."""
-    return pa.Table.from_pylist([to_row(item) for item in records], schema=schema_of(typing.cast(type, record)))
+    rows, schema = list(records), schema_of(typing.cast(type, record))
+    columns = [
+        pa.array([encode(getattr(row, name)) for row in rows], schema.field(name).type)
+        for name, encode in _encoders(typing.cast(type, record))
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def from_table(record: type[R], table: pa.Table) -> list[R]:
     """All rows of a table as records; the record's own arrays come without a detour through Python lists."""
+    decoders = _decoders(typing.cast(type, record))
     hints = _hints(typing.cast(type, record))
-    columns = {name: _column(hints[name], table.column(name)) for name in hints}
-    return [from_row(record, {name: column[i] for name, column in columns.items()}) for i in range(table.num_rows)]
+    columns = [_decoded(_column(hints[name], table.column(name)), decode) for name, decode in decoders]
+    return [record(*values) for values in zip(*columns, strict=True)]
+
+
+def _decoded(values: list[Any], decode: Codec | None) -> list[Any]:
+    return values if decode is None else list(map(decode, values))
 
 
 def _column(hint: Any, column: pa.ChunkedArray) -> list[Any]:

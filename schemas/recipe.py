@@ -7,9 +7,9 @@ of its work keys, so changing a section re-runs exactly the stages that read it 
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.data_card import DataCard
 from schemas.licence import admitted
@@ -20,6 +20,8 @@ from schemas.recipe_dedup import DedupSpec, SplitSpec
 from schemas.recipe_load import LoadSpec
 from schemas.recipe_recover import RecoverSpec
 from schemas.recipe_review import ReviewSpec
+from schemas.recipe_run import Prices
+from schemas.recipe_sandbox import SandboxSpec
 from schemas.recipe_section import Count, Fraction, Positive, Section, Text, impossible
 from schemas.recipe_sources import SourceSpec
 from schemas.recipe_vlm import VlmServersSpec
@@ -31,8 +33,16 @@ class WorkspaceSpec(Section):
 
     url: Text = Field(description="Local path (relative to the recipe file) or object-store URL such as s3://bucket/x.")
     storage: dict[str, str] = Field(
-        default_factory=dict, description="Object-store options: endpoint, region, access_key_id, secret_access_key, …"
+        default_factory=dict, description="Object-store options: endpoint, region, retry_s. Never credentials."
     )
+
+    @field_validator("storage", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        """Seconds are written as a number, and travel as text like the others."""
+        if isinstance(value, dict) and type(value.get("retry_s")) in (int, float):
+            return {**value, "retry_s": str(value["retry_s"])}
+        return value
 
 
 # -- stages ----------------------------------------------------------------------------------------------------
@@ -274,6 +284,16 @@ class ExecutorName(StrEnum):
     RAY = "ray"
 
 
+class LogLevel(StrEnum):
+    """How much stands in the log of a run."""
+
+    OFF = "off"
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class RunSpec(Section):
     """How to compute. Part of no work key: results are the same whatever stands here."""
 
@@ -284,8 +304,18 @@ class RunSpec(Section):
     gpu_share: Annotated[float, Field(gt=0, le=8)] = Field(
         default=1.0, description="GPUs per process that holds a model on one; 0.5 lets two share a GPU."
     )
+    patience_s: Annotated[float, Field(gt=0)] = Field(
+        default=30.0, description="How long a cluster may be without its head, or without a machine for a stage."
+    )
     error_budget: Fraction = Field(default=0.05, description="Quarantined share above which a run ends non-zero.")
     vlm: VlmServersSpec | None = Field(default=None, description="Where the model of caption.by is asked.")
+    sandbox: SandboxSpec = Field(default_factory=SandboxSpec)
+    log_level: LogLevel = Field(default=LogLevel.INFO, description="debug has a line for every result; off: no log.")
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        default=None, description="Serve Prometheus metrics of the run there; 0: at any free port."
+    )
+    metrics_address: Text = Field(default="127.0.0.1", description="Who may read them: 0.0.0.0 is everybody.")
+    prices: Prices | None = Field(default=None, description="What things cost, for `joinery costs` and `plan`.")
 
 
 class Recipe(Section):

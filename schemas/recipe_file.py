@@ -18,7 +18,7 @@ from schemas.recipe import Recipe
 from schemas.recipe_extras import extras_problems
 from schemas.recipe_places import REGISTRY, SECRET_KEYS, STORAGE, place_problems, with_absolute_places
 from schemas.recipe_problems import validated
-from schemas.recipe_text import Document, KeyPath, Problem, override, parse, value_at, without
+from schemas.recipe_text import Document, Problem, override, parse, value_at
 from schemas.registry_file import Cards, RegistryError, parse_registry, with_cards
 from schemas.robot_files import with_chains
 
@@ -30,7 +30,7 @@ class LoadedRecipe:
     recipe: Recipe
     """Every path in it is absolute."""
     text: str
-    """As written, for the ledger: storage credentials are blanked, overrides stand as comments at the end."""
+    """As written, for the ledger; overrides stand as comments at the end."""
     path: Path
     digest: str
     """Of what the recipe makes, wherever: workspace, folders and how to run do not count (`recipe_digest`)."""
@@ -59,7 +59,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = (), cards: Cards = Mappin
         raise RecipeErrors([f"{name}: {_unreadable(error)}"]) from error
     document = parse(text, name)
     if document.data is None:
-        raise _errors(document, document.problems)
+        raise _errors(document, document.problems, overrides)
     for assignment in overrides:
         override(document, assignment)
     data = with_absolute_places(document.data, path.absolute().parent)
@@ -70,10 +70,8 @@ def load_recipe(path: Path, overrides: Sequence[str] = (), cards: Cards = Mappin
     elsewhere = [*place_problems(data), *extras_problems(data)]
     problems = [*document.problems, *unregistered, *unreadable, *unstated, *problems, *elsewhere]
     if recipe is None or problems:
-        raise _errors(document, problems)
-    secrets: list[KeyPath] = [(*STORAGE, key) for key in SECRET_KEYS]
-    said = "".join(f"# override: {_blanked(assignment)}\n" for assignment in overrides)
-    text = without(text, document, secrets)
+        raise _errors(document, problems, overrides)
+    said = "".join(f"# override: {assignment}\n" for assignment in overrides)
     text = f"{text.rstrip()}\n{said}" if said else text
     return LoadedRecipe(recipe, text, path, recipe_digest(recipe))
 
@@ -112,8 +110,10 @@ def recipe_json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}
 
 
-def _errors(document: Document, problems: Sequence[Problem]) -> RecipeErrors:
+def _errors(document: Document, problems: Sequence[Problem], overrides: Sequence[str]) -> RecipeErrors:
     lines = [document.sentence(problem) for problem in sorted(problems, key=document.order)]
+    for assignment in overrides:
+        lines = [line.replace(assignment, _blanked(assignment)) for line in lines]
     return RecipeErrors(list(dict.fromkeys(lines)))
 
 
@@ -128,8 +128,9 @@ def _unreadable(error: OSError | UnicodeDecodeError) -> str:
 
 
 def _blanked(assignment: str) -> str:
-    """An override without what may be a credential, however deep or shallow it reaches into the storage section."""
+    """An override without what may be a credential: errors are read by others, and kept in logs."""
     key = assignment.partition("=")[0].strip()
     storage = ".".join(map(str, STORAGE))
-    secret = key.endswith(SECRET_KEYS) or key == storage or storage.startswith(f"{key}.")
+    shallow = key == storage or storage.startswith(f"{key}.")
+    secret = key.endswith(SECRET_KEYS) or (shallow and any(name in assignment for name in SECRET_KEYS))
     return f"{key}=***" if secret else assignment

@@ -14,8 +14,9 @@ from schemas.recipe_problems import closest
 from schemas.recipe_text import KeyPath, Problem, dotted, value_at
 
 OBJECT_STORES = ("s3",)
-STORAGE_KEYS = ("endpoint", "region", "access_key_id", "secret_access_key")
-SECRET_KEYS = ("access_key_id", "secret_access_key")
+STORAGE_KEYS = ("endpoint", "region", "retry_s")
+SECRET_KEYS = ("access_key_id", "secret_access_key", "session_token")
+"""Refused: recipes are published with the shards. Credentials come by the usual chain (`pipeline.bucket`)."""
 WORKSPACE: KeyPath = ("workspace", "url")
 STORAGE: KeyPath = ("workspace", "storage")
 REGISTRY: KeyPath = ("registry",)
@@ -97,6 +98,7 @@ def place_problems(data: Any) -> Iterator[Problem]:
         what = "a folder" if os.path.isdir(checkpoint) else "no file"
         yield Problem(CHECKPOINT, f"{what} at {checkpoint}, expected a checkpoint file{_neighbour(checkpoint)}")
     sources = {path: url for path in source_paths(data) if (url := _text(data, path)) is not None}
+    yield from _secrets(value_at(data, STORAGE))
     if not all(is_local(url) for url in (*sources.values(), workspace or "")):
         yield from _storage(value_at(data, STORAGE))
     for path, url in sources.items():
@@ -133,21 +135,34 @@ def _local_workspace(url: str) -> Iterator[Problem]:
 def _storage(value: Any) -> Iterator[Problem]:
     """Options are needed when the workspace or a source lies in an object store; both use the same."""
     storage = value if isinstance(value, dict) else {}
-    for key in sorted(set(storage) - set(STORAGE_KEYS)):
+    for key in sorted(set(storage) - {*STORAGE_KEYS, *SECRET_KEYS}):
         meant = closest(key, STORAGE_KEYS)
         advice = f"did you mean '{meant}'?" if meant else f"expected some of {', '.join(STORAGE_KEYS)}"
         yield Problem((*STORAGE, key), f"unknown key; {advice}")
     if not storage.keys() & {"endpoint", "region"}:
         yield Problem(STORAGE, "names neither 'region' nor 'endpoint', expected one; add the region of the bucket")
-    given = [key for key in SECRET_KEYS if key in storage]
-    if len(given) == 1:
-        other = next(key for key in SECRET_KEYS if key not in given)
-        yield Problem(
-            (*STORAGE, given[0]), f"given without '{other}'; give both, or neither for the machine's own login"
-        )
     endpoint = storage.get("endpoint")
     if isinstance(endpoint, str) and not endpoint.startswith(("http://", "https://")):
         yield Problem((*STORAGE, "endpoint"), f"found {endpoint!r}, expected http://… or https://…")
+    if (retry_s := storage.get("retry_s")) is not None and not _is_seconds(retry_s):
+        yield Problem((*STORAGE, "retry_s"), f"found {retry_s!r}, expected seconds above 0, such as 120")
+
+
+def _secrets(value: Any) -> Iterator[Problem]:
+    for key in SECRET_KEYS:
+        if isinstance(value, dict) and key in value:
+            yield Problem(
+                (*STORAGE, key),
+                "a secret does not belong in a recipe; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+                "AWS_PROFILE, in the environment (docs/object_stores.md), and make new keys if others have seen these",
+            )
+
+
+def _is_seconds(value: Any) -> bool:
+    try:
+        return 0 < float(value) < float("inf")
+    except (TypeError, ValueError):
+        return False
 
 
 def _scheme(path: KeyPath, url: str) -> Iterator[Problem]:

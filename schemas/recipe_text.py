@@ -6,7 +6,7 @@ command-line override it came from), so that any later check can point at it. YA
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -57,7 +57,6 @@ class Document:
     data: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     overridden: dict[KeyPath, str] = field(default_factory=dict)
-    scalars: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     """First and last character of each scalar in the text."""
     problems: list[Problem] = field(default_factory=list)
 
@@ -175,7 +174,6 @@ def _build(node: yaml.Node, path: KeyPath, document: Document, around: tuple[int
         return _mapping(node, path, document, around)
     if isinstance(node, yaml.SequenceNode):
         return [_build(item, (*path, i), document, around) for i, item in enumerate(node.value)]
-    document.scalars[path] = (node.start_mark.index, node.end_mark.index)
     return _scalar(node, path, document)
 
 
@@ -268,11 +266,3 @@ def _steps(key: str) -> Iterator[str | int]:
         return
     for step in re.findall(r"\w+", key):
         yield int(step) if step.isdigit() else step
-
-
-def without(text: str, document: Document, secrets: Sequence[KeyPath]) -> str:
-    """The text with the scalars at these paths replaced by ``'***'``."""
-    spans = sorted((document.scalars[path] for path in secrets if path in document.scalars), reverse=True)
-    for start, end in spans:
-        text = f"{text[:start]}'***'{text[end:]}"
-    return text

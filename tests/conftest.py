@@ -14,6 +14,11 @@ hypothesis.settings.register_profile("joinery", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("joinery")  # a busy machine is no failure, and a red test is red for everyone
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for a browser, a server or a process they have killed."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def real() -> Path:
     """The folder of real recordings; a user's clone does not have it, CI must."""

@@ -17,6 +17,7 @@ from schemas.recipe_caption import TemplateCaption, VlmCaption
 from schemas.recipe_columns import ArmColumns
 from schemas.recipe_commands import Commands
 from schemas.recipe_file import RecipeErrors, load_recipe
+from schemas.recipe_sandbox import SandboxSpec
 from schemas.recipe_source import SourceSection
 from tests.emitted_checks import emitted
 from tests.test_repository import ROOT, texts
@@ -24,6 +25,7 @@ from tests.test_repository import ROOT, texts
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE_SPAN = re.compile(r"`([^`\n]+)`")
 CODE_BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TEST = re.compile(r"^[\w./-]+\.py::\w+$")
 PATH = re.compile(r"^[\w.-]+(?:/[\w.-]+)+\.(?:py|md|yaml|toml|txt)$")
 
 
@@ -45,6 +47,19 @@ def anchors(text: str) -> set[str]:
     """Anchors of a page's headings, as code hosts make them."""
     headings = re.findall(r"^#+ (.+)$", CODE_BLOCK.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_test_that_is_named_exists() -> None:
+    """Tests of the review app are named from their own folder on."""
+    named = {(name, span) for name, span in code() if TEST.match(span)}
+    missing = []
+    for name, span in sorted(named):
+        path, _, test = span.partition("::")
+        places = [place / path for place in (ROOT, ROOT / "tests/annotators/review") if (place / path).is_file()]
+        if not any(f"\ndef {test}(" in place.read_text(encoding="utf-8") for place in places):
+            missing.append(f"{name}: {span}")
+    assert named
+    assert missing == []
 
 
 def test_there_is_documentation_to_check() -> None:
@@ -90,6 +105,19 @@ def test_every_file_named_in_code_exists() -> None:
     named = {(name, span) for name, span in code() if PATH.match(span) and span.split("/")[0] in ours}
     named = {(name, span) for name, span in named if not name.startswith("docs/design/")}
     assert sorted((name, span) for name, span in named if not (ROOT / span).exists()) == []
+
+
+def test_every_test_named_on_a_page_exists() -> None:
+    named = {
+        (name, *found)
+        for name, text in pages().items()
+        for found in re.findall(r"(tests/[\w/]+\.py)::(test_\w+)", text)
+    }
+    assert len(named) > 20
+    for page, file, test in sorted(named):
+        path = ROOT / file
+        assert path.is_file(), f"{page}: {file}"
+        assert f"def {test}(" in path.read_text(encoding="utf-8"), f"{page}: {file}::{test}"
 
 
 def test_every_page_named_in_the_code_exists() -> None:
@@ -173,6 +201,7 @@ ROW = re.compile(r"^\| `([a-z_0-9]+)` \|([^|]*)\|", re.MULTILINE)
 def sections() -> dict[str, type[BaseModel]]:
     """Recipe sections by heading."""
     found: dict[str, type[BaseModel]] = {"state": ArmColumns, "commands": Commands}
+    found["run.sandbox"] = SandboxSpec
     found |= {"by: {method: template}": TemplateCaption, "by: {method: vlm}": VlmCaption}
     for name, field in Recipe.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

@@ -10,7 +10,7 @@ of an event's draws read the one video the pack holds of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -280,6 +280,31 @@ def _action(examples: Sequence[Example], video_lengths: Sequence[int], draws: in
 def _known_rows(example: Example) -> Tensor:
     rows = len(example.actions_KA)
     return torch.cat([example.state_known_A[None], example.action_known_A.expand(rows, -1)])
+
+
+def asked_at_the_end(example: Example) -> Example | None:
+    """The question of somebody who has just carried the event out: what is next, or is it over?
+
+    None where the window does not reach the event's end. Of its pictures the last latent is seen, which shows the last
+    few frames; text features of what follows are not taught here, as it has a window of its own.
+    """
+    story = example.story
+    if story is None or story.end is None or not story.now:
+        return None
+    end = story.end
+    later = replace(
+        story,
+        before=(*story.before, story.now),
+        now=story.after[0] if story.after else "",
+        after=story.after[1:],
+        remaining_s=end.next_s,
+        words=(),
+        pictures=end.pictures,
+        elapsed_s=0.0,
+        over=not story.after,
+        end=None,
+    )
+    return replace(example, latents_VFCHW=example.latents_VFCHW[:, -1:], history=0, state_A=end.state_A, story=later)
 
 
 def sight_of(examples: Sequence[Example]) -> Sight:

@@ -12,6 +12,7 @@ tokens only.
 
 import hashlib
 import os
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from trainer.codec import digest_of, folder_digest, part_of
 NO_WORDS = ""
 """What a dropped caption is: the encoder's own reading of an empty text, as in Wan's training."""
 _TENSOR = "features"
+_MOST_READ = 256
+"""Captions a reader keeps: at 4096 numbers a token and a dozen tokens, 25 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +116,29 @@ class TextEncoder:
         read = self._tokeniser(cleaned(caption), max_length=length, truncation=True, return_tensors="pt")
         found: Tensor = self._encoder(input_ids=read.input_ids.to(self._device)).last_hidden_state[0]
         return found.cpu()
+
+
+class CaptionReader:
+    """A text encoder that stays open, for who is told captions one at a time: a policy, an evaluation.
+
+    What has been read lately is kept: a task says the same few things again and again.
+    """
+
+    def __init__(self, folder: Path, length: int, device: torch.device) -> None:
+        """Open the encoder of a folder. Raises FileNotFoundError, or ImportError without transformers."""
+        self._encoder, self._length = TextEncoder(folder, device), length
+        self._read: OrderedDict[str, Tensor] = OrderedDict()
+
+    def read(self, caption: str) -> CaptionFeatures:
+        """The same features that a training run has kept."""
+        return CaptionFeatures(self._tokens(cleaned(caption)), self._tokens(NO_WORDS), self._length)
+
+    def _tokens(self, caption: str) -> Tensor:
+        found = self._read.pop(caption, None)
+        self._read[caption] = self._encoder.encode(caption, self._length) if found is None else found
+        while len(self._read) > _MOST_READ:
+            self._read.popitem(last=False)
+        return self._read[caption]
 
 
 def cleaned(caption: str) -> str:

@@ -21,7 +21,7 @@ from trainer.flow import Schedule, Sigmas
 from trainer.losses import LossConfig
 from trainer.model.action import ActionSight
 from trainer.model.conditioner import LanguageConfig
-from trainer.optim import ParameterRule, adamw_rules, muon_rules
+from trainer.optim import ParameterRule, adamw_rules, language_rules, muon_rules
 from trainer.parallel import Spread
 from trainer.sight import SightConfig
 from trainer.stages import StageName
@@ -194,7 +194,7 @@ def tiny() -> TrainConfig:
         loss=LossConfig(),
         tubes=TubeConfig(),
         stage="joint",
-        rules=adamw_rules(lr=3e-3, weight_decay=0.01),
+        rules=muon_rules(lr=1e-2, weight_decay=0.01),
         betas=(0.9, 0.99),
         clip=1.0,
         warmup=20,
@@ -213,12 +213,17 @@ def tiny() -> TrainConfig:
 def tiny_language() -> TrainConfig:
     """`tiny` with language heads, Staircase and windows with history: what the last three of the five stages train."""
     small = tiny()
-    return replace(small, name="tiny-language", model=replace(small.model, language=LanguageConfig(), history=2))
+    return replace(
+        small,
+        name="tiny-language",
+        model=replace(small.model, language=LanguageConfig(), history=2),
+        rules=(*language_rules(lr=3e-3, weight_decay=0.01), *small.rules),
+    )
 
 
-def tiny_muon() -> TrainConfig:
-    """`tiny` moved by Muon: learns one event in fewer than half the steps, each about half again as long."""
-    return replace(tiny(), name="tiny-muon", rules=muon_rules(lr=1e-2, weight_decay=0.01))
+def tiny_adamw() -> TrainConfig:
+    """`tiny` moved by AdamW alone: for comparison, and where an optimiser of matrices is not wanted."""
+    return replace(tiny(), name="tiny-adamw", rules=adamw_rules(lr=3e-3, weight_decay=0.01))
 
 
 def wan21_1_3b(stage: StageName = "video") -> TrainConfig:
@@ -304,8 +309,8 @@ def _action_stage(config: Callable[[StageName], TrainConfig]) -> TrainConfig:
 CONFIGS: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
     {
         "tiny": tiny,
+        "tiny-adamw": tiny_adamw,
         "tiny-language": tiny_language,
-        "tiny-muon": tiny_muon,
         "wan21-1.3b": wan21_1_3b,
         "wan21-1.3b-action": partial(_action_stage, wan21_1_3b),
         "wan22-5b": wan22_5b,

@@ -29,7 +29,10 @@ from trainer.event_sight import canvas_of, sight_masks
 from trainer.latent_cache import ViewLatents
 from trainer.model.language import words_of
 from trainer.stages import STAGES
-from trainer.story import Story
+from trainer.story import Closing, Story
+
+_LAST_FRAMES = 1.5
+"""From a window's last picture to the end of its event, at most, where it shows the end; rates are not quite steady."""
 
 
 def time_indices(times_ns: Ints, first_ns: int, last_ns: int, latent_frames: int) -> Ints:
@@ -136,7 +139,7 @@ def example_of(
         ),
         features=features,
         history=history,
-        story=story_of(shown, now_ns, config),
+        story=story_of(shown, now_ns, config, stats),
     )
 
 
@@ -164,13 +167,13 @@ def since(event: EventSample, now_ns: int) -> EventSample:
     )
 
 
-def story_of(shown: Shown | Window, now_ns: int, config: TrainConfig) -> Story | None:
+def story_of(shown: Shown | Window, now_ns: int, config: TrainConfig, stats: ActionStats | None) -> Story | None:
     """What an event's own record says; its neighbours are known to the chronicle (`trainer.steps`)."""
     language, event = config.model.language, shown.event
     if language is None:
         return None
     text = config.model.text
-    pictures = [pixels[0] for pixels in list(shown.pixels.values())[: config.data.max_views]] if language.vlm else []
+    views = list(shown.pixels.values())[: config.data.max_views] if language.vlm else []
     return Story(
         instruction=event.instruction or event.captions.get(str(Level.TASK), ""),
         before=(),
@@ -178,8 +181,22 @@ def story_of(shown: Shown | Window, now_ns: int, config: TrainConfig) -> Story |
         after=(),
         remaining_s=(event.span.end_ns - now_ns) / 1e9,
         words=words_of(event.caption, text.entries, text.max_words),
-        pictures=tuple(pictures),
+        pictures=tuple(pixels[0] for pixels in views),
+        elapsed_s=(now_ns - event.span.start_ns) / 1e9,
+        end=_end(shown, stats, tuple(pixels[-1] for pixels in views)),
     )
+
+
+def _end(shown: Shown | Window, stats: ActionStats | None, pictures: tuple[Pixels, ...]) -> Closing | None:
+    """What is seen and measured at the event's end, where the window has it."""
+    event, span = shown.event, shown.event.span
+    last_ns = int(shown.times_ns[-1])
+    if not span.end_ns - _LAST_FRAMES * (span.end_ns - span.start_ns) / span.n_frames <= last_ns < span.end_ns:
+        return None
+    if event.state_T20 is None or event.state_valid_T is None or not event.state_valid_T.any() or stats is None:
+        return Closing(torch.zeros(len(event.known_20)), pictures)
+    last_20 = event.state_T20[np.flatnonzero(event.state_valid_T)[-1]]
+    return Closing(torch.from_numpy(stats.normalise_state(last_20)), pictures)
 
 
 @dataclass(frozen=True, eq=False)

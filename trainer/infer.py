@@ -14,10 +14,10 @@ from torch import Tensor
 
 from pipeline.loader.stats import ActionStats
 from schemas.array import Floats
-from trainer.attend import segments_of
 from trainer.batch import Batch, Example, latents_from, pack
 from trainer.device import to_device
 from trainer.flow import euler, generator_of, observe, rows_of, shifted
+from trainer.losses import Prediction, velocity_of
 from trainer.model.action import KeysValues
 from trainer.model.wam import WallWM, Watched
 from trainer.sampling import Sampling
@@ -54,31 +54,36 @@ def imagine(model: WallWM, example: Example, *, steps: int, shift: float, seed: 
 
 @torch.no_grad()
 def denoise(
-    model: WallWM, example: Example, sampling: Sampling, seed: int, *, text_SC: Tensor | None = None
+    model: WallWM,
+    example: Example,
+    sampling: Sampling,
+    seed: int,
+    *,
+    text_SC: Tensor | None = None,
+    prediction: Prediction = "v",
 ) -> Imagined:
     """Denoise one event.
 
     Of the example only what is known beforehand is used: the first latent of every view, the state, the caption
     and the length (number of latents and actions). ``text_SC`` is read in place of the caption, where something other
-    than words says what to do.
+    than words says what to do. ``prediction`` is what the action head was trained to say (`trainer.losses`).
     """
-    return _Event(model, example, seed, text_SC).imagined(sampling)
+    return _Event(model, example, seed, text_SC, prediction).imagined(sampling)
 
 
 class _Event:
     """A model and the one event it imagines; counts passes."""
 
-    def __init__(self, model: WallWM, example: Example, seed: int, text_SC: Tensor | None) -> None:
+    def __init__(
+        self, model: WallWM, example: Example, seed: int, text_SC: Tensor | None, prediction: Prediction
+    ) -> None:
         device = next(model.parameters()).device
         batch = pack([replace(example, visible_FNN=None)])  # masks are for training only
-        if text_SC is not None:
-            read_by = segments_of([example.n_video], [len(text_SC)])
-            batch = replace(batch, text=replace(batch.text, read_by=read_by))
-            text_SC = text_SC.to(device)
         generator = generator_of(seed, 0)
         self._video_noise = torch.randn(batch.video.clean_TP.shape, generator=generator).to(device)
         self._action_noise = torch.randn(batch.action.clean_SA.shape, generator=generator).to(device)
-        self._model, self._example, self._text_SC = model, example, text_SC
+        self._model, self._example, self._prediction = model, example, prediction
+        self._text_SC = None if text_SC is None else text_SC.to(device)
         self._batch: Batch = to_device(batch, device)
         self._video_passes = self._action_passes = 0
 
@@ -143,10 +148,7 @@ class _Event:
         self._video_passes += 1
         level_E = sigma.reshape(1).to(video_TP.device)
         seen = observe(self._batch, video_TP, self._action_noise, level_E, level_E)
-        if self._text_SC is None:
-            return self._model.watch(self._batch, seen.video_TP, seen.video_sigma_R)
-        watched: Watched = self._model.video(self._batch, self._text_SC, seen.video_TP, seen.video_sigma_R)
-        return watched
+        return self._model.watch(self._batch, seen.video_TP, seen.video_sigma_R, self._text_SC)
 
     def _act(
         self, states: Sequence[Tensor | KeysValues], action_SA: Tensor, sigma: Tensor
@@ -156,8 +158,8 @@ class _Event:
         action = self._batch.action
         tokens_SA = torch.where(action.observed_S[:, None], action.clean_SA, action_SA)
         rows_R = rows_of(sigma.reshape(1).to(action_SA.device))
-        action_v, pairs = self._model.action(self._batch, states, tokens_SA, rows_R)
-        return action_v, pairs
+        said_SA, pairs = self._model.action(self._batch, states, tokens_SA, rows_R, self._model.window)
+        return velocity_of(said_SA, tokens_SA, sigma.to(action_SA.device), self._prediction), pairs
 
 
 def _levels(start: float, stop: float, steps: int, shift: float) -> Tensor:

@@ -3,6 +3,8 @@
 `Stored` is the half that loader workers get: the caches, if any, and no weights. `Inputs` is the whole, held by the
 process that trains. An example whose latents are in no cache leaves its worker without them, with its pictures beside
 it, and is finished here. `tiny` has neither cache nor weights: its examples are whole in the worker.
+
+Who asks a model rather than trains it keeps nothing: `inputs_to_ask` opens codec and encoder and leaves them open.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,7 +15,7 @@ import torch
 from pipeline.loader.stats import ActionStats
 from pipeline.loader.window import SeenClip, Window
 from trainer.batch import Example
-from trainer.captions import CaptionCache, caption_cache
+from trainer.captions import CaptionCache, CaptionFeatures, CaptionReader, caption_cache
 from trainer.codec import Codec, ToyCodec, codec_of
 from trainer.configs import TrainConfig
 from trainer.example import Fitted, Shown, encoded, example_of, fitted_views
@@ -45,15 +47,20 @@ class Stored:
     captions: CaptionCache | None = None
 
     def example(
-        self, shown: Shown | Window, stats: ActionStats | None, config: TrainConfig
+        self,
+        shown: Shown | Window,
+        stats: ActionStats | None,
+        config: TrainConfig,
+        features: CaptionFeatures | None = None,
     ) -> tuple[Example, Waiting | None]:
         """An event's example, and the pictures it still lacks latents of. Raises ValueError naming what is amiss."""
-        features = None if self.captions is None else self.captions.read(shown.event.caption)
-        if self.latents is None:
+        if self.captions is not None:
+            features = self.captions.read(shown.event.caption)
+        if self.latents is None and not config.data.codec.has_weights:
             return example_of(shown, stats, config, features=features), None
-        if self.latents.holds(shown.clips):
+        if self.latents is not None and self.latents.holds(shown.clips):
             return example_of(shown, stats, config, self.latents.read(shown.clips), features), None
-        if not shown.pixels:
+        if self.latents is not None and not shown.pixels:
             path = self.latents.path_of(shown.clips)
             raise FileNotFoundError(f"{path}: gone since it was looked up; leave the cache alone while runs read it")
         views = fitted_views(shown, config.data)
@@ -67,6 +74,8 @@ class Inputs:
 
     codec: Codec = field(default_factory=ToyCodec)
     stored: Stored = Stored()
+    reader: CaptionReader | None = None
+    """Of captions nobody has kept; None where there is a cache, or words are looked up."""
 
     def finished(self, example: Example, waiting: Waiting | None) -> Example:
         """The example with its latents: the very ones that a later run reads from the cache."""
@@ -79,27 +88,41 @@ class Inputs:
 
     def example(self, shown: Shown | Window, stats: ActionStats | None, config: TrainConfig) -> Example:
         """A whole example, made here."""
-        return self.finished(*self.stored.example(shown, stats, config))
+        features = None if self.reader is None else self.reader.read(shown.event.caption)
+        return self.finished(*self.stored.example(shown, stats, config, features))
 
 
 def inputs_of(config: TrainConfig, pretrained: Pretrained, device: torch.device) -> Inputs:
-    """Open what a configuration reads events through.
+    """Open what a configuration reads events through in training, and what keeps it.
 
     Raises ValueError when paths and configuration do not belong together, FileNotFoundError for a folder that is not
     there, ImportError without the ``train`` extra.
     """
     data, text = config.data, config.model.text
-    codec = codec_of(data.codec, pretrained.vae, device)
-    if text.encoded and pretrained.text_encoder is None:
-        raise ValueError(f"configuration {config.name} reads captions with UMT5; name its folder (--text-encoder)")
-    if not text.encoded and pretrained.text_encoder is not None:
-        raise ValueError(f"{pretrained.text_encoder}: configuration {config.name} looks words up and takes no encoder")
+    codec, encoder = codec_of(data.codec, pretrained.vae, device), _check_encoder(config, pretrained)
     if not data.codec.has_weights and not text.encoded:
         return Inputs(codec)
     if pretrained.cache is None:
         raise ValueError(f"configuration {config.name} keeps latents and caption features; name a folder (--cache)")
     latents = LatentCache(pretrained.cache, codec.digest, (data.height, data.width)) if data.codec.has_weights else None
     captions = None
-    if pretrained.text_encoder is not None:
-        captions = caption_cache(pretrained.cache, pretrained.text_encoder, text.max_words)
+    if encoder is not None:
+        captions = caption_cache(pretrained.cache, encoder, text.max_words)
     return Inputs(codec, Stored(latents, captions))
+
+
+def inputs_to_ask(config: TrainConfig, pretrained: Pretrained, device: torch.device) -> Inputs:
+    """Open what a trained model is asked through: nothing is kept, and the text encoder stays open. Raises as above."""
+    codec, encoder = codec_of(config.data.codec, pretrained.vae, device), _check_encoder(config, pretrained)
+    reader = None if encoder is None else CaptionReader(encoder, config.model.text.max_words, device)
+    return Inputs(codec, reader=reader)
+
+
+def _check_encoder(config: TrainConfig, pretrained: Pretrained) -> Path | None:
+    """The text encoder's folder. Raises ValueError when one is missing, or one too many."""
+    encoder = pretrained.text_encoder
+    if config.model.text.encoded and encoder is None:
+        raise ValueError(f"configuration {config.name} reads captions with UMT5; name its folder (--text-encoder)")
+    if not config.model.text.encoded and encoder is not None:
+        raise ValueError(f"{encoder}: configuration {config.name} looks words up and takes no encoder")
+    return encoder

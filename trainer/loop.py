@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 
 from trainer import checkpoint
 from trainer.average import MovingAverage
-from trainer.batch import Batch, Example, pack, sight_of
+from trainer.batch import Batch, Example, asked_at_the_end, pack, sight_of
 from trainer.checkpoint import RunState, Trained
 from trainer.configs import TrainConfig
 from trainer.device import to_device
@@ -165,6 +165,9 @@ class Trainer:
         language = self.config.model.language
         if language is None or not self.stage.runs_language:
             return None
+        if not self.stage.chain_loss:  # whose latents the towers read: one question for each of their events
+            later = map(asked_at_the_end, examples)
+            examples = [*examples, *(example for example in later if example is not None)]
         stories = [example.story or NO_STORY for example in examples]
         foreign = None if self.vlm is None else self.vlm.understand(stories)
         return Question(story_tokens(stories, language.limits), sight_of(examples), foreign)

@@ -7,8 +7,10 @@ the honest default, since the true duration of what has not happened yet is nobo
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from torch import Tensor
 
 from trainer.policy import Observation
 
@@ -23,6 +25,8 @@ class NextEvent:
 
     text: str
     duration_s: float
+    text_SC: Tensor | None = field(default=None, compare=False)
+    """Vectors the towers read in place of the text, where whoever plans has such."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,22 @@ class Script:
     def next(self, observation: Observation, history: Sequence[PastEvent]) -> NextEvent | None:
         del observation
         return self.events[len(history)] if len(history) < len(self.events) else None
+
+
+@dataclass(frozen=True)
+class InTurns:
+    """One planner after another, each from its event on: a person, then a server, then the heads, in one rollout."""
+
+    planners: Mapping[int, Planner]
+    """By the number of the first event; 0 must be there."""
+
+    def __post_init__(self) -> None:
+        if 0 not in self.planners:
+            raise ValueError(f"planners from events {sorted(self.planners)}: which one says the first event, 0?")
+
+    def next(self, observation: Observation, history: Sequence[PastEvent]) -> NextEvent | None:
+        chosen = max(first for first in self.planners if first <= len(history))
+        return self.planners[chosen].next(observation, history)
 
 
 def script_of(texts: Sequence[str], durations: Durations) -> Script:

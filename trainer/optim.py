@@ -52,6 +52,15 @@ def muon_rules(lr: float, weight_decay: float, algorithm: Algorithm = "muon") ->
     return (ParameterRule(algorithm, BLOCK_MATRICES, algorithm, lr, weight_decay), *adamw_rules(lr, weight_decay))
 
 
+def language_rules(lr: float, weight_decay: float) -> tuple[ParameterRule, ...]:
+    """AdamW at a rate of their own for language heads and Staircase; to stand before the rules of the towers."""
+    own = r"^(?=language\.|staircase\.)"
+    return (
+        ParameterRule("language vectors", f"{own}.*{NO_DECAY}", "adamw", lr, 0.0),
+        ParameterRule("language matrices", own, "adamw", lr, weight_decay),
+    )
+
+
 def route(names: Iterable[str], rules: Sequence[ParameterRule]) -> dict[str, ParameterRule]:
     """Each name's rule. Raises ValueError listing the names no rule claims."""
     chosen = {name: next((rule for rule in rules if re.search(rule.pattern, name)), None) for name in names}

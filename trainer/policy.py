@@ -19,12 +19,12 @@ from pipeline.loader.decode import Pixels
 from schemas.array import Bools, Floats
 from trainer.batch import Example
 from trainer.checkpoint import load_weights
-from trainer.codec import Codec, codec_of
 from trainer.compress.fp8_model import as_stored
 from trainer.configs import TrainConfig
 from trainer.embodiment import Embodiment
 from trainer.example import fitted, seen_view
 from trainer.infer import denoise
+from trainer.inputs import Inputs, Pretrained, inputs_to_ask
 from trainer.length import Length, length_of
 from trainer.model.language import words_of
 from trainer.model.wam import WallWM, build
@@ -81,10 +81,10 @@ class WallWMPolicy:
         config: TrainConfig,
         embodiment: Embodiment,
         sampling: Sampling,
-        codec: Codec | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
-        """``codec`` where the configuration's has weights; raises ValueError when it has and none is given."""
-        self.codec = codec or codec_of(config.data.codec, None, torch.device("cpu"))
+        """``inputs`` where codec or captions need weights; raises ValueError when they do and none are given."""
+        self.inputs = inputs or inputs_to_ask(config, Pretrained(), torch.device("cpu"))
         self.model, self.config, self.embodiment, self.sampling = model.eval(), config, embodiment, sampling
 
     @property
@@ -116,7 +116,14 @@ class WallWMPolicy:
         length = length_of(duration_s, self.embodiment.fps, self.embodiment.control_hz, self.config.data)
         example = self.example(observation, length)
         with self._precision():
-            imagined = denoise(self.model, example, sampling, seed, text_SC=text_SC)
+            imagined = denoise(
+                self.model,
+                example,
+                sampling,
+                seed,
+                text_SC=text_SC,
+                prediction=self.config.loss.action_prediction,
+            )
         return ActionChunk(
             actions_20=imagined.displacements(self.embodiment.stats),
             known_20=self.embodiment.stats.known_20,
@@ -128,9 +135,10 @@ class WallWMPolicy:
     @torch.no_grad()
     def embed(self, text: str) -> Tensor:
         """What the towers read of a text [S, width]: for a text that is said once and acted on many times."""
+        if self.inputs.reader is not None:
+            return self.inputs.reader.read(text).padded()
         words = words_of(text, self.config.model.text.entries, self.config.model.text.max_words)
-        if self.model.text is None:
-            raise ValueError("this model reads captions through a frozen encoder: pass its features as `text_SC`")
+        assert self.model.text is not None
         vectors: Tensor = self.model.text(torch.tensor(words, device=self.device))
         return vectors
 
@@ -146,24 +154,24 @@ class WallWMPolicy:
         for camera, latents_FCHW in zip(self.cameras, latents_VFCHW, strict=True):
             picture = observation.pictures[camera]
             height, width = fitted(picture.shape[0], picture.shape[1], self.config.data)
-            out[camera] = self.codec.decode(latents_FCHW)[:, :height, :width]
+            out[camera] = self.inputs.codec.decode(latents_FCHW)[:, :height, :width]
         return out
 
     def example(self, observation: Observation, length: Length) -> Example:
         """The observation as the model reads it, and nothing where the future will be."""
-        data, stats = self.config.data, self.embodiment.stats
-        views = [seen_view(picture[None], data, self.codec) for picture in self._pictures(observation)]
+        data, text, stats = self.config.data, self.config.model.text, self.embodiment.stats
+        views = [seen_view(picture[None], data, self.inputs.codec) for picture in self._pictures(observation)]
         first_V1CHW = torch.stack([latents_FCHW for latents_FCHW, _ in views])
         views_n, _, *shape = first_V1CHW.shape
         ahead = torch.zeros(views_n, length.latent_frames - 1, *shape)
         known_20 = np.asarray(observation.state_known_20, np.bool_) & stats.state_known_20
-        n_actions = len(length.action_times_ns)
+        n_actions, reader = len(length.action_times_ns), self.inputs.reader
         return Example(
             event_id="the next event",
             embodiment=self.embodiment.group,
             latents_VFCHW=torch.cat([first_V1CHW, ahead], dim=1),
             picture_VHW=torch.stack([picture_HW for _, picture_HW in views]),
-            words=words_of(observation.text, self.config.model.text.entries, self.config.model.text.max_words),
+            words=words_of(observation.text, text.entries, text.max_words) if reader is None else (),
             raw_frames=length.n_frames,
             state_A=torch.from_numpy(self._state(observation, known_20)),
             state_known_A=torch.from_numpy(known_20),
@@ -171,6 +179,7 @@ class WallWMPolicy:
             action_known_A=torch.from_numpy(stats.known_20),
             valid_K=torch.ones(n_actions, dtype=torch.bool),
             tau_K=length.tau(),
+            features=None if reader is None else reader.read(observation.text),
         )
 
     def _pictures(self, observation: Observation) -> list[Pixels]:
@@ -202,18 +211,23 @@ class WallWMPolicy:
 
 
 def load_policy(
-    checkpoint: Path, *, device: DeviceName = "auto", embodiment: str | None = None, sampling: Sampling | None = None
+    checkpoint: Path,
+    *,
+    device: DeviceName = "auto",
+    embodiment: str | None = None,
+    sampling: Sampling | None = None,
+    pretrained: Pretrained | None = None,
 ) -> WallWMPolicy:
     """A policy from a checkpoint, or the newest of a run's folder; averaged weights where it has them.
 
-    ``embodiment`` names one where the model was trained on several. Raises FileNotFoundError without a checkpoint,
-    ValueError when it cannot be used.
+    ``embodiment`` names one where the model was trained on several, ``pretrained`` the folders of the frozen parts it
+    was trained with. Raises FileNotFoundError without a checkpoint or a part, ValueError when it cannot be used.
     """
     folder = checkpoint_folder(checkpoint)
     record = read_record(folder)
-    model = as_stored(build(record.config.model, record.config.seed), record.config.fp8)
+    config, chosen, on = record.config, record.embodiment(embodiment), device_of(device, 0)
+    inputs = inputs_to_ask(config, pretrained or Pretrained(), on)
+    model = as_stored(build(config.model, config.seed), config.fp8)
     load_weights(folder, model, averaged=True)
-    chosen = record.embodiment(embodiment)
-    config = record.config
     sampling = sampling or sampling_of(config.schedule, config.sample_shift, config.sample_steps)
-    return WallWMPolicy(model.to(device_of(device, 0)), config, chosen, sampling)
+    return WallWMPolicy(model.to(on), config, chosen, sampling, inputs)

@@ -74,10 +74,16 @@ def _array(found: dict[Any, Any]) -> Any:
 class PolicyClient:
     """One connection. Not for several threads at once: open one each."""
 
-    def __init__(self, url: str, *, timeout_s: float = 60.0) -> None:
-        """Connect and read what the server says of itself into ``metadata``. Raises OSError when nobody is there."""
+    def __init__(self, url: str, *, timeout_s: float = 60.0, token: str = "") -> None:
+        """Connect and read what the server says of itself into ``metadata``. Raises OSError when nobody is there.
+
+        ``token`` is what a server asks for that was given one; `websockets.InvalidStatus` without the right one.
+        """
         self._timeout_s = timeout_s
-        self._connection = connect(url, max_size=MAX_BYTES, compression=None, open_timeout=timeout_s)
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        self._connection = connect(
+            url, max_size=MAX_BYTES, compression=None, open_timeout=timeout_s, additional_headers=headers
+        )
         self.metadata: Mapping[str, Any] = self._answer()
 
     def __enter__(self) -> "PolicyClient":

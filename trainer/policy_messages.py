@@ -4,7 +4,7 @@ Keys are those of openpi's clients where those have one. Every key is checked he
 that says which key, what was found and what was expected, and never an array operation that fails somewhere below.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,19 @@ from trainer.sampling import Sampling
 PROTOCOL = 1
 LONGEST_S = 600.0
 """Longer events are a slip of the decimal point."""
-KEYS = ("images", "state", "state_known", "prompt", "prompt_vectors", "task", "past", "duration_s", "seed", "video")
+KEYS = (
+    "images",
+    "state",
+    "state_known",
+    "prompt",
+    "prompt_vectors",
+    "task",
+    "past",
+    "planner",
+    "duration_s",
+    "seed",
+    "video",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +47,15 @@ class Asked:
     task: str | None = None
     """What a planner is to plan the next event of; None: the prompt is the event."""
     past: tuple[PastEvent, ...] = ()
+    planner: str | None = None
+    """Which of the server's planners; None: its first."""
 
     def sampling(self, usual: Sampling) -> Sampling:
         """The policy's own, with the video where it was asked for."""
         return replace(usual, video=usual.video or self.video)
 
 
-def metadata_of(policy: WallWMPolicy, step: int, *, plans: bool = False) -> dict[str, Any]:
+def metadata_of(policy: WallWMPolicy, step: int, *, plans: Sequence[str] = ()) -> dict[str, Any]:
     """What the server says of itself when a client connects."""
     body, sampling = policy.embodiment, policy.sampling
     return {
@@ -58,7 +72,7 @@ def metadata_of(policy: WallWMPolicy, step: int, *, plans: bool = False) -> dict
         "state_known": body.stats.state_known_20,
         "sampling": {"mode": sampling.mode, "steps": sampling.steps, "anchor": sampling.anchor},
         "observation": list(KEYS),
-        "plans": plans,
+        "plans": list(plans),
     }
 
 
@@ -81,10 +95,13 @@ def asked_of(message: Any, durations: Durations) -> Asked:
         raise ValueError(f"seed: found {seed}, expected a whole number")
     observation = Observation(_pictures(message), state_20, known_20, text, _vectors(message))
     task = message.get("task")
+    planner = message.get("planner")
+    if planner is not None and (not isinstance(planner, str) or task is None):
+        raise ValueError("planner: expected its name, beside the task it plans")
     if task is not None and (not isinstance(task, str) or "prompt" in message or "duration_s" in message):
         raise ValueError("task: expected text, and neither prompt nor duration_s beside it: the planner says them")
     duration_s = None if task is not None else _duration(message, text, durations)
-    return Asked(observation, duration_s, int(seed), bool(message.get("video", False)), task, _past(message))
+    return Asked(observation, duration_s, int(seed), bool(message.get("video", False)), task, _past(message), planner)
 
 
 def _duration(message: Mapping[str, Any], text: str, durations: Durations) -> float:

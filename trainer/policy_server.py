@@ -1,5 +1,7 @@
 """``joinery policy serve``: a policy behind a websocket, one chunk per message.
 
+Robots are no browsers: a connection that a page in a browser opens is refused, since any page may open one to this
+machine. Where others reach the address, clients say a token, as a bearer's.
 Clients come and go and are independent: what is wrong in a message is answered as an error in text (so that a client
 that expects an array map notices) and closes nothing. Inference runs in one thread beside the event loop, so a request
 never waits for another client's network, ``/healthz`` answers while the model is at work, and requests are taken in the
@@ -7,15 +9,17 @@ order they came.
 """
 
 import asyncio
+import hmac
 import json
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -37,14 +41,26 @@ class Address:
     port: int = 8765
 
 
+Planners: TypeAlias = Mapping[str, Callable[[str], Planner]]
+"""By name, what makes the planner of a task."""
+
+
 class PolicyServer:
     """A policy, what it says of itself, and how often it was asked."""
 
     def __init__(
-        self, policy: WallWMPolicy, metadata: dict[str, Any], planner: Callable[[str], Planner] | None = None
+        self,
+        policy: WallWMPolicy,
+        metadata: dict[str, Any],
+        planners: Planners = MappingProxyType({}),
+        token: str = "",
     ) -> None:
-        """``planner`` makes the planner of a task, for clients that say a task instead of an event."""
-        self._policy, self._planner = policy, planner
+        """``planners`` are for clients that say a task instead of an event; the first is the usual one.
+
+        With ``token``, who does not say it is not served.
+        """
+        self._token = token
+        self._policy, self._planners = policy, planners
         self._metadata = packed(metadata)
         self._durations = Durations(policy.embodiment.durations_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policy")
@@ -69,16 +85,21 @@ class PolicyServer:
             self._talk,
             address.host,
             address.port,
-            process_request=self._health,
+            process_request=self._admit,
+            origins=[None],  # what a browser sends; a robot's client sends none
             max_size=MAX_BYTES,
             compression=None,  # pictures do not shrink
         )
         return served
 
-    def _health(self, connection: ServerConnection, request: Request) -> Response | None:
-        """The answer to a plain HTTP request for the server's health; None goes on to the websocket."""
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        """The answer to a plain HTTP request for the server's health, or a refusal; None goes on to the websocket."""
         if request.path != HEALTH:
-            return None
+            said = request.headers.get("authorization", "")
+            if not self._token or hmac.compare_digest(said.encode(), f"Bearer {self._token}".encode()):
+                return None
+            self._refused += 1
+            return connection.respond(HTTPStatus.UNAUTHORIZED, "this server asks for a token (docs/policy.md)\n")
         counts = {"clients": self._clients, "answered": self._answered, "refused": self._refused}
         return connection.respond(HTTPStatus.OK, json.dumps({"status": "ok", **counts}) + "\n")
 
@@ -117,16 +138,20 @@ class PolicyServer:
             event = self._planned(asked, asked.task)
             if event is None:
                 return packed({"done": True})
-            observation, duration_s = replace(observation, text=event.text), event.duration_s
+            observation = replace(observation, text=event.text, text_SC=event.text_SC)
+            duration_s = event.duration_s
         assert duration_s is not None
         chunk = self._policy.act(observation, duration_s, asked.seed, sampling=asked.sampling(self._policy.sampling))
         infer_ms, waited_ms = (time.perf_counter() - began) * 1e3, (began - came) * 1e3
         return packed(answer_of(chunk, observation, infer_ms, waited_ms))
 
     def _planned(self, asked: Asked, task: str) -> NextEvent | None:
-        if self._planner is None:
-            raise ValueError("task: this server has no planner (--vlm); say the next event as prompt")
-        return self._planner(task).next(asked.observation, asked.past)
+        if not self._planners:
+            raise ValueError("task: this server has no planner (--vlm, --heads); say the next event as prompt")
+        name = asked.planner or next(iter(self._planners))
+        if name not in self._planners:
+            raise ValueError(f"planner: found {name!r}, this server has {list(self._planners)}")
+        return self._planners[name](task).next(asked.observation, asked.past)
 
 
 def _error(code: str, message: str) -> str:

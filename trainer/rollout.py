@@ -74,7 +74,7 @@ def event_rollout(policy: Policy, planner: Planner, environment: Environment, *,
 
     def wanted(observation: Observation, history: Sequence[PastEvent]) -> _Wanted | None:
         event = planner.next(observation, history)
-        return None if event is None else _Wanted(event.text, "planner", event.duration_s)
+        return None if event is None else _Wanted(event.text, "planner", event.duration_s, event.text_SC)
 
     return _roll("event", policy, wanted, environment, seed, max_s)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from pipeline.loader.chronicle import Chronicle
+from pipeline.loader.find import found_draw
 from pipeline.loader.plan import LoadPlan
 from pipeline.loader.reader import ShardSet
 from pipeline.loader.sample import EventSample
@@ -83,7 +84,10 @@ def planned(  # noqa: PLR0917 - shards, plan and configuration, and where and ho
 def found_event(shards: str, event: str, storage: dict[str, str] | None) -> tuple[EventSample, ActionStats | None]:
     """An event of the train split, given by id or draw number, and its statistics. Raises ValueError without it."""
     opened = ShardSet.open(shards, storage)
-    sample = opened.read(SPLIT, _find_event(opened, event))
+    try:
+        sample = opened.read(*found_draw(opened, event, (SPLIT,)))
+    except ValueError as error:
+        raise ValueError(f"--overfit {event}: {error}") from error
     return sample, opened.stats(sample.statistics_group) if sample.anchor_20() is not None else None
 
 
@@ -102,18 +106,6 @@ def one_event(  # noqa: PLR0917 - an event, and how it is seen and how often
         example = with_neighbours(example, Chronicle.read(ShardSet.open(shards, storage)), config.model.language.limits)
     embodiment = None if stats is None else embodiment_of(sample, stats, config.data.max_views)
     return OneEvent(example, config.data.token_budget, steps, embodiment)
-
-
-def _find_event(shards: ShardSet, event: str) -> int:
-    n = shards.n_samples(SPLIT)
-    if event.isdigit():
-        if int(event) < n:
-            return int(event)
-        raise ValueError(f"--overfit {event}: the split {SPLIT!r} has draws 0 … {n - 1}")
-    for t in range(n):
-        if shards.read(SPLIT, t).event_id == event:
-            return t
-    raise ValueError(f"--overfit {event}: no such event among the {n} of the split {SPLIT!r}")
 
 
 def taken_up(out: Path, *, resume: bool) -> Path | None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 
 from pipeline.loader.decode import Pixels
-from trainer import latents
 from trainer.eval.drawing import action_plot, clip, filmstrip, png
 from trainer.eval.held_out import HeldOut, covered
 from trainer.eval.predictors import displacements, sampling_for, seed_of
@@ -44,7 +43,13 @@ class Samples:
         with nullcontext() if trainer.average is None else trainer.average.in_place(), torch.no_grad():
             for event in self.events:
                 with trainer.precision():
-                    imagined = denoise(trainer.model, event.example, sampling, seed_of(self.seed, event.event_id))
+                    imagined = denoise(
+                        trainer.model,
+                        event.example,
+                        sampling,
+                        seed_of(self.seed, event.event_id),
+                        prediction=trainer.config.loss.action_prediction,
+                    )
                 if trainer.ranks.is_first:
                     self._write(event, imagined, trainer.step, out, journal)
         journal.leave_out()
@@ -69,7 +74,9 @@ def _videos(event: HeldOut, imagined: Imagined) -> dict[str, dict[str, Pixels]]:
     example, found = event.example, {}
     for view, (camera, recorded) in enumerate(event.pictures.items()):
         rows, columns = covered(example.picture_VHW[view], recorded)
-        kept, said = (latents.decode(codes[view].float()) for codes in (example.latents_VFCHW, imagined.latents_VFCHW))
+        kept, said = (
+            event.codec.decode(codes[view].float()) for codes in (example.latents_VFCHW, imagined.latents_VFCHW)
+        )
         videos = {"recorded": recorded, "as the codec keeps it": kept, "imagined": said}
         found[camera] = {name: video[:, rows, columns] for name, video in videos.items()}
     return found

@@ -147,10 +147,12 @@ def with_neighbours(example: Example, chronicle: Chronicle, limits: Limits) -> E
         return example
     before = chronicle.before(example.event_id, limits.before)
     after = chronicle.after(example.event_id, limits.after)
+    end = example.story.end
     story = replace(
         example.story,
         before=tuple(each.caption for each in before),
         after=tuple(each.caption for each in after),
+        end=None if end is None else replace(end, next_s=after[0].seconds if after else 0.0),
     )
     return replace(example, story=story)
 

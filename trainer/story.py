@@ -42,6 +42,23 @@ class Story:
     """``now`` as the denoiser's text encoder reads it."""
     pictures: tuple[Pixels, ...] = ()
     """The first picture of every view, RGB uint8 [H, W, 3]; only where a VLM is to look at them."""
+    elapsed_s: float = 0.0
+    """How long it has been done already when it is asked: whoever acts knows that, and no picture need tell."""
+    over: bool = False
+    """Nothing is left to do: the answer ends before it has begun."""
+    end: "Closing | None" = None
+    """What is seen where the event ends; None where the window does not reach that far."""
+
+
+@dataclass(frozen=True, eq=False)
+class Closing:
+    """An event's last instant, at which somebody who has carried it out asks again."""
+
+    state_A: Tensor
+    pictures: tuple[Pixels, ...] = ()
+    """Of every view, as `Story.pictures`."""
+    next_s: float = 0.0
+    """How long the event that follows takes; 0 where none does, or nobody has looked."""
 
 
 NO_STORY = Story("", (), "", (), 0.0)
@@ -102,6 +119,10 @@ class StoryTokens:
     """float32, seconds."""
     timed_E: Tensor
     """bool: whether the time is known and more than none."""
+    elapsed_E: Tensor
+    """float32, seconds."""
+    worded_E: Tensor
+    """bool: whether the denoiser's text encoder has words for ``now``."""
     target_S: Tensor
     """int64: the words of ``now`` for the denoiser's text encoder, all events'."""
     targets: tuple[int, ...]
@@ -147,7 +168,7 @@ class Question:
 
 def story_tokens(stories: Sequence[Story], limits: Limits) -> StoryTokens:
     """Tokens of a pack's stories."""
-    now = answers([story.now for story in stories], limits.answer)
+    now = answers([story.now for story in stories], limits.answer, [story.over for story in stories])
     later = [
         answers([story.after[place] if place < len(story.after) else "" for story in stories], limits.answer)
         for place in range(limits.after)
@@ -160,6 +181,8 @@ def story_tokens(stories: Sequence[Story], limits: Limits) -> StoryTokens:
         chain=(now, *later),
         remaining_E=remaining_E,
         timed_E=(remaining_E > 0) & now.counted_E,
+        elapsed_E=torch.tensor([story.elapsed_s for story in stories], dtype=torch.float32),
+        worded_E=now.counted_E & torch.tensor([bool(story.words) for story in stories]),
         target_S=torch.tensor([word for one in words for word in one]),
         targets=tuple(map(len, words)),
     )
@@ -198,8 +221,10 @@ def word_rows(text: str, entries: int, limit: int) -> list[tuple[int, int]]:
     return rows
 
 
-def answers(captions: Sequence[str], limit: int) -> Answers:
-    """Captions as bytes, cut after ``limit``; padded to the longest."""
+def answers(captions: Sequence[str], limit: int, over: Sequence[bool] = ()) -> Answers:
+    """Captions as bytes, cut after ``limit``; padded to the longest. No caption is none to learn from, unless all is
+    ``over``: then to say nothing is the answer.
+    """
     encoded = [caption.encode()[:limit] for caption in captions]
     longest = max(map(len, encoded)) + 1
     read_EL = torch.full((len(encoded), longest), PAD)
@@ -211,6 +236,8 @@ def answers(captions: Sequence[str], limit: int) -> Answers:
         written_EL[row, : len(said)] = tokens
         written_EL[row, len(said)] = END
     counted_E = torch.tensor([bool(said) for said in encoded])
+    if over:
+        counted_E |= torch.tensor(over)
     written_EL[~counted_E] = PAD
     return Answers(read_EL, written_EL, torch.tensor([len(said) for said in encoded]), counted_E)
 

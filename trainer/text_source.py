@@ -65,7 +65,7 @@ class ShortInstruction:
 class Thinker(Protocol):
     """What turns an observation and a task into continuous latents the towers read as text: a Staircase branch."""
 
-    def think(self, observation: Observation, instruction: str) -> Tensor:
+    def think(self, observation: Observation, instruction: str, history: Sequence[PastEvent]) -> Tensor:
         """float [K_c, width of the model's text]."""
         ...
 
@@ -78,8 +78,7 @@ class Thoughts:
     instruction: str
 
     def say(self, observation: Observation, history: Sequence[PastEvent]) -> Said | None:
-        del history
-        return Said(self.instruction, "thoughts", self.thinker.think(observation, self.instruction))
+        return Said(self.instruction, "thoughts", self.thinker.think(observation, self.instruction, history))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ callers who need speed thin the signal first: with one sample per 0.1 s it costs
 """
 
 import numpy as np
-import ruptures
 
 from annotators.kinematic.signals import ArmSignals
 from schemas.array import Floats
@@ -30,6 +29,8 @@ def motion_features(signals: ArmSignals) -> Floats:
 
 def kernel_change_points(values: Floats, rate_hz: float, penalty: float) -> list[int]:
     """First samples of new regimes of ``values`` [N, D], RBF kernel with γ = 1 on standardised columns."""
+    import ruptures  # noqa: PLC0415 - brings scipy.stats, a quarter of what Joinery's imports took together
+
     values = _standardised(values)
     least, most = max(1, round(LEAST_S * rate_hz)), max(1, round(WINDOW_S * rate_hz))
     found: list[int] = []

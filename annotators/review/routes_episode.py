@@ -125,5 +125,6 @@ def _sheet(review: Review, review_id: str, *, as_blind: bool) -> dict[str, Any]:
         }
         for view in sheet.views
     ]
-    newer = {} if as_blind else {each.beside: dump_entity(each.value) for each in review.store.suggestions(review_id)}
-    return {**dumped, "views": views, "suggestions": newer}
+    newer = [] if as_blind else review.store.suggestions(review_id)
+    suggestions = [{"beside": each.beside, "value": dump_entity(each.value)} for each in newer]
+    return {**dumped, "views": views, "suggestions": suggestions}

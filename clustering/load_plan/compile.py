@@ -30,9 +30,9 @@ def compile_plan(
     out: Blobs, corpus: Corpus, spec: LoadSpec, target: Target, *, segment_draws: int = SEGMENT_DRAWS
 ) -> Compiled:
     """A new plan in an empty folder. Raises JoineryError when there is one already."""
+    draft = Draft(out, segment_draws)
     if out.exists(HEADER):
         raise JoineryError(f"{out.url}: a load plan is there already; pass --append to extend it, or another --out")
-    draft = Draft(out, segment_draws)
     draft.open_chapter(corpus, spec, len(corpus.rise))
     draft.extend(corpus, target)
     return Compiled(draft.write(()), draft.realised)
@@ -51,9 +51,9 @@ def append(
 
     Steps before stay as they are, to the byte. Raises JoineryError when nothing would change.
     """
+    draft = Draft(out, segment_draws)
     plan = LoadPlan.open(out.url, out.storage)
     old = plan.header
-    draft = Draft(out, segment_draws)
     same = is_same(old.chapters[-1], corpus, spec)
     cut = old.n_steps if from_step is None else from_step
     if not 0 <= cut <= old.n_steps:

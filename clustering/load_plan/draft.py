@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Draft:
         self.chapters: list[Chapter] = []
         self.segments: list[Segment] = []
         self.realised = Realised()
-        self._out, self._segment_draws = out, segment_draws
+        self._out, self._segment_draws, self._over = out, segment_draws, out.version(HEADER)
         self._before: Counter[tuple[str, object]] = Counter()
         """Draws of earlier chapters by catalogue and name of the cell."""
         self._cells: PlanCells | None = None
@@ -127,7 +128,10 @@ class Draft:
         return corpus.rise[-chapter.stages_left].n_draws - int(self._uses.sum())
 
     def write(self, history: tuple[Superseded, ...]) -> LoadPlanHeader:
-        """Write the header: from here on the folder holds this plan."""
+        """Write the header: from here on the folder holds this plan.
+
+        Raises ConflictError when another plan has come into the folder since the draft was begun.
+        """
         before, segments = "", []
         for segment in self.segments:
             before = chained(before, self.chapters[segment.chapter], segment.sha256, segment.n_steps)
@@ -141,7 +145,8 @@ class Draft:
             segments=tuple(segments),
             history=history,
         )
-        self._out.put_bytes(HEADER, header.model_dump_json(indent=1).encode())
+        text = header.model_dump_json(indent=1).encode()
+        self._out.put_over(self._over, HEADER, lambda stream: cast(None, stream.write(text)))
         return header
 
     def _grow(self, order: DrawOrder, target: Target, left: int) -> None:

@@ -86,6 +86,7 @@ def compress_latency(  # noqa: PLR0917 - typer reads options from parameters
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Answers timed of each kind.")] = 20,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where.")] = "auto",
+    vae: Annotated[Path | None, typer.Option(help="Folder of Wan's VAE, to be timed with the rest.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Time an answer stage by stage: symmetric and asymmetric, few and many steps, each precision, graphs on CUDA."""
@@ -95,5 +96,5 @@ def compress_latency(  # noqa: PLR0917 - typer reads options from parameters
 
     with teaching_errors():
         chosen = tuple(steps) if steps else STEPS
-        request = LatencyRequest(run, shapes, Event(frames, actions, views), chosen, repeats, device)
+        request = LatencyRequest(run, shapes, Event(frames, actions, views), chosen, repeats, device, vae)
         show_compress.latencies(OUT, list(latencies(request)), as_json)

@@ -71,6 +71,7 @@ def view(
 def verify(
     recipe: RecipePath,
     shard_set: Annotated[str | None, typer.Option(help="Id of a shard set; default: the latest.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Public key (PEM) the set must be signed with.")] = None,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
@@ -82,7 +83,7 @@ def verify(
     with teaching_errors():
         loaded = load(recipe, override)
         workspace, ledger = opened(loaded)
-        report = check(workspace.blobs, shard_set_path(workspace.blobs, shard_set))
+        report = check(workspace.blobs, shard_set_path(workspace.blobs, shard_set), key)
         trees = verify_trees(workspace, ledger, loaded.recipe.caption.by)
         show.verified(OUT, report, trees, as_json)
     if report.problems or trees.problems:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from jobs import show
+from jobs.commands.pretrained import TextFolder, Vae
 from jobs.commands.terminal import OUT, AsJson, shards_of, teaching_errors
 
 commands = typer.Typer()
@@ -22,16 +23,20 @@ def evaluate_video(  # noqa: PLR0917 - typer reads options from parameters
     events: Annotated[int | None, typer.Option(min=1, help="Events, spread over the split; default: all.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the sampler.")] = 20,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    vae: Vae = None,
+    text_encoder: TextFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure what a model imagines of held-out events: pictures, motion, agreement of views, actions."""
     from jobs.evaluate_video import TABLE, VideoEvaluation
     from jobs.evaluate_video import evaluate_video as evaluate
+    from trainer.inputs import Pretrained
 
     with teaching_errors():
         folder, storage = shards_of(shards)
         place = out or run / "video"
-        results = evaluate(VideoEvaluation(run, folder, place, split, events, steps, seed, storage))
+        parts = Pretrained(vae, text_encoder)
+        results = evaluate(VideoEvaluation(run, folder, place, split, events, steps, seed, storage, parts))
     if as_json:
         show.print_json({key: value for key, value in results.items() if key != "events"})
     else:
@@ -47,15 +52,19 @@ def probe_3d(  # noqa: PLR0917 - typer reads options from parameters
     judge: Annotated[int, typer.Option(min=1, help="Clips to judge them on.")] = 32,
     sigma: Annotated[float, typer.Option(min=0.0, max=1.0, help="Noise the tower sees clips with.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Of the clips.")] = 0,
+    vae: Vae = None,
+    text_encoder: TextFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure what frozen features know of depth, points and the camera's way, on made-up scenes."""
     from jobs.probe import TABLE, ProbeRequest
     from jobs.probe import probe_3d as measure
+    from trainer.inputs import Pretrained
 
     with teaching_errors():
         place = out or run / "probe"
-        results = measure(ProbeRequest(run, place, fit=fit, judge=judge, sigma=sigma, seed=seed))
+        parts = Pretrained(vae, text_encoder)
+        results = measure(ProbeRequest(run, place, fit=fit, judge=judge, sigma=sigma, seed=seed, pretrained=parts))
     if as_json:
         show.print_json(results)
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from jobs import show
+from jobs.commands.pretrained import TextFolder, Vae
 from jobs.commands.terminal import OUT, AsJson, shards_of, teaching_errors
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Approach = Annotated[int | None, typer.Option(min=0, help="asymmetric: passes of
 @commands.command()
 def serve(  # noqa: PLR0917 - typer reads options from parameters
     run: Run,
-    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0: everywhere, without a password.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0: everywhere, with --token-file.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8765,
     embodiment: Body = None,
     device: Device = "auto",
@@ -37,13 +38,20 @@ def serve(  # noqa: PLR0917 - typer reads options from parameters
     steps: Steps = None,
     anchor: Anchor = None,
     approach: Approach = None,
+    vae: Vae = None,
+    text_encoder: TextFolder = None,
     vlm: Annotated[str | None, typer.Option(help="OpenAI-compatible server that plans events of a task.")] = None,
     vlm_model: Annotated[str | None, typer.Option(help="Its model, as it lists it.")] = None,
     vlm_key: Annotated[str | None, typer.Option(help="Name of the environment variable with its key.")] = None,
+    heads: Annotated[
+        bool, typer.Option("--heads", help="The model's own language heads plan events of a task.")
+    ] = False,
+    token_file: Annotated[Path | None, typer.Option(help="File with the token that clients must say.")] = None,
 ) -> None:
     """Answer observations with actions over a websocket, until stopped."""
-    from jobs.policy import PlannerRequest, PolicyRequest
+    from jobs.policy import Listening, PlannerRequest, PolicyRequest
     from jobs.policy import serve as serve_it
+    from trainer.inputs import Pretrained
 
     def ready(url: str, policy: WallWMPolicy) -> None:
         body, sampling = policy.embodiment, policy.sampling
@@ -52,8 +60,8 @@ def serve(  # noqa: PLR0917 - typer reads options from parameters
         OUT.print(line, markup=False, highlight=False, soft_wrap=True)
 
     with teaching_errors():
-        request = PolicyRequest(run, embodiment, device, mode, steps, anchor, approach)
-        serve_it(request, PlannerRequest(vlm, vlm_model, vlm_key), host, port, ready)
+        request = PolicyRequest(run, embodiment, device, mode, steps, anchor, approach, Pretrained(vae, text_encoder))
+        serve_it(request, PlannerRequest(vlm, vlm_model, vlm_key, heads), Listening(host, port, token_file), ready)
 
 
 @commands.command()
@@ -70,16 +78,19 @@ def imagine(  # noqa: PLR0917 - typer reads options from parameters
     steps: Steps = None,
     anchor: Anchor = None,
     approach: Approach = None,
+    vae: Vae = None,
+    text_encoder: TextFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw what the model imagines of a recorded event beside the recording: video, filmstrip, action curves."""
     from jobs.imagine import EventRequest, imagine_event
     from jobs.policy import PolicyRequest
+    from trainer.inputs import Pretrained
 
     with teaching_errors():
         folder, storage = shards_of(shards)
         place = out or run / "imagined"
-        request = PolicyRequest(run, embodiment, device, mode, steps, anchor, approach)
+        request = PolicyRequest(run, embodiment, device, mode, steps, anchor, approach, Pretrained(vae, text_encoder))
         numbers = imagine_event(request, EventRequest(folder, event, split, storage), place, seed)
     if as_json:
         show.print_json(numbers)

@@ -223,11 +223,14 @@ def export(  # noqa: PLR0917 - typer reads options from parameters
     ] = None,
     to: Annotated[Format | None, typer.Option(help="Write files of this tool instead, into --out.")] = None,
     out: Annotated[Path | None, typer.Option(file_okay=False, help="With --to: a new or empty folder.")] = None,
+    frame_step: Annotated[int, typer.Option(min=1, help="With --to cvat: the task shows every N-th picture.")] = 1,
+    start_frame: Annotated[int, typer.Option(min=0, help="With --to cvat: the first picture the task shows.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and done again.")] = False,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
     """Hand what people said back to the pipeline; the next run does the episodes they touched again."""
+    from annotators.review.formats.cvat import ALL, Task
     from jobs import show_review
     from jobs.review_export import export_revision
     from jobs.review_folder import review_folder
@@ -240,9 +243,13 @@ def export(  # noqa: PLR0917 - typer reads options from parameters
         where = review_folder(loaded.recipe, folder)
         if (to is None) != (out is None):
             raise JoineryError("--to, --out: expected both, or neither for the workspace's own revision")
+        task = Task(start_frame, frame_step)
+        if task != ALL and to != "cvat":
+            raise JoineryError("--frame-step, --start-frame: only tasks of CVAT have them; add --to cvat")
         if to is not None and out is not None:
             workspace, ledger = opened(loaded)
-            show_review.written(OUT, write_files(workspace, ledger, where, to, out), as_json)
+            files = write_files(workspace, ledger, where, to, out, recipe=loaded.recipe, task=task)
+            show_review.written(OUT, files, as_json)
             return
         workspace = Workspace.existing(loaded.recipe.workspace.url, loaded.recipe.workspace.storage)
         done = export_revision(workspace, where, at_rev=at_rev, dry_run=dry_run)

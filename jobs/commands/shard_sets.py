@@ -11,6 +11,7 @@ from jobs import show
 from jobs.commands.pretrained import Cache, TextFolder, Vae, Weights
 from jobs.commands.terminal import OUT, AsJson, Override, load, shards_of, teaching_errors
 from pipeline.exporters.target import STRIDE, Language, Target
+from pipeline.loader.signed_folder import SIGNED_BY
 from pipeline.shards.handed_out import remember_made
 
 commands = typer.Typer()
@@ -64,6 +65,21 @@ def export(  # noqa: PLR0917 - typer reads options from parameters
         made = write(folder, storage, to, out, split=split, language=language, stride=stride)
         remember_made(f"{to} export", str(out), folder, storage)
         show.exported(OUT, made, as_json)
+
+
+@commands.command()
+def sign(
+    shards: Annotated[str, typer.Argument(metavar="RECIPE|SHARDS", help="A recipe, or the folder of a shard set.")],
+    key: Annotated[Path, typer.Option(help="Private Ed25519 key (PEM), which only you may read.")],
+) -> None:
+    """Sign a shard set, so that whoever trains on it can tell that it is yours and unchanged (docs/security.md)."""
+    from pipeline.shards.sign import sign as sign_set
+
+    with teaching_errors():
+        folder, storage = shards_of(shards)
+        made = sign_set(folder, storage, key)
+        said = f"{made.shard_set_id}: signed with key {made.key}, {made.path}"
+        OUT.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 @commands.command()
@@ -127,6 +143,10 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
     peak_tflops: Annotated[
         float | None, typer.Option(help="What a device could do at best, for MFU; default: by its name.")
     ] = None,
+    require_signature: Annotated[
+        Path | None,
+        typer.Option(help="Public key (PEM): a set that is not signed with it, or was changed, is refused."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the reference WALL-WM on published shards."""
@@ -136,6 +156,8 @@ def train(  # noqa: PLR0917 - typer reads options from parameters
 
     with teaching_errors():
         folder, storage = shards_of(shards)
+        if require_signature is not None:
+            storage[SIGNED_BY] = str(require_signature.resolve())
         request = TrainRequest(
             folder,
             out,

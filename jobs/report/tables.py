@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from jobs.past_runs import newest_of
 from jobs.river import RIVER
 from pipeline.ledger import Ledger
 from pipeline.sql import in_memory
@@ -26,7 +27,7 @@ from schemas.episode import Alignment, Episode
 from schemas.event import Event
 from schemas.finding import Failure, Finding
 from schemas.recipe import Recipe
-from schemas.run import Run, WorkDone
+from schemas.run import WorkDone
 from schemas.shard import ShardEntry
 from schemas.source import EpisodeRef
 
@@ -201,8 +202,7 @@ class Tables:
 
     def _last_listing(self) -> list[str]:
         done = self.workspace.rows(WorkDone, f"stage = '{DISCOVER}'")
-        started = {run.run_id: run.started_at for run in self.workspace.rows(Run)}
-        last = max((row.run_id for row in done), key=lambda run_id: (started.get(run_id, ""), run_id), default="")
+        last = newest_of(self.workspace, {row.run_id for row in done})
         return [row.attempt for row in done if row.run_id == last]
 
     def _load_work(self) -> None:

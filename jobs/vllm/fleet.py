@@ -67,9 +67,11 @@ class ServerHost:
 class Fleet:
     """The servers of one run and their actors."""
 
-    def __init__(self, actors: Sequence[Any], servers: Sequence[Server]) -> None:
+    def __init__(self, actors: Sequence[Any], servers: Sequence[Server], gpus: int) -> None:
+        """``gpus``: held by all of them together."""
         self._actors = actors
         self.servers = list(servers)
+        self.gpus = gpus
 
     def states(self) -> list[ServerState]:
         """How each server is."""
@@ -95,7 +97,7 @@ def started(model: VlmSpec, start: StartVllm, blobs: Blobs, run_id: str) -> Iter
             if isinstance(found, JoineryError):
                 raise found
             servers.append(found)
-        yield Fleet(actors, servers)
+        yield Fleet(actors, servers, n * gpus)
     except RayActorError as error:
         raise ServiceError(f"a vLLM server's actor died: {error}; see {blobs.url}/{LOGS}/{run_id}") from error
     finally:

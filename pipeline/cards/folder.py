@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow.dataset as pads
 import yaml
 
-from pipeline.blobs import Blobs, filesystem_of
+from pipeline.blobs import Blobs
 from pipeline.cards.tables import RECORDS
-from pipeline.loader.reader import SET, STATS
+from pipeline.loader.names import SET, STATS
 from pipeline.shards.holes import holes_in
 from pipeline.sql import Sql, in_memory
 
@@ -59,12 +63,24 @@ class SetFiles:
 
 
 def tables_at(blobs: Blobs, paths: Mapping[str, str]) -> Sql:
-    """A connection that sees each parquet file as a table. One thread, so that the same rows come in the same order."""
+    """A connection that sees each parquet file as a table. One thread, so that the same rows come in the same order.
+
+    Cards ask dozens of questions, each of which reads its tables anew, so those of an object store are fetched first.
+    """
     connection = in_memory(threads=1)
-    filesystem, root = filesystem_of(blobs.url, blobs.storage)
+    fetched = tempfile.TemporaryDirectory() if blobs.bucket is not None else None
     for name, path in paths.items():
-        connection.register(name.removesuffix(".parquet"), pads.dataset(f"{root}/{path}", filesystem=filesystem))
+        here = blobs.local(path) if fetched is None else _fetched(blobs, path, Path(fetched.name) / name)
+        connection.register(name.removesuffix(".parquet"), pads.dataset(str(here)))
+    if fetched is not None:
+        weakref.finalize(connection, fetched.cleanup)
     return connection
+
+
+def _fetched(blobs: Blobs, path: str, here: Path) -> Path:
+    with blobs.open(path) as source, here.open("wb") as file:
+        shutil.copyfileobj(source, file, _CHUNK)
+    return here
 
 
 def files_of(

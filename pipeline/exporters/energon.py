@@ -20,7 +20,8 @@ import yaml
 from pipeline.errors import JoineryError
 from pipeline.exporters.folder import Counts, Losses
 from pipeline.exporters.set_files import CARD, PLAN, RECIPE, place_file, place_papers
-from pipeline.loader.reader import MANIFEST, STATS, ShardSet
+from pipeline.loader.names import MANIFEST, STATS
+from pipeline.loader.reader import ShardSet
 from pipeline.shards.tar import BLOCK, members
 
 META = ".nv-meta"

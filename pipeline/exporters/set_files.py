@@ -4,7 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from pipeline.loader.reader import SET, ShardSet
+from pipeline.loader.names import SET
+from pipeline.loader.reader import ShardSet
 
 _COPY_BYTES = 4 << 20
 CARD, RECIPE, PLAN = "README.md", "recipe.yaml", "plan.json"

@@ -18,7 +18,8 @@ from pipeline.forget.search import Search
 from pipeline.forget.takedowns import VIDEO
 from pipeline.shards.publish import MANIFESTS
 from pipeline.shards.without import events_in, is_replaced, names_any, samples_of, sets_there
-from pipeline.store import LEDGERS, TABLES, Workspace, one_of
+from pipeline.store import Workspace, one_of
+from pipeline.tables import LEDGERS, TABLES
 from schemas.calibration import calibration_group
 from schemas.episode import Episode
 from schemas.filmstrip import Thumbnail

@@ -15,7 +15,8 @@ from pipeline.forget.search import Search
 from pipeline.revision import publish, reviews_in, revision_of
 from pipeline.shards.latest import SHARDS
 from pipeline.shards.without import STAGING, is_replaced, names_any, sets_there, unfinished, without
-from pipeline.store import LEDGERS, TABLES, Workspace, one_of
+from pipeline.store import Workspace, one_of
+from pipeline.tables import LEDGERS, TABLES
 from schemas.finding import Failure, Finding
 from schemas.model_call import ModelCall
 from schemas.run import FileDigest, Run, WorkDone

@@ -22,8 +22,8 @@ from pipeline.loader.audit_shares import part_of
 from pipeline.loader.catalogue import read_catalogue
 from pipeline.loader.consumption import read_consumption
 from pipeline.loader.locations import read_locations
+from pipeline.loader.names import SET
 from pipeline.loader.plan import LoadPlan
-from pipeline.loader.reader import SET
 
 
 def audit(plan: LoadPlan, ledger: Path | None = None, shards: Blobs | None = None) -> AuditReport:

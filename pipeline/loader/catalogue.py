@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline.blobs import Blobs
 from pipeline.errors import StoreError
+from pipeline.loader.names import MANIFEST
 from pipeline.loader.plan import arrays_digest
-from pipeline.loader.reader import MANIFEST
 from pipeline.loader.sample import VIDEO_SUFFIX
 
 SPLITS = ("train", "reserve")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.blobs import Blobs
 from pipeline.errors import StoreError
 from pipeline.loader.catalogue import SPLITS
-from pipeline.loader.reader import MANIFEST
+from pipeline.loader.names import MANIFEST
 from schemas.shard import MemberRange
 
 _COLUMNS = ("event_id", "split", "t", "shard", "start_ns", "end_ns", "members")

@@ -24,6 +24,7 @@ from pipeline.loader.plan import LoadPlan
 from pipeline.loader.pool import DEFAULT_PATIENCE, Patience, WorkerPool
 from pipeline.loader.range_reader import RangeReader
 from pipeline.loader.reader import shard_set_folder
+from pipeline.loader.signed_folder import SignedBlobs
 from pipeline.loader.substitute import Substitute, substitutes
 from pipeline.loader.timeline import Captions, Named, Timeline, pieces_of, read_timeline
 from pipeline.loader.window import CHECKSUM, Damaged, KnownPictures, Piece, Refused, Request, Seen
@@ -200,6 +201,7 @@ class PlanLoader:
             if not isinstance(found, Damaged):
                 break
             asked.refused += found.refused
+            self._refuse_tampered(found)
             own = asked.request.location.event_id
             if all(refused.why == CHECKSUM and refused.event_id == own for refused in found.refused):
                 self._bad[asked.request.row, asked.request.seen] = found.refused
@@ -225,6 +227,15 @@ class PlanLoader:
         if known is not None and not self.pool.asked(key):
             return Damaged(request.draw, request.attempt, known)
         return self.pool.take(key)
+
+    def _refuse_tampered(self, found: Damaged) -> None:
+        """In a set whose signature is required, other bytes than those signed are no accident to be made up for."""
+        changed = [item for item in found.refused if item.why == CHECKSUM]
+        if changed and isinstance(self._blobs, SignedBlobs):
+            raise StoreError(
+                f"{self._where}: {changed[0].member} of {changed[0].event_id} was changed after signing; do not train "
+                "on this set, fetch it again"
+            )
 
     def _substitute(self, step: int, asked: _Asked) -> Request:
         chapter = self.plan.chapter(step)

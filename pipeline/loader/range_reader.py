@@ -11,10 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.fs as pafs
-
-from pipeline.blobs import Blobs, filesystem_of
+from pipeline.blobs import Blobs, Ranges
 from pipeline.errors import ServiceError, StoreError
 
 MAX_OPEN = 16
@@ -44,9 +41,7 @@ class RangeReader:
     def __init__(self, blobs: Blobs, *, cache_bytes: int = 0) -> None:
         self._blobs = blobs
         self._cache_bytes = cache_bytes
-        self._filesystem: pafs.FileSystem | None = None
-        self._root = ""
-        self._files: OrderedDict[str, pa.NativeFile] = OrderedDict()
+        self._files: OrderedDict[str, Ranges] = OrderedDict()
         self._cache: OrderedDict[tuple[str, Range], bytes] = OrderedDict()
         self._cached_bytes = 0
         self.traffic = Traffic()
@@ -80,7 +75,7 @@ class RangeReader:
         wait_s = _FIRST_WAIT_S
         for left in reversed(range(TRIES)):
             try:
-                data: bytes = self._file(shard).read_at(n_bytes, offset)
+                data = self._file(shard).read_at(n_bytes, offset)
             except FileNotFoundError as error:
                 raise StoreError(
                     f"{self._blobs.url}/{shard}.tar: the manifest names this shard but it is not there; "
@@ -100,14 +95,12 @@ class RangeReader:
                 return data
         raise AssertionError("unreachable")
 
-    def _file(self, shard: str) -> pa.NativeFile:
+    def _file(self, shard: str) -> Ranges:
         file = self._files.get(shard)
         if file is not None:
             self._files.move_to_end(shard)
             return file
-        if self._filesystem is None:
-            self._filesystem, self._root = filesystem_of(self._blobs.url, self._blobs.storage)
-        file = self._files[shard] = self._filesystem.open_input_file(f"{self._root}/{shard}.tar")
+        file = self._files[shard] = self._blobs.ranges(f"{shard}.tar")
         self.traffic.opened += 1
         if len(self._files) > MAX_OPEN:
             self._files.popitem(last=False)[1].close()
@@ -127,7 +120,7 @@ class RangeReader:
             self._cached_bytes -= len(self._cache.popitem(last=False)[1])
 
     def __getstate__(self) -> dict[str, Any]:
-        empty: dict[str, Any] = {"_filesystem": None, "_files": OrderedDict(), "_cache": OrderedDict()}
+        empty: dict[str, Any] = {"_files": OrderedDict(), "_cache": OrderedDict()}
         return {**self.__dict__, **empty, "_cached_bytes": 0, "traffic": Traffic()}
 
 

@@ -17,23 +17,18 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline.blobs import Blobs, filesystem_of, is_local
+from pipeline.blobs import Blobs, Ranges
 from pipeline.errors import StoreError
+from pipeline.loader.names import LATEST, MANIFEST, REPLACED, SET, STATS
 from pipeline.loader.sample import EventSample, sample_from_members
+from pipeline.loader.signed_folder import SIGNED_BY, SignedBlobs
 from pipeline.loader.stats import ActionStats, stats_from_json
 from pipeline.shards.holes import Hole, draws_left, holes_in
 from pipeline.shards.tar import members
 from schemas.array import Ints
 
-MANIFEST = "manifest.parquet"
-STATS = "stats.json"
-SET = "set.json"
-LATEST = "latest.json"
-REPLACED = "replaced.json"
-"""In the folder of a set that is no more: which one is there in its place, and why."""
 MAX_OPEN_TARS = 16
 
 
@@ -58,16 +53,17 @@ class ShardSet:
     def __init__(self, blobs: Blobs, description: Mapping[str, Any], *, check: bool = False) -> None:
         self._blobs = blobs
         self._description = description
-        self._check = check
+        check = self._check = check or isinstance(blobs, SignedBlobs)
         self._shards, self._splits, self._sha256 = _index(blobs, holes_in(description), with_sha256=check)
         self._stats: dict[str, Any] | None = None
-        self._tars: OrderedDict[str, pa.NativeFile] = OrderedDict()
+        self._tars: OrderedDict[str, Ranges] = OrderedDict()
 
     @staticmethod
     def open(path: str, storage: dict[str, str] | None = None, *, check: bool = False) -> "ShardSet":
         """Open a set's folder, or a ``shards`` folder whose ``latest.json`` names one; local path or object-store URL.
 
-        ``storage`` as in the recipe's workspace section. ``check`` compares every sample's SHA-256 on reading.
+        ``storage`` as in the recipe's workspace section; with ``signed_by``, the file of a public key, whatever was
+        not signed with its private one is refused. ``check`` compares every sample's SHA-256 on reading.
         Raises StoreError when there is no shard set.
         """
         blobs = shard_set_folder(path, storage)
@@ -93,10 +89,7 @@ class ShardSet:
 
     def local_file(self, name: str) -> Path | None:
         """Where a file of the set lies on this machine; None in an object store."""
-        if not is_local(self._blobs.url):
-            return None
-        _, root = filesystem_of(self._blobs.url, self._blobs.storage)
-        return Path(root) / name
+        return self._blobs.local(name) if self._blobs.bucket is None else None
 
     def n_samples(self, split: str) -> int:
         """0 for a split the set does not have."""
@@ -121,7 +114,13 @@ class ShardSet:
             raise IndexError(f"{self._blobs.url}: draw {t} of {split}, which has {len(index)} samples")
         shard = self._shards[int(index.shard[t])]
         where = f"{shard}.tar, draw {t} of {split}"
-        data: bytes = self._tar(shard).read_at(int(index.n_bytes[t]), int(index.offset[t]))
+        try:
+            data = self._tar(shard).read_at(int(index.n_bytes[t]), int(index.offset[t]))
+        except FileNotFoundError as error:
+            raise StoreError(
+                f"{self._blobs.url}/{shard}.tar: the manifest names this shard but it is not there; "
+                "run `joinery verify`"
+            ) from error
         if self._check and hashlib.sha256(data).hexdigest() != self._sha256[split][t]:
             raise StoreError(f"{self._blobs.url}/{where}: the manifest says other bytes; run `joinery verify`")
         key, found = "", {}
@@ -159,11 +158,10 @@ class ShardSet:
             self._stats = json.loads(self._blobs.read(STATS))
         return self._stats
 
-    def _tar(self, shard: str) -> pa.NativeFile:
+    def _tar(self, shard: str) -> Ranges:
         tar = self._tars.get(shard)
         if tar is None:
-            filesystem, root = filesystem_of(self._blobs.url, self._blobs.storage)
-            tar = self._tars[shard] = _open(filesystem, f"{root}/{shard}.tar")
+            tar = self._tars[shard] = self._blobs.ranges(f"{shard}.tar")
             if len(self._tars) > MAX_OPEN_TARS:
                 self._tars.popitem(last=False)[1].close()
         else:
@@ -175,7 +173,10 @@ class ShardSet:
 
 
 def shard_set_folder(path: str, storage: dict[str, str] | None = None) -> Blobs:
-    """The folder of a set, given itself or the ``shards`` folder whose ``latest.json`` names it. Raises StoreError."""
+    """The folder of a set, given itself or the ``shards`` folder whose ``latest.json`` names it. Raises StoreError.
+
+    Where ``storage`` names a public key under ``signed_by``, of that set nothing is read that was not signed with it.
+    """
     blobs = Blobs(path.rstrip("/"), storage or {})
     if not blobs.exists(SET) and blobs.exists(LATEST):
         blobs = Blobs(f"{blobs.url}/{json.loads(blobs.read(LATEST))['shard_set_id']}", blobs.storage)
@@ -183,6 +184,10 @@ def shard_set_folder(path: str, storage: dict[str, str] | None = None) -> Blobs:
         raise StoreError(f"{path}: {replaced_message(json.loads(blobs.read(REPLACED)))}")
     if not blobs.exists(SET):
         raise StoreError(f"{path}: found neither {SET} nor {LATEST}; expected the folder of a published shard set")
+    if SIGNED_BY in blobs.storage:
+        signed = SignedBlobs(blobs.url, blobs.storage)
+        signed.read(SET)
+        return signed
     return blobs
 
 
@@ -203,13 +208,6 @@ def draws(n_samples: int, start: int, rank: int, world: int) -> range:
     if start < 0:
         raise ValueError(f"start {start}: expected a draw number ≥ 0")
     return range(start + (rank - start) % world, n_samples, world)
-
-
-def _open(filesystem: pafs.FileSystem, path: str) -> pa.NativeFile:
-    try:
-        return filesystem.open_input_file(path)
-    except FileNotFoundError as error:
-        raise StoreError(f"{path}: the manifest names this shard but it is not there; run `joinery verify`") from error
 
 
 def _index(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.blobs import Blobs
 from pipeline.errors import StoreError
 from pipeline.loader.catalogue import SPLITS, view_counts
-from pipeline.loader.reader import MANIFEST
+from pipeline.loader.names import MANIFEST
 
 EVENTS = "events.parquet"
 _MEMBERS = "members.list.element.name"

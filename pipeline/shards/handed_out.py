@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.blobs import Blobs, is_local
-from pipeline.loader.reader import LATEST, shard_set_folder
+from pipeline.loader.names import LATEST
+from pipeline.loader.reader import shard_set_folder
 from pipeline.shards.json_text import pretty
 from pipeline.shards.latest import SHARDS
 from schemas.identity import digest

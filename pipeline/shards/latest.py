@@ -1,19 +1,37 @@
 """Which shard set of a workspace is the present one: the one ``shards/latest.json`` names."""
 
 import json
+from typing import cast
 
 from pipeline.blobs import Blobs
-from pipeline.errors import StoreError
-from pipeline.loader.reader import LATEST, REPLACED, SET, replaced_message
+from pipeline.errors import ConflictError, StoreError
+from pipeline.loader.names import LATEST, REPLACED, SET
+from pipeline.loader.reader import replaced_message
 from pipeline.shards.json_text import pretty
 
 SHARDS = "shards"
 
 
-def point_at(blobs: Blobs, shard_set_id: str) -> None:
-    """Make this set the one readers find. A run does so when it has succeeded, never before."""
-    content = {"path": f"{SHARDS}/{shard_set_id}", "shard_set_id": shard_set_id}
-    blobs.put_bytes(f"{SHARDS}/{LATEST}", pretty(content).encode())
+def present_version(blobs: Blobs) -> str:
+    """Which ``latest.json`` there is now, for `point_at` later."""
+    return blobs.version(f"{SHARDS}/{LATEST}")
+
+
+def point_at(blobs: Blobs, shard_set_id: str, over: str | None = None) -> None:
+    """Make this set the one readers find. A run does so when it has succeeded, never before.
+
+    ``over`` is the `present_version` of when the run began (default: of now). Raises ConflictError when another run has
+    made another set the present one since: which of the two is newer nobody but their owner knows.
+    """
+    content = pretty({"path": f"{SHARDS}/{shard_set_id}", "shard_set_id": shard_set_id}).encode()
+    over = present_version(blobs) if over is None else over
+    try:
+        blobs.put_over(over, f"{SHARDS}/{LATEST}", lambda stream: cast(None, stream.write(content)))
+    except ConflictError as error:
+        raise ConflictError(
+            f"{blobs.url}/{SHARDS}/{LATEST}: another run has published another set meanwhile, which stays the present "
+            f"one; {shard_set_id} is published too: run again to make it the present one"
+        ) from error
 
 
 def shard_set_path(blobs: Blobs, shard_set_id: str | None = None) -> str:

@@ -14,7 +14,7 @@ from pipeline.cards.count import CARD_VERSION
 from pipeline.cards.folder import CARD_SOURCE, PLAN, RECIPE, SetFiles, Shard, files_of, text_file
 from pipeline.cards.papers import card_text, papers
 from pipeline.cards.tables import tables, write_table
-from pipeline.loader.reader import MANIFEST, SET, STATS
+from pipeline.loader.names import MANIFEST, SET, STATS
 from pipeline.shards import statistics as shard_statistics
 from pipeline.shards.facts import SplitFacts, deviations, realised_shares, split_facts
 from pipeline.shards.json_text import pretty

@@ -9,6 +9,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ import pyarrow.parquet as pq
 from pipeline.blobs import Blobs
 from pipeline.cards.check import card_problems
 from pipeline.cards.folder import PLAN
-from pipeline.loader.reader import MANIFEST, SET
+from pipeline.errors import StoreError
+from pipeline.loader.names import MANIFEST, SET
+from pipeline.loader.signature import SIGNATURE, check, public_key
 from pipeline.shards.holes import Hole, draws_left, holes_in
 from pipeline.shards.prefix import prefix_problems
 from pipeline.shards.publish import set_id
@@ -57,8 +60,10 @@ class VerifyReport:
         return not self.problems
 
 
-def verify(blobs: Blobs, shard_set_path: str) -> VerifyReport:
+def verify(blobs: Blobs, shard_set_path: str, key: Path | None = None) -> VerifyReport:
     """Check the set in this folder below the workspace root. Damage is reported, not raised.
+
+    With ``key``, the file of a public key, the set must have been signed with its private one.
 
     Raises FileNotFoundError when there is no ``set.json``, i.e. no set at all.
     """
@@ -70,9 +75,22 @@ def verify(blobs: Blobs, shard_set_path: str) -> VerifyReport:
         problem = f"{SET}: cannot be read ({error}); nothing else can be checked"
         return VerifyReport("", 0, 0, 0, 0, 0, (problem,))
     tally = Tally()
-    found = itertools.islice(_problems(blobs, shard_set_path, str(stated), content, tally), MAX_PROBLEMS)
-    problems = tuple(found)
+    wrong = itertools.chain(
+        _signature_problems(blobs, shard_set_path, text, key),
+        _problems(blobs, shard_set_path, str(stated), content, tally),
+    )
+    problems = tuple(itertools.islice(wrong, MAX_PROBLEMS))
     return VerifyReport(str(stated), len(shards), tally.samples, tally.clips, tally.frames, tally.n_bytes, problems)
+
+
+def _signature_problems(blobs: Blobs, folder: str, described: bytes, key: Path | None) -> Iterator[str]:
+    if key is None:
+        return
+    path = f"{folder}/{SIGNATURE}"
+    try:
+        check(described, blobs.read(path) if blobs.exists(path) else None, public_key(key), SET)
+    except StoreError as error:
+        yield str(error)
 
 
 def _problems(blobs: Blobs, folder: str, stated: str, content: dict[str, Any], tally: Tally) -> Iterator[str]:
@@ -110,6 +128,7 @@ def _file_problems(blobs: Blobs, folder: str, content: Mapping[str, Any]) -> Ite
         elif hashlib.sha256(blobs.read(f"{folder}/{name}")).hexdigest() != sha256:
             yield f"{name}: its SHA-256 is not the one in {SET}; the file was changed"
     expected = {SET, *content["files"], *(f"{shard['shard']}.tar" for shard in content["shards"])}
+    expected.add(SIGNATURE)
     there = {path.removeprefix(f"{folder}/") for path in blobs.list(folder)}
     yield from (f"{name}: does not belong to the set, {SET} does not list it" for name in sorted(there - expected))
 

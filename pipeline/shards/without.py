@@ -25,7 +25,7 @@ from pipeline.cards.papers import papers
 from pipeline.cards.tables import RECORDS
 from pipeline.cards.taken_out import Gone, events_of, is_named, write_tables
 from pipeline.errors import StoreError
-from pipeline.loader.reader import LATEST, MANIFEST, REPLACED, SET, STATS
+from pipeline.loader.names import LATEST, MANIFEST, REPLACED, SET, STATS
 from pipeline.loader.sample import sample_from_members
 from pipeline.shards import facts
 from pipeline.shards.holes import HOLES, Hole, holes_in, written

@@ -36,10 +36,20 @@ def metadata_of(spec: SourceSection, dataset: dict[str, Any]) -> str:
 
     Where hands are looked for, what looks for them counts too: another model finds other hands.
     """
-    parts: dict[str, Any] = {"recipe": spec.model_dump(mode="json", exclude=_NOT_READING), "dataset": dataset}
+    parts: dict[str, Any] = {"recipe": reading_part(spec), "dataset": dataset}
     if spec.pseudo_actions is not None:
         parts["tracker"] = TRACKERS[spec.pseudo_actions.method].revision()
     return canonical_json(parts)
+
+
+def reading_part(spec: SourceSection) -> dict[str, Any]:
+    """What of a source's recipe section says how its recordings are read, as JSON has it."""
+    return spec.model_dump(mode="json", exclude=_NOT_READING)
+
+
+def stated_part(ref: EpisodeRef) -> Any:
+    """The `reading_part` a reference was made with. Raises ValueError or KeyError for one that has none."""
+    return json.loads(ref.metadata)["recipe"]
 
 
 def reference(

@@ -118,3 +118,14 @@ def test_many_films_go_through_an_inverted_file(tmp_path: Path, monkeypatch: pyt
     exact = find_copies([outlines], tmp_path)
     monkeypatch.setattr(copies, "EXACT_BELOW", 5)
     assert find_copies([outlines], tmp_path) == exact != []
+
+
+@pytest.mark.parametrize("seed", range(0, 20, 2))
+def test_the_quick_look_says_what_the_slow_one_does(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a_s, b_s = 20.0, float(rng.uniform(16.0, 24.0))
+    parts = ((0.0, 1.0), (rng.uniform(0, 0.1), rng.uniform(0.9, 1.0)))
+    films = [film(seed, *part).astype(np.float64) for part in parts]
+    clocks = [copies._Clock(a_s, b_s, b_s / a_s, 0.0), *copies._lags(a_s, b_s)]
+    slow = max(copies._alike(films[0], films[1], clock) for clock in clocks)
+    assert copies._most_alike(films[0], films[1], clocks) == pytest.approx(slow, abs=copies._ROUNDING / 10)

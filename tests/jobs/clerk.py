@@ -79,8 +79,8 @@ class Clerk:
 
 
 @contextmanager
-def clerk_server() -> Iterator[Clerk]:
-    """A clerk at work."""
+def clerk_server(host: str = "127.0.0.1", port: int = 0) -> Iterator[Clerk]:
+    """A clerk at work, at any free port unless told which."""
     clerk = Clerk()
 
     class Handler(BaseHTTPRequestHandler):
@@ -120,8 +120,8 @@ def clerk_server() -> Iterator[Clerk]:
             self.end_headers()
             self.wfile.write(raw)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    clerk.url = f"http://127.0.0.1:{server.server_port}/v1"
+    server = ThreadingHTTPServer((host, port), Handler)
+    clerk.url = f"http://{host}:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -130,3 +130,9 @@ def clerk_server() -> Iterator[Clerk]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def serve(host: str, port: int) -> None:
+    """A clerk in a process of its own, which can be killed."""
+    with clerk_server(host, port):
+        threading.Event().wait()

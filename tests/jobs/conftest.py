@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.river import RIVER
 from jobs.run import RunResult, run_recipe
+from pipeline.store import Workspace, one_of
 from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 from schemas.recipe_file import LoadedRecipe, load_recipe
 from tests.jobs.runs import Silent, shard_bytes
@@ -56,6 +58,22 @@ def already_run(reference: tuple[RunResult, LoadedRecipe], tmp_path: Path) -> Ru
     """`recipe_file` has been run: its workspace is a copy of the reference run's, which costs a tenth of a run."""
     shutil.copytree(reference[1].recipe.workspace.url, tmp_path / "workspace")
     return reference[0]
+
+
+@pytest.fixture
+def stopped_after(reference: tuple[RunResult, LoadedRecipe], tmp_path: Path) -> Callable[..., None]:
+    """`recipe_file` has been run as far as a stage: a copy of the reference run without what came after."""
+
+    def made(stage: str, workspace: str = "workspace") -> None:
+        shutil.copytree(reference[1].recipe.workspace.url, tmp_path / workspace)
+        names = [each.name for each in RIVER]
+        later = names[names.index(stage) + 1 :]
+        Workspace.existing(str(tmp_path / workspace)).delete("work_done", one_of("stage", later))
+        for folder, made_by in (("tars", "shard"), ("shards", "publish")):
+            if made_by in later:
+                shutil.rmtree(tmp_path / workspace / folder)
+
+    return made
 
 
 @pytest.fixture(scope="session")

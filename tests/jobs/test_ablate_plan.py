@@ -7,11 +7,10 @@ import pytest
 
 from jobs.ablate_arms import arms_of, load_of
 from jobs.ablate_plan import compile_equal, tokens_of
-from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
 from pipeline.loader.plan import LoadPlan
 from tests.jobs.ablation import small
-from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
+from tests.pipeline.shards.corpus import published_set
 from trainer.configs import tiny
 
 TOKENS = 5000
@@ -19,9 +18,7 @@ TOKENS = 5000
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> str:
-    films, blobs = corpus(tmp_path_factory.mktemp("films")), Blobs(str(tmp_path_factory.mktemp("workspace")))
-    (published,) = publish_set(films, blobs, write_shards(films, blobs))
-    return f"{blobs.url}/{published.path}"
+    return published_set(tmp_path_factory.getbasetemp() / "published")
 
 
 def test_two_arms_see_equally_many_tokens(shards: str, tmp_path: Path) -> None:

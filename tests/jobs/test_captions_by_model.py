@@ -31,6 +31,7 @@ from tests.jobs.runs import Silent, shard_bytes
 SOURCES = ("teleop", "self_collected", "internet")
 """With measured actions, and without any."""
 Load = Callable[..., LoadedRecipe]
+StoppedAfter = Callable[..., None]
 R = TypeVar("R")
 
 
@@ -133,14 +134,22 @@ def test_what_was_answered_once_is_never_asked_again(load: Load, clerk: Clerk) -
     assert outcomes(again, result.run) == {CallOutcome.CACHED: asked}
 
 
-def test_answers_in_any_order_on_ray_give_the_bytes_of_one_after_the_other(load: Load) -> None:
+def test_answers_in_any_order_on_ray_give_the_bytes_of_one_after_the_other(
+    load: Load, stopped_after: StoppedAfter
+) -> None:
+    stopped_after("segment", "alone")
+    stopped_after("segment", "ray")
     alone, ray = load(workspace="alone"), load("run.executor=ray", "run.workers=2", workspace="ray")
     assert run_recipe(alone, Silent()).succeeded
     assert run_recipe(ray, Silent()).succeeded
     assert shard_bytes(Path(alone.recipe.workspace.url)) == shard_bytes(Path(ray.recipe.workspace.url))
 
 
-def test_a_server_that_dies_ends_the_run_and_the_next_one_goes_on(load: Load, clerk: Clerk) -> None:
+def test_a_server_that_dies_ends_the_run_and_the_next_one_goes_on(
+    load: Load, stopped_after: StoppedAfter, clerk: Clerk
+) -> None:
+    stopped_after("segment", "undisturbed")
+    stopped_after("segment")
     undisturbed, loaded = load(workspace="undisturbed"), load()
     assert run_recipe(undisturbed, Silent()).succeeded
     asked = len(clerk.questions)
@@ -187,7 +196,8 @@ def test_answers_that_cannot_be_used_leave_the_detectors_tree_and_are_told(
     assert {finding.subject for finding in findings} == {event.episode_id for event in cut}
 
 
-def test_a_recipe_may_want_such_episodes_in_quarantine(load: Load, clerk: Clerk) -> None:
+def test_a_recipe_may_want_such_episodes_in_quarantine(load: Load, stopped_after: StoppedAfter, clerk: Clerk) -> None:
+    stopped_after("segment")
     clerk.trouble = lambda _number: "{}"
     loaded = load("caption.by.on_rejected=quarantine")
     result = run_recipe(loaded, Silent())
@@ -196,7 +206,10 @@ def test_a_recipe_may_want_such_episodes_in_quarantine(load: Load, clerk: Clerk)
     assert result.quarantined >= result.episodes - 1  # a dropped episode has nothing to caption
 
 
-def test_a_limit_of_calls_ends_the_run_and_nothing_is_paid_for_twice(load: Load, clerk: Clerk) -> None:
+def test_a_limit_of_calls_ends_the_run_and_nothing_is_paid_for_twice(
+    load: Load, stopped_after: StoppedAfter, clerk: Clerk
+) -> None:
+    stopped_after("segment")
     loaded = load()
     with pytest.raises(ServiceError, match="max_calls is 1"):
         run_recipe(load("run.vlm.max_calls=1"), Silent())

@@ -11,8 +11,9 @@ import pytest
 from jobs.clusters import cluster_states
 from jobs.river import RIVER
 from jobs.run import RunResult, run_recipe
+from pipeline.attempt import Attempt
 from pipeline.ledger import Ledger
-from pipeline.store import Attempt, Workspace
+from pipeline.store import Workspace
 from schemas.arrow import to_row
 from schemas.cluster import ClusterModel, Embedding, FitCause
 from schemas.recipe_file import LoadedRecipe, load_recipe

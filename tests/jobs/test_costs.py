@@ -8,7 +8,8 @@ from rich.console import Console
 
 from jobs import show_costs
 from jobs.costs import Costs, costs
-from pipeline.store import Attempt, AttemptWriter, Workspace
+from pipeline.attempt import Attempt, AttemptWriter
+from pipeline.store import Workspace
 from schemas.episode import Alignment, KeptRange, SyncVerdict
 from schemas.model_call import CallOutcome, ModelCall
 from schemas.run import WorkDone

@@ -55,6 +55,15 @@ def test_a_checkpoint_drives_the_simulator(shards: str, tmp_path: Path) -> None:
         assert sum(1 for _ in film.decode(video=0)) == round(20 * line["seconds"])
 
 
+def test_a_model_may_say_what_is_next_by_itself(shards: str, tmp_path: Path) -> None:
+    asked = [shards, "--config", "tiny-language", "--steps", "1", "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, ["train", *asked]).exit_code == 0
+    options = ["--shards", shards, "--episodes", "1", "--films", "0", "--planner", "heads"]
+    evaluated(str(tmp_path / "run"), *options, "--out", str(tmp_path / "a"))
+    (line,) = (json.loads(line) for line in (tmp_path / "a" / "results.jsonl").read_text().splitlines())
+    assert not {act["text"] for act in line["acts"]} & set(line["events"]), "nobody has told it the words of the task"
+
+
 def test_what_cannot_be_evaluated_is_said(shards: str, tmp_path: Path) -> None:
     def refused(*arguments: str) -> str:
         result = CliRunner().invoke(app, ["evaluate", *arguments])

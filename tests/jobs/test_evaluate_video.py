@@ -8,10 +8,9 @@ import pytest
 
 from jobs.evaluate_video import RESULTS, TABLE, VideoEvaluation, evaluate_video
 from jobs.train import TrainRequest, train_on
-from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
 from pipeline.loader.reader import ShardSet
-from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
+from tests.pipeline.shards.corpus import published_set
 from trainer.eval.held_out import HELD_OUT
 from trainer.run import RunOptions
 from trainer.samples import FOLDER
@@ -19,9 +18,7 @@ from trainer.samples import FOLDER
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> str:
-    films, blobs = corpus(tmp_path_factory.mktemp("films")), Blobs(str(tmp_path_factory.mktemp("workspace")))
-    (published,) = publish_set(films, blobs, write_shards(films, blobs))
-    return f"{blobs.url}/{published.path}"
+    return published_set(tmp_path_factory.getbasetemp() / "published")
 
 
 @pytest.fixture(scope="module")

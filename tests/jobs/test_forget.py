@@ -14,6 +14,7 @@ from jobs.cli import app
 from jobs.compile import Extent, compile_load_plan
 from jobs.forget import Wish, forget
 from jobs.run import RunResult
+from pipeline.attempt import Attempt, AttemptWriter
 from pipeline.errors import JoineryError, StoreError
 from pipeline.loader.plan_loader import PlanLoader
 from pipeline.loader.reader import ShardSet
@@ -21,7 +22,7 @@ from pipeline.revision import publish, reviews_in
 from pipeline.shards.handed_out import HandedOut, remember
 from pipeline.shards.latest import shard_set_path
 from pipeline.shards.verify import verify
-from pipeline.store import Attempt, AttemptWriter, Workspace
+from pipeline.store import Workspace
 from schemas.duplicate import DuplicateEpisodes
 from schemas.episode import Episode
 from schemas.model_call import CallOutcome, ModelCall

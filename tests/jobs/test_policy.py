@@ -11,12 +11,11 @@ from typer.testing import CliRunner
 
 from jobs.commands.policies import commands
 from jobs.imagine import EventRequest, found_event, observation_of, recorded_actions
-from jobs.policy import PlannerRequest, PolicyRequest, open_policy, serve
+from jobs.policy import Listening, PlannerRequest, PolicyRequest, open_policy, serve
 from jobs.train import TrainRequest, train_on
-from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
 from pipeline.loader.reader import ShardSet
-from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
+from tests.pipeline.shards.corpus import published_set
 from tests.trainer.events import sample
 from tests.trainer.policies import checkpoint_in
 from trainer.run import RunOptions
@@ -24,9 +23,7 @@ from trainer.run import RunOptions
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> str:
-    films, blobs = corpus(tmp_path_factory.mktemp("films")), Blobs(str(tmp_path_factory.mktemp("workspace")))
-    (published,) = publish_set(films, blobs, write_shards(films, blobs))
-    return f"{blobs.url}/{published.path}"
+    return published_set(tmp_path_factory.getbasetemp() / "published")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +90,7 @@ def test_mistakes_are_named(run: Path, shards: str, options: list[str], message:
 def test_a_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
     request = PolicyRequest(checkpoint_in(tmp_path))
     with pytest.raises(OSError, match=r"address already in use|Errno 98"):
-        serve(request, PlannerRequest(), "127.0.0.1", 0, lambda url, _policy: serve_again(request, url))
+        serve(request, PlannerRequest(), Listening("127.0.0.1", 0), lambda url, _policy: serve_again(request, url))
 
 
 def serve_again(request: PolicyRequest, url: str) -> None:

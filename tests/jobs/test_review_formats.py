@@ -2,19 +2,28 @@
 
 import csv
 import json
+import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
 from annotators.review.formats.row import rows_of
 from annotators.review.operation import Relabel
 from jobs.cli import app
-from jobs.review_formats import FORMATS, MANIFEST
+from jobs.review import sources
+from jobs.review_formats import FORMATS, MANIFEST, recordings, stamped
 from jobs.run import RunResult
+from pipeline.files import SourceFiles
+from pipeline.sources.reference import format_of
 from schemas.event import Level, Verb
 from schemas.recipe_file import LoadedRecipe
+from schemas.source import EpisodeRef
 from tests.jobs.reviews import Reviewed, under_review
 
 
@@ -124,3 +133,42 @@ def test_a_file_belongs_to_a_person(reviewed: Reviewed, tmp_path: Path) -> None:
         result = review(reviewed, "import-file", path, "--from", "csv", "--actor", actor)
         assert result.exit_code == 1
         assert "expected a person's name" in result.stderr
+
+
+def test_a_task_of_cvat_shows_only_some_pictures(reviewed: Reviewed, tmp_path: Path) -> None:
+    out = tmp_path / "cvat"
+    result = review(reviewed, "export", "--to", "cvat", "--out", out, "--frame-step", "1000", "--start-frame", "1")
+    assert result.exit_code == 1
+    assert "expected a picture of 1 and every 1000 after" in " ".join(result.stderr.split())
+    assert not out.exists()
+    result = review(reviewed, "export", "--to", "csv", "--out", out, "--frame-step", "2")
+    assert result.exit_code == 1
+    assert "only tasks of CVAT have them" in " ".join(result.stderr.split())
+
+
+def test_lerobots_timestamps_are_those_of_the_datasets_own_table(
+    reviewed: Reviewed, corpus: Path, tmp_path: Path
+) -> None:
+    """F6: also where they are not frame ÷ rate, as in this copy."""
+    loaded = reviewed.load()
+    workspace, ledger = reviewed.opened()
+    source_of = sources(workspace, ledger, loaded.recipe)
+    refs = {ref.episode_id: ref for ref in workspace.rows(EpisodeRef)}
+    with closing(reviewed.store()) as store:
+        episode = next(e for e in store.episodes() if format_of(refs[e]) == "lerobot")
+        other = next(e for e in store.episodes() if format_of(refs[e]) == "video_folder")
+    source = source_of(episode)
+    shutil.copytree(source.ref.root, tmp_path / "copy")
+    table = tmp_path / "copy" / source.ref.file("table").path
+    rows = pq.read_table(table)
+    own = (rows.column("timestamp").to_numpy() * np.float32(1.0001) + np.float32(0.25)).astype(np.float32)
+    at = rows.column_names.index("timestamp")
+    pq.write_table(rows.set_column(at, "timestamp", pa.array(own)), table)
+
+    (recording,) = recordings(workspace, ledger, [episode])
+    found = stamped(recording, replace(source, files=SourceFiles(str(tmp_path / "copy")))).seconds
+    mine = own if "episode_index" not in rows.column_names else own[: len(found)]
+    np.testing.assert_array_equal(found, mine)
+    assert not np.array_equal(found, recording.seconds)
+    (film,) = recordings(workspace, ledger, [other])
+    assert stamped(film, source_of(other)) is film

@@ -11,11 +11,12 @@ from jobs.placement import Placement
 from jobs.river import RIVER
 from jobs.run import RunResult, run_recipe
 from jobs.worker import Batch
+from pipeline.attempt import Attempt
 from pipeline.errors import JoineryError, ServiceError, SourceError, StoreError
 from pipeline.shards.latest import shard_set_path
 from pipeline.shards.verify import verify
 from pipeline.stage import Bundle
-from pipeline.store import Attempt, Workspace
+from pipeline.store import Workspace
 from schemas.finding import Failure
 from schemas.model_call import CallOutcome, ModelCall
 from schemas.recipe_file import LoadedRecipe, load_recipe
@@ -23,18 +24,19 @@ from schemas.run import Run
 from tests.jobs.runs import Silent, shard_bytes
 
 Load = Callable[..., LoadedRecipe]
+StoppedAfter = Callable[[str], None]
 
 
-def test_too_many_failures_end_a_run_badly(load: Load) -> None:
+def test_too_many_failures_end_a_run_badly(load: Load, stopped_after: StoppedAfter) -> None:
+    stopped_after("shard")
     result = run_recipe(load("run.error_budget=0.01"), Silent())
     assert result.run.outcome == "over_error_budget"
     assert not result.succeeded
     assert "1 of 11 episodes in quarantine" in result.run.message
 
 
-def test_quarantine_is_tried_again_only_on_request(load: Load) -> None:
-    first = run_recipe(load(), Silent())
-    assert first.quarantined == 1
+def test_quarantine_is_tried_again_only_on_request(load: Load, already_run: RunResult) -> None:
+    assert already_run.quarantined == 1
     counts = {stage.stage: stage for stage in run_recipe(load(), Silent()).run.stages}
     assert counts["ingest"].quarantined == 1
     assert counts["ingest"].done == 0
@@ -63,8 +65,9 @@ def test_every_stage_reads_only_what_earlier_stages_write() -> None:
 
 
 def test_a_shard_that_fails_stops_the_run_before_anything_is_published(
-    load: Load, monkeypatch: pytest.MonkeyPatch
+    load: Load, stopped_after: StoppedAfter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stopped_after("schedule")
     shard = next(stage for stage in RIVER if stage.name == "shard")
     run_shard = shard.run
 
@@ -90,8 +93,9 @@ def test_what_wide_stages_were_told_is_not_kept(reference: tuple[RunResult, Load
 
 
 def test_a_storage_error_quarantines_nothing_and_the_next_run_goes_on(
-    load: Load, monkeypatch: pytest.MonkeyPatch, reference_bytes: dict[str, str]
+    load: Load, stopped_after: StoppedAfter, monkeypatch: pytest.MonkeyPatch, reference_bytes: dict[str, str]
 ) -> None:
+    stopped_after("vote")
     align = next(stage for stage in RIVER if stage.name == "align")
 
     def full(_bundle: Bundle, _spec: object) -> Iterable[object]:
@@ -135,7 +139,10 @@ def test_a_lost_service_ends_the_run_and_what_was_spent_stays(load: Load, monkey
     assert (spent.run_id, spent.tokens) == (last, 120)
 
 
-def test_an_episode_that_cannot_be_cut_is_not_scheduled(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_episode_that_cannot_be_cut_is_not_scheduled(
+    load: Load, stopped_after: StoppedAfter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_after("caption")
     cut = next(stage for stage in RIVER if stage.name == "cut")
 
     def torn(bundle: Bundle, spec: object) -> Iterable[object]:
@@ -146,7 +153,7 @@ def test_an_episode_that_cannot_be_cut_is_not_scheduled(load: Load, monkeypatch:
     river = tuple(replace(stage, run=torn) if stage is cut else stage for stage in RIVER)
     for module in ("jobs.run.RIVER", "jobs.river.RIVER"):
         monkeypatch.setattr(module, river)
-    loaded = load("run.error_budget=0.5")
+    loaded = load("run.error_budget=0.5", "run.sandbox.mode=off")  # a decoding process knows the stages as they are
     result = run_recipe(loaded, Silent())
     assert result.succeeded
     assert result.quarantined > 1
@@ -154,7 +161,8 @@ def test_an_episode_that_cannot_be_cut_is_not_scheduled(load: Load, monkeypatch:
     assert verify(blobs, shard_set_path(blobs)).problems == ()
 
 
-def test_a_run_over_budget_leaves_readers_where_they_were(load: Load) -> None:
+def test_a_run_over_budget_leaves_readers_where_they_were(load: Load, stopped_after: StoppedAfter) -> None:
+    stopped_after("shard")
     workspace = Path(load().recipe.workspace.url)
     assert not run_recipe(load("run.error_budget=0.01"), Silent()).succeeded
     assert not (workspace / "shards" / "latest.json").exists()
@@ -163,10 +171,12 @@ def test_a_run_over_budget_leaves_readers_where_they_were(load: Load) -> None:
 
 
 @pytest.mark.parametrize("executor", ["inline", "ray"])
-def test_a_workspace_that_cannot_be_written_ends_a_run_with_one_clear_error(load: Load, executor: str) -> None:
+def test_a_workspace_that_cannot_be_written_ends_a_run_with_one_clear_error(
+    load: Load, stopped_after: StoppedAfter, executor: str
+) -> None:
+    stopped_after("schedule")
     loaded = load(f"run.executor={executor}")
     workspace = Path(loaded.recipe.workspace.url)
-    workspace.mkdir()
     (workspace / "tars").write_text("a file where the folder should be")
     with pytest.raises(StoreError, match=r"^stage shard, .*storage or memory failed"):
         run_recipe(loaded, Silent())

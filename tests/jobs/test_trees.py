@@ -10,8 +10,9 @@ import pytest
 from jobs.river import RIVER
 from jobs.run import RunResult
 from jobs.trees import TreesReport, verify_trees
+from pipeline.attempt import Attempt, AttemptWriter
 from pipeline.ledger import Ledger
-from pipeline.store import Attempt, AttemptWriter, Workspace
+from pipeline.store import Workspace
 from schemas.event import Event, Level
 from schemas.recipe_file import LoadedRecipe
 from schemas.run import WorkDone

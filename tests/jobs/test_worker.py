@@ -12,10 +12,11 @@ from threadpoolctl import threadpool_info
 from jobs import worker
 from jobs.river import RIVER, stage_named
 from jobs.worker import Batch, one_thread, run_batch
+from pipeline.attempt import Attempt
 from pipeline.errors import JoineryError, ServiceError
 from pipeline.ledger import WorkItem
 from pipeline.stage import Bundle, Question, Scope, Stage
-from pipeline.store import Attempt, Workspace
+from pipeline.store import Workspace
 from schemas.finding import Finding, Verdict
 from schemas.model_call import CallOutcome, ModelCall
 from schemas.recipe import Recipe

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,12 @@ SERVER = Path(__file__).resolve().parents[2] / ".venv-s3" / "bin" / "moto_server
 START_S = 60.0
 
 
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
 @contextmanager
 def s3_bucket(name: str) -> Iterator[dict[str, str]]:
-    """Start the server, create a bucket, and yield the storage options that reach it."""
+    """Start the server, create a bucket, set credentials in the environment, and yield the options that reach it."""
     if not SERVER.exists():
         if os.environ.get("CI") == "true":
             pytest.fail("the S3 server is missing: `make test` installs it into .venv-s3")
@@ -31,7 +33,10 @@ def s3_bucket(name: str) -> Iterator[dict[str, str]]:
     endpoint = f"http://127.0.0.1:{port}"
     try:
         _create_bucket(f"{endpoint}/{name}")
-        yield {"endpoint": endpoint, "region": "us-east-1", "access_key_id": "test", "secret_access_key": "test"}
+        with pytest.MonkeyPatch.context() as environment:
+            for variable, value in CREDENTIALS.items():
+                environment.setenv(variable, value)
+            yield {"endpoint": endpoint, "region": "us-east-1"}
     finally:
         server.terminate()
         server.wait(timeout=10)
@@ -41,9 +46,9 @@ def _create_bucket(url: str) -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:
-            urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=5).close()
+            urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=20).close()
             return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # refused, broken off, or slower than that
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)  # the server is starting; there is nothing to wait on but its port

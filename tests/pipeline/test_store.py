@@ -6,8 +6,9 @@ from typing import BinaryIO
 
 import pytest
 
+from pipeline.attempt import Attempt, AttemptWriter, new_attempt
 from pipeline.errors import StoreError
-from pipeline.store import Attempt, AttemptWriter, Workspace
+from pipeline.store import INDEX_ABOVE_ROWS, Workspace
 from schemas.finding import Failure, Finding, Verdict
 from schemas.run import WorkDone
 from tests.pipeline.s3_server import s3_bucket
@@ -83,6 +84,28 @@ def test_compaction_changes_no_answer(workspace: Workspace) -> None:
     assert workspace.rows(WorkDone) == before
 
 
+def test_a_large_table_is_read_through_an_index_and_what_it_does_not_know_yet_too(tmp_path: Path) -> None:
+    workspace = Workspace.open(str(tmp_path / "ws"))
+    rows, attempts = (
+        [finding(str(i)) for i in range(1000)],
+        [new_attempt() for _ in range(INDEX_ABOVE_ROWS // 1000 + 1)],
+    )
+    writer = AttemptWriter(workspace)
+    for attempt in attempts:
+        writer.add(rows, "key", attempt)
+    workspace.commit([Attempt(writer.finish(), (), ())])
+    workspace.compact(["findings"])
+    workspace.commit([attempt_of(workspace, "later", "z")])
+    assert workspace.blobs.list("tables/findings.lance/_indices")
+    found = workspace.read(Finding, [attempts[7], "z", "nobody's"])
+    assert found == {attempts[7]: rows, "z": [finding("later", "first"), finding("later", "second")], "nobody's": []}
+
+
+def test_attempts_made_one_after_the_other_are_in_that_order_and_never_the_same() -> None:
+    made = [new_attempt() for _ in range(1000)]
+    assert made == sorted(set(made))
+
+
 def test_a_folder_that_is_no_workspace_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no Joinery workspace there; `joinery run RECIPE` makes one"):
         Workspace.existing(str(tmp_path))
@@ -112,3 +135,11 @@ def test_a_failed_write_leaves_no_blob(workspace: Workspace) -> None:
     with pytest.raises(OSError, match="disk full"):
         blobs.put("x/y.tar", write)
     assert blobs.list("x") == []
+
+
+def test_a_table_that_a_full_disk_left_without_a_version_is_made_when_there_is_room(tmp_path: Path) -> None:
+    versions = tmp_path / "tables" / "episodes.lance" / "_versions"
+    versions.mkdir(parents=True)
+    (versions / "latest_version_hint.json").write_bytes(b"")
+    Workspace.open(str(tmp_path))
+    assert list(versions.glob("*.manifest"))

@@ -140,8 +140,13 @@ STORES = [
     ),
     pytest.param(
         "url: s3://b/x\n  storage: {region: eu, secret_access_key: x}",
-        "4: workspace.storage.secret_access_key: given without 'access_key_id'; give both, or neither for the machine's"
-        " own login",
+        "4: workspace.storage.secret_access_key: a secret does not belong in a recipe; set AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, in the environment (docs/object_stores.md), and make new keys if "
+        "others have seen these",
+    ),
+    pytest.param(
+        "url: s3://b/x\n  storage: {region: eu, retry_s: soon}",
+        "4: workspace.storage.retry_s: found 'soon', expected seconds above 0, such as 120",
     ),
     pytest.param(
         "url: s3://b/x\n  storage: {endpont: 'http://h', region: eu}",

@@ -83,7 +83,7 @@ OVERRIDES = [
     (
         "run=3",
         "override 'run=3': run: found 3, expected a section with the keys executor, ray_address, workers, batch_items,"
-        " gpu_share, error_budget, vlm",
+        " gpu_share, patience_s, error_budget, vlm, sandbox, log_level, metrics_port, metrics_address, prices",
     ),
     (
         "inline",

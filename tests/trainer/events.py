@@ -24,6 +24,7 @@ from trainer.losses import LossConfig, action_sum, counts, video_sum
 from trainer.model.conditioner import LanguageConfig
 from trainer.model.language import words_of
 from trainer.model.wam import Velocities, WallWM, build
+from trainer.optim import adamw_rules
 from trainer.steps import StepPack, TrainStep
 from trainer.story import Story
 
@@ -172,7 +173,8 @@ def small() -> TrainConfig:
     video = replace(config.model.video, width=32, ffn_width=64, heads=2, depth=2, time_frequencies=16)
     action = replace(config.model.action, width=24, ffn_width=48, heads=2)
     model = replace(config.model, video=video, action=action, text=replace(config.model.text, width=16))
-    return replace(config, model=model, data=replace(config.data, token_budget=96), save_every=3)
+    rules = adamw_rules(lr=3e-3, weight_decay=0.01)
+    return replace(config, model=model, data=replace(config.data, token_budget=96), save_every=3, rules=rules)
 
 
 def talking() -> TrainConfig:

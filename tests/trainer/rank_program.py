@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
-from tests.trainer.events import MadeSteps, example, small
+from tests.trainer.events import MadeSteps, example, lively, small
 from trainer import checkpoint
+from trainer.compress.distill import DistillConfig, Distiller
 from trainer.journal import Journal
 from trainer.loop import Trainer, run
 from trainer.model.wam import build
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--spread", default="replicate")
     parser.add_argument("--muon", action="store_true")
+    parser.add_argument("--distil", action="store_true")
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--until", type=int, default=STEPS)
     options = parser.parse_args()
@@ -34,6 +36,9 @@ def main() -> None:
     with joined("cpu") as ranks:
         steps = MadeSteps(*events, n_steps=STEPS, per_pack=2, packs=5)
         trainer = Trainer(config, build(config.model, config.seed), steps, ranks)
+        if options.distil:
+            plan = DistillConfig(steps=2, ratio=2, rate=1.0)
+            trainer = Distiller(config, plan, lively(config.model), steps, ranks)
         if options.resume:
             found = checkpoint.newest(options.resume)
             assert found is not None

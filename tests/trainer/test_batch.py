@@ -1,12 +1,15 @@
 """Packing: order, segments, masks, and that nothing of an event is lost on the way."""
 
+from dataclasses import asdict, replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainer.events import example
-from trainer.batch import latents_from, pack, patches_of
+from trainer.batch import Example, asked_at_the_end, latents_from, pack, patches_of
+from trainer.story import Closing, Story
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
@@ -97,3 +100,33 @@ def test_an_empty_pack_is_refused() -> None:
 def test_latents_that_do_not_divide_into_patches_are_refused() -> None:
     with pytest.raises(ValueError, match="ev-0: 3×3 latent cells"):
         pack([example(size=24)])
+
+
+def told(*after: str) -> Example:
+    closing = Closing(torch.full((20,), 2.0), next_s=0.7)
+    return replace(example(), story=Story("tidy up", ("reach",), "lift", after, 0.9, (5,), elapsed_s=0.3, end=closing))
+
+
+def test_at_its_end_an_event_is_one_that_was_done() -> None:
+    event = told("place", "leave")
+    later = asked_at_the_end(event)
+    assert later is not None
+    assert later.story is not None
+    assert asdict(later.story) == asdict(Story("tidy up", ("reach", "lift"), "place", ("leave",), 0.7))
+    assert torch.equal(later.latents_VFCHW, event.latents_VFCHW[:, -1:])
+    assert torch.equal(later.state_A, torch.full((20,), 2.0))
+    assert asked_at_the_end(later) is None, "one question more, not two"
+
+
+def test_after_the_last_event_all_is_over() -> None:
+    later = asked_at_the_end(told())
+    assert later is not None
+    assert later.story is not None
+    assert (later.story.now, later.story.over) == ("", True)
+
+
+def test_who_has_not_seen_the_end_is_not_asked_there() -> None:
+    event = told("place")
+    assert event.story is not None
+    assert asked_at_the_end(replace(event, story=replace(event.story, end=None))) is None
+    assert asked_at_the_end(replace(event, story=None)) is None

@@ -7,18 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.blobs import Blobs
 from pipeline.loader.reader import ShardSet
-from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
+from tests.pipeline.shards.corpus import published_set
 from tests.trainer.events import sample, stats_of
 from trainer.embodiment import Embodiment, embodiment_from, embodiment_of, embodiments_of, median_durations
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> ShardSet:
-    films, blobs = corpus(tmp_path_factory.mktemp("films")), Blobs(str(tmp_path_factory.mktemp("workspace")))
-    (published,) = publish_set(films, blobs, write_shards(films, blobs))
-    return ShardSet.open(f"{blobs.url}/{published.path}")
+    return ShardSet.open(published_set(tmp_path_factory.getbasetemp() / "published"))
 
 
 def equal(one: Embodiment, other: Embodiment) -> bool:

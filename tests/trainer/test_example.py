@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.loader.sample import EventSample
 from pipeline.loader.stats import ActionStats
-from tests.trainer.events import KNOWN, sample, stats_of
+from tests.trainer.events import KNOWN, sample, stats_of, talking
 from trainer.batch import Example
 from trainer.configs import TrainConfig, tiny
 from trainer.example import example_of, fitted, shown_whole, time_indices
@@ -101,3 +101,22 @@ def test_views_on_another_clock_show_what_was_on_screen() -> None:
 def test_views_beyond_the_limit_are_left_out() -> None:
     one = replace(CONFIG, data=replace(CONFIG.data, max_views=1))
     assert len(made(sample(actions=False), config=one).latents_VFCHW) == 1
+
+
+def test_a_story_knows_what_has_passed_and_how_it_ends() -> None:
+    event, stats = sample(), stats_of(sample())
+    story = made(event, stats, talking()).story
+    assert story is not None
+    assert story.end is not None
+    assert event.state_T20 is not None
+    assert (story.elapsed_s, story.remaining_s) == (0.0, 2.5)
+    np.testing.assert_allclose(story.end.state_A.numpy(), stats.normalise_state(event.state_T20[-1]), atol=1e-6)
+    shown = shown_whole(event, CONFIG.data)
+    part = replace(
+        shown, times_ns=shown.times_ns[4:13], pixels={name: each[4:13] for name, each in shown.pixels.items()}
+    )
+    inside = example_of(part, stats, talking()).story
+    assert inside is not None
+    assert inside.end is None, "nobody has seen it"
+    assert inside.elapsed_s == pytest.approx((part.times_ns[0] - event.span.start_ns) / 1e9)
+    assert inside.elapsed_s + inside.remaining_s == pytest.approx(2.5)

@@ -1,19 +1,23 @@
 """Imagining events, by both towers together or by one look at the video; and the proof that the whole model learns:
 it overfits one event (T1)."""
 
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from tests.trainer.events import KNOWN, example, lively, losses, sample, small, stats_of
-from trainer.batch import Example, latents_from, pack
-from trainer.configs import tiny_muon
+from tests.trainer.events import KNOWN, example, lively, losses, sample, small, stats_of, talking
+from trainer.batch import Batch, Example, latents_from, pack
+from trainer.configs import tiny
 from trainer.flow import Noised, Schedule, Sigmas, add_noise, draw_noise, generator_of, observe
 from trainer.infer import Passes, denoise, imagine
 from trainer.loop import Trainer
+from trainer.model.action import ActionTower, KeysValues
 from trainer.model.language import NO_CAPTION
 from trainer.model.wam import Velocities, WallWM, build
 from trainer.parallel import Ranks
@@ -29,7 +33,7 @@ FRESH_DRAW = 10**9
 @pytest.fixture(scope="module")
 def overfitted() -> tuple[WallWM, Example]:
     """A `tiny` model after 200 steps on one event of 9 frames and 8 actions, 18 noise draws a step."""
-    config = tiny_muon()
+    config = tiny()
     config = replace(config, data=replace(config.data, token_budget=384))
     model, event = build(config.model, config.seed), example()
     steps = OneEvent(event, config.data.token_budget, STEPS)
@@ -197,6 +201,46 @@ def test_vectors_are_read_in_place_of_the_caption() -> None:
         )
         assert torch.allclose(told, read, atol=1e-6)
         assert (told - unheard).abs().max() > 1e-4
+
+
+class SaysClean(nn.Module):
+    """An action tower that says x₀ = x_σ − σ·v where the one within says v: as if trained to say the other."""
+
+    def __init__(self, tower: ActionTower) -> None:
+        super().__init__()
+        self.tower = tower
+
+    def forward(
+        self, batch: Batch, seen: Sequence[Tensor | KeysValues], action_SA: Tensor, sigma_R: Tensor, window: None
+    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
+        said_SA, pairs = self.tower(batch, seen, action_SA, sigma_R, window)
+        return action_SA - sigma_R[batch.action.row_S, None] * said_SA, pairs
+
+
+@pytest.mark.parametrize("mode", ["symmetric", "asymmetric"])
+def test_a_head_that_says_actions_is_denoised_as_one_that_says_velocities(
+    mode: Literal["symmetric", "asymmetric"],
+) -> None:
+    model, event, sampling = lively(small().model), example(), Sampling(mode, steps=4)
+    of_velocities = denoise(model, event, sampling, seed=0)
+    model.action = SaysClean(model.action)  # type: ignore[assignment]  # as far as inference goes
+    of_actions = denoise(model, event, sampling, seed=0, prediction="x")
+    assert (of_actions.actions_KA - of_velocities.actions_KA).abs().max() < 1e-4
+    taken_for_velocities = denoise(model, event, sampling, seed=0)
+    assert (taken_for_velocities.actions_KA - of_velocities.actions_KA).abs().max() > 0.1
+
+
+def test_history_is_read_with_its_index() -> None:
+    model, event = lively(talking().model), replace(example(frames=13), history=1)
+    told, flat = (denoise(each, event, Sampling(steps=2), seed=0) for each in (model, without_index(model)))
+    assert (told.actions_KA - flat.actions_KA).abs().max() > 1e-4
+    assert torch.equal(told.latents_VFCHW[:, :2], event.latents_VFCHW[:, :2]), "history stays as it was"
+
+
+def without_index(model: WallWM) -> WallWM:
+    other = deepcopy(model)
+    other.window = None
+    return other
 
 
 def test_steps_are_spread_by_the_shift_on_both_sides_of_the_anchor() -> None:

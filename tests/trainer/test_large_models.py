@@ -5,16 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.encode import encode, export_tower
+from jobs.imagine import observation_of
+from jobs.policy import PolicyRequest, open_policy
 from jobs.train import TrainRequest, train_on
-from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError
-from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
+from pipeline.loader.reader import ShardSet
+from tests.pipeline.shards.corpus import published_set
 from tests.trainer.pretrained import WAN_2_1, WAN_2_2, save_text_encoder, save_transformer, save_vae, small_wan
 from trainer import configs
 from trainer.codec import CodecConfig
@@ -24,7 +27,9 @@ from trainer.inputs import Pretrained
 from trainer.loop import StepLog
 from trainer.model.wam import WallWM, parameter_count
 from trainer.optim import route
+from trainer.policy import load_policy
 from trainer.run import RunOptions, TrainReport
+from trainer.sampling import Sampling
 
 BILLION = 1e9
 TABLE = {"wan21-1.3b": (1.419, 0.09, 0.40), "wan22-5b": (5.000, 0.38, 0.76)}
@@ -64,9 +69,7 @@ def test_the_action_stage_has_six_draws_before_a_nearly_clean_video(name: str) -
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> str:
-    films, blobs = corpus(tmp_path_factory.mktemp("films")), Blobs(str(tmp_path_factory.mktemp("workspace")))
-    (published,) = publish_set(films, blobs, write_shards(films, blobs))
-    return f"{blobs.url}/{published.path}"
+    return published_set(tmp_path_factory.getbasetemp() / "published")
 
 
 def saved(folder: Path, config: TrainConfig) -> Path:
@@ -148,6 +151,45 @@ def test_the_commands_take_the_same_options(shards: str, tmp_path: Path, monkeyp
     said = told("export-tower", str(out / "step-00000002"), "--config", config.name, "--out", str(tmp_path / "tower"))
     assert "left behind: " in said
     assert len(WeightFolder(tmp_path / "tower")) == len(WeightFolder(folder / "transformer"))
+
+
+def test_what_was_trained_acts_and_is_judged_through_the_same_parts(
+    shards: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_wan()
+    known(monkeypatch, config)
+    folder, out = saved(tmp_path / "wan", config), tmp_path / "run"
+    parts = Pretrained(folder, folder, tmp_path / "cache")
+    trained(TrainRequest(shards, out, config.name, 2, weights=folder, pretrained=parts, samples_every=2))
+    assert list((out / "samples" / "step-00000002").glob("*.mp4")), "pictures through the VAE"
+    monkeypatch.undo()  # from here on the checkpoint alone says what it needs
+    policy = load_policy(out, device="cpu", pretrained=parts)
+    sample = next(event for _, event in ShardSet.open(shards).iterate("train") if event.anchor_20() is not None)
+    seen, sampling = observation_of(sample), Sampling("asymmetric", steps=2, video=True)
+    told = policy.act(seen, 0.6, 0, sampling=sampling)
+    read = policy.act(replace(seen, text_SC=policy.embed(seen.text)), 0.6, 0, sampling=sampling)
+    unheard = policy.act(replace(seen, text=""), 0.6, 0, sampling=sampling)
+    assert np.array_equal(told.actions_20, read.actions_20), "features are those of the caption"
+    assert not np.array_equal(told.actions_20, unheard.actions_20)
+    assert told.video is not None
+    assert {camera: video.shape[-1] for camera, video in told.video.items()} == dict.fromkeys(policy.cameras, 3)
+
+    def asked(*words: str) -> str:
+        result = CliRunner().invoke(app, [*words, "--json"])
+        return result.stdout if result.exit_code == 0 else " ".join(result.output.split())
+
+    frozen = ["--vae", str(folder), "--text-encoder", str(folder)]
+    imagined = asked("policy", "imagine", str(out), shards, sample.event_id, "--out", str(tmp_path / "seen"), *frozen)
+    assert json.loads(imagined)["action_mse"] > 0
+    judged = json.loads(asked("evaluate-video", str(out), shards, "--steps", "2", "--events", "2", *frozen))
+    assert judged["predictors"]["the truth"]["psnr"] == 100.0
+    assert judged["predictors"]["model"]["psnr"] < 100.0
+    probed = json.loads(asked("probe-3d", str(out), "--fit", "2", "--judge", "1", *frozen))
+    assert probed["features"]["trained tower"]["depth"] > 0
+    assert "(--vae)" in asked("evaluate-video", str(out), shards)
+    assert "(--text-encoder)" in asked("probe-3d", str(out), "--vae", str(folder))
+    with pytest.raises(JoineryError, match=r"name its folder \(--vae\)"):
+        open_policy(PolicyRequest(out))
 
 
 def test_what_is_missing_is_said_before_anything_is_written(shards: str, tmp_path: Path) -> None:

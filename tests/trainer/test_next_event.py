@@ -3,7 +3,7 @@
 import pytest
 
 from tests.trainer.policies import DURATIONS_S, observation
-from trainer.next_event import AsTold, Durations, NextEvent, PastEvent, Script, script_of
+from trainer.next_event import AsTold, Durations, InTurns, NextEvent, PastEvent, Script, script_of
 
 DURATIONS = Durations(DURATIONS_S)
 
@@ -46,3 +46,12 @@ def test_a_script_goes_on_after_what_was_done() -> None:
     assert script == Script((NextEvent("lift it", 0.6), NextEvent("move it, 2 s", 2.0)))
     past = PastEvent("lift it", 0.6)
     assert [script.next(observation(), [past] * done) for done in range(3)] == [*script.events, None]
+
+
+def test_planners_take_turns() -> None:
+    first, second = (Script(tuple(NextEvent(f"{name} {n}", 1.0) for n in range(4))) for name in "ab")
+    turns, past = InTurns({0: first, 2: second}), PastEvent("", 1.0)
+    said = [turns.next(observation(), [past] * done) for done in range(5)]
+    assert [event and event.text for event in said] == ["a 0", "a 1", "b 2", "b 3", None]
+    with pytest.raises(ValueError, match=r"from events \[1\]"):
+        InTurns({1: first})

@@ -6,7 +6,7 @@ from torch.optim import Muon
 
 from tests.trainer.events import example as make_example
 from tests.trainer.events import lively, losses, noised, small
-from trainer.configs import tiny
+from trainer.configs import tiny, tiny_language
 from trainer.model.wam import WallWM, build
 from trainer.optim import (
     ParameterRule,
@@ -44,6 +44,15 @@ def test_muon_takes_matrices_of_blocks_and_nothing_else() -> None:
     assert {name for name, ndim in shapes.items() if ndim == 2 and (".blocks." in name or ".block." in name)} <= muon
     assert not any("attn.o" in name and ".view." in name for name in muon), "W_view belongs to AdamW"
     assert not any("embedding" in name or "head" in name or "tau" in name for name in muon)
+
+
+def test_language_parts_keep_a_rate_of_their_own_and_towers_do_not() -> None:
+    config = tiny_language()
+    routed = route((name for name, _ in build(config.model, 0).named_parameters()), config.rules)
+    own = {name for name, rule in routed.items() if rule.name.startswith("language ")}
+    assert own == {name for name in routed if name.startswith(("language.", "staircase."))}
+    assert routed["language.encoder.word.weight"].weight_decay == 0.0 < routed["language.time.0.weight"].weight_decay
+    assert {rule for name, rule in routed.items() if name not in own} == set(tiny().rules)
 
 
 def test_an_unclaimed_parameter_is_an_error() -> None:

@@ -13,11 +13,17 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
+from jobs.policy import Listening
+from pipeline.errors import JoineryError
+from tests.trainer.events import talking
 from tests.trainer.policies import CAMERAS, DURATIONS_S, Reaching, checkpoint_in, observation
 from tests.trainer.serving import ROOT, served
-from trainer.next_event import AsTold, Durations
+from trainer.head_planner import OwnWords
+from trainer.next_event import AsTold, Durations, PastEvent
 from trainer.policy import WallWMPolicy, load_policy
 from trainer.policy_client import PolicyClient, PolicyError, packed
 from trainer.remote_policy import RemotePolicy
@@ -130,6 +136,27 @@ def test_a_wrong_message_is_answered_and_closes_nothing(url: str, name: str) -> 
         assert len(other.infer(message())["actions"]) == 20, "and so do the others"
 
 
+def test_a_model_plans_for_its_clients_by_itself(tmp_path: Path) -> None:
+    """Heads nobody has trained say something; whose words they are, and that words and latents differ, is seen."""
+    run = checkpoint_in(tmp_path / "run", talking())
+    own = OwnWords.of(load_policy(run))
+    planned = own.planner("tidy up").next(observation(""), [PastEvent("reach", 0.0)])
+    assert planned is not None
+    asked = message(prompt=None, duration_s=None, task="tidy up", past=["reach"])
+    with served(run, "--heads") as address, PolicyClient(address) as client:
+        assert client.metadata["plans"] == ["heads", "latents"]
+        usual, words, latents = (
+            client.infer(asked | said) for said in ({}, {"planner": "heads"}, {"planner": "latents"})
+        )
+        with pytest.raises(PolicyError, match="planner: found 'vlm', this server has"):
+            client.infer(asked | {"planner": "vlm"})
+        with pytest.raises(PolicyError, match="planner: expected its name, beside the task"):
+            client.infer(message(planner="heads"))
+    assert usual["prompt"] == words["prompt"] == latents["prompt"] == planned.text
+    np.testing.assert_array_equal(usual["actions"], words["actions"])
+    assert not np.array_equal(words["actions"], latents["actions"])
+
+
 def test_a_client_is_told_what_is_wrong(url: str) -> None:
     with PolicyClient(url) as client:
         with pytest.raises(PolicyError, match="prompt: found int") as caught:
@@ -199,3 +226,28 @@ print(json.dumps({"shape": answer["actions"].shape, "strangers": sorted({"torch"
     (tmp_path / "robot.py").write_text(program)
     said = subprocess.run([sys.executable, "robot.py", url], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert json.loads(said.stdout) == {"shape": [12, 20], "strangers": []}
+
+
+def test_a_page_in_a_browser_is_not_served(url: str) -> None:
+    """Any page may open a websocket to this machine; its browser says whose page it is."""
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url, origin=Origin("https://elsewhere.example"))
+    assert refused.value.response.status_code == 403
+
+
+def test_with_a_token_only_those_who_say_it_are_served(run: Path, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef0123\n")
+    with served(run, "--token-file", str(token)) as address:
+        for wrong in ("", "0123456789abcdef012"):
+            with pytest.raises(InvalidStatus) as refused:
+                PolicyClient(address, token=wrong)
+            assert refused.value.response.status_code == 401
+        with PolicyClient(address, token=token.read_text().strip()) as client:
+            assert client.infer(message())["duration_s"] == 1.0
+
+
+def test_an_address_that_others_reach_asks_for_a_token() -> None:
+    with pytest.raises(JoineryError, match="an address that others reach, and no token"):
+        Listening("0.0.0.0", 0).token()
+    assert Listening("127.0.0.1", 0).token() == ""

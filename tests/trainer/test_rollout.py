@@ -76,7 +76,8 @@ class Thinking:
     def __init__(self, width: int) -> None:
         self.width, self.times = width, 0
 
-    def think(self, observation: Observation, instruction: str) -> Tensor:
+    def think(self, observation: Observation, instruction: str, history: Sequence[PastEvent]) -> Tensor:
+        del history
         self.times += 1
         brightness = float(observation.pictures[CAMERAS[0]].mean()) / 255
         return torch.full((4, self.width), brightness + len(instruction))
@@ -132,7 +133,8 @@ def test_what_a_source_says_reaches_the_model(model: WallWMPolicy) -> None:
     """A text by three ways: as words, embedded, thought (vectors that are the embedded text)."""
 
     class Echo:
-        def think(self, observation: Observation, instruction: str) -> Tensor:
+        def think(self, observation: Observation, instruction: str, history: Sequence[PastEvent]) -> Tensor:
+            del observation, history
             return model.embed(instruction)
 
     sources = (

@@ -1,22 +1,30 @@
 """``joinery train`` on a published shard set: start, resume, overfit, and the mistakes people make."""
 
 import re
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from jobs.compile import Extent, compile_load_plan
 from jobs.train import TrainRequest, stage_of, steps_of, train_on
-from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError, StoreError
 from pipeline.loader.chronicle import Chronicle
+from pipeline.loader.consumption import read_consumption
 from pipeline.loader.plan_loader import PlanLoader
 from pipeline.loader.reader import ShardSet
-from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
+from tests.pipeline.shards.corpus import published_set
 from tests.trainer.events import small
+from tests.trainer.killed_run import config
+from tests.trainer.serving import ROOT
+from trainer.batch import asked_at_the_end
 from trainer.checkpoint import load_weights
 from trainer.configs import CONFIGS, load_spec, tiny, tiny_language
+from trainer.journal import LOG
 from trainer.loop import StepLog
 from trainer.model.wam import build
 from trainer.run import RunOptions, TrainReport, one_event, planned, started_from, train
@@ -26,9 +34,7 @@ from trainer.stages import FIVE, STAGES
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A small shard set, cut from film and published as any other; nobody may change it."""
-    films, blobs = corpus(tmp_path_factory.mktemp("films")), Blobs(str(tmp_path_factory.mktemp("workspace")))
-    (published,) = publish_set(films, blobs, write_shards(films, blobs))
-    return f"{blobs.url}/{published.path}"
+    return published_set(tmp_path_factory.getbasetemp() / "published")
 
 
 def request(folder: str, out: Path, **changes: object) -> TrainRequest:
@@ -51,6 +57,31 @@ def test_training_reads_a_plan_and_leaves_checkpoint_log_and_ledger(folder: str,
     assert report.checkpoint.is_dir()
     assert len(report.log.read_text().splitlines()) == 3
     assert any((tmp_path / "out" / "ledger").iterdir())
+
+
+def test_a_run_killed_outright_goes_on_as_if_nothing_had_been(folder: str, tmp_path: Path) -> None:
+    """T12: SIGKILL between two checkpoints; the same log, the same weights, and each window consumed as often."""
+    for name in ("whole", "parts"):
+        compile_load_plan(folder, str(tmp_path / name / "plan"), load_spec(config()), Extent(steps=6))
+    command = [sys.executable, "-m", "tests.trainer.killed_run", folder, str(tmp_path / "parts"), "5"]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    assert [path.name for path in sorted((tmp_path / "parts" / "run").glob("step-*"))] == ["step-00000003"]
+    for name, resume in (("whole", False), ("parts", True)):
+        out = tmp_path / name
+        steps = planned(folder, str(out / "plan"), config(), out / "ledger")
+        train(steps, config(), out / "run", RunOptions(resume))
+    whole, parts = (tmp_path / name for name in ("whole", "parts"))
+    assert (whole / "run" / LOG).read_bytes() == (parts / "run" / LOG).read_bytes()
+    models = [build(config().model, 1) for _ in range(2)]
+    for out, model in zip((whole, parts), models, strict=True):
+        load_weights(out / "run" / "step-00000006", model, averaged=False)
+    pairs = zip(models[0].parameters(), models[1].parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    read, again = (read_consumption(out / "ledger") for out in (whole, parts))
+    assert len(read.steps) == 6
+    draws, drawn_again = ([record.draws.tolist() for step in each.steps for record in step] for each in (read, again))
+    assert draws == drawn_again
+    assert read.n_voided == 0 < again.n_voided, "steps after the checkpoint were read a second time"
 
 
 def test_examples_have_the_tokens_their_plan_has_counted(folder: str, tmp_path: Path) -> None:
@@ -182,3 +213,12 @@ def test_stories_hold_what_came_before_and_what_follows(folder: str, tmp_path: P
         assert each.story is not None
         assert each.story.before == tuple(x.caption for x in chronicle.before(each.event_id, 3))
         assert each.story.remaining_s > 0
+    later = [asked for asked in map(asked_at_the_end, examples) if asked is not None and asked.story is not None]
+    assert {asked.story.over for asked in later if asked.story} == {True, False}
+    for asked in later:
+        assert asked.story is not None
+        (next_one, *_) = (*chronicle.after(asked.event_id, 1), None)
+        said = (asked.story.now, asked.story.remaining_s)
+        assert said == (("", 0.0) if next_one is None else (next_one.caption, next_one.seconds))
+    ends = sum(each.story.end is not None for each in examples if each.story)
+    assert ends == len(examples), "windows of events and of their ends reach the end"

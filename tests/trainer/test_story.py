@@ -30,6 +30,15 @@ def test_a_long_caption_is_cut() -> None:
     assert text_of(answers(["x" * 200], 10).written_EL[0].tolist()) == "x" * 10
 
 
+def test_when_all_is_over_the_answer_is_to_say_nothing() -> None:
+    over, unknown = Story("", (), "", (), 0.0, over=True), Story("", (), "", (), 0.0)
+    tokens = story_tokens([over, unknown, Story("", (), "lift", (), 1.0, (3,))], LIMITS)
+    assert tokens.now.counted_E.tolist() == [True, False, True]
+    assert tokens.now.written_EL[0].tolist() == [END] + [PAD] * 4
+    assert (tokens.now.written_EL[1] == PAD).all()
+    assert (tokens.timed_E.tolist(), tokens.worded_E.tolist()) == ([False, False, True], [False, False, True])
+
+
 def test_a_question_holds_instruction_and_the_latest_events_and_never_the_answer() -> None:
     story = Story("tidy up", ("one", "two", "three", "four"), "lift it", ("drop it",), 1.0)
     found = asked([story, NO_STORY], LIMITS)

@@ -206,7 +206,9 @@ class Distiller(Trainer):
                 video_TP, action_SA = predicted.video_TP, predicted.action_SA
             else:
                 video_TP = None
-                action_SA, _ = self.fake.action(batch, still.states, noised.action_SA, noised.action_sigma_R)
+                action_SA, _ = self.fake.action(
+                    batch, still.states, noised.action_SA, noised.action_sigma_R, self.fake.window
+                )
         loss = action_sum(action_SA, batch, noised, noise, self.config.loss) / max(made.action, 1.0)
         if video_TP is not None and self.stage.video_loss:
             loss = loss + video_sum(video_TP, batch, noise, self.config.loss) / max(made.video, 1.0)
@@ -261,7 +263,9 @@ class Distiller(Trainer):
             if still is None:
                 action_SA = self.model(batch, noised).action_SA
             else:
-                action_SA, _ = self.model.action(batch, still.states, noised.action_SA, noised.action_sigma_R)
+                action_SA, _ = self.model.action(
+                    batch, still.states, noised.action_SA, noised.action_sigma_R, self.model.window
+                )
         return action_sum(action_SA, batch, noised, noise, self.config.loss) / max(whole.action, 1.0)
 
     def _still(self, lesson: _Lesson) -> Still | None:

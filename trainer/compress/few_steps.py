@@ -48,7 +48,7 @@ def placed(batch: Batch, point: Point, sigma_E: Tensor, sigma_D: Tensor, still: 
 def velocity(model: WallWM, batch: Batch, noised: Noised, still: Still | None, prediction: Prediction) -> Point:
     """Both velocities in float32; a still video has none."""
     if still is not None:
-        said_SA, _ = model.action(batch, still.states, noised.action_SA, noised.action_sigma_R)
+        said_SA, _ = model.action(batch, still.states, noised.action_SA, noised.action_sigma_R, model.window)
         video_TP = torch.zeros_like(still.video_TP)
     else:
         predicted = model(batch, noised)

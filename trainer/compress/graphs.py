@@ -140,7 +140,7 @@ def action_loop(
             for sigma, following in pairwise(levels):
                 tokens_SA = torch.where(action.observed_S[:, None], action.clean_SA, action_SA)
                 rows_R = rows_of(action_SA.new_full((len(action.state_D),), sigma))
-                said_SA, _ = model.action(before.batch, before.seen, tokens_SA, rows_R)
+                said_SA, _ = model.action(before.batch, before.seen, tokens_SA, rows_R, model.window)
                 sigma_S1 = rows_R[action.row_S, None]
                 velocity_SA = velocity_of(said_SA.float(), tokens_SA, sigma_S1, prediction)
                 action_SA = action_SA + (following - sigma) * velocity_SA

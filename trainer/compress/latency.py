@@ -4,6 +4,9 @@ Measured on one event of a given length, with whatever weights: time does not de
 device idle, so stages add up to the answer; medians and 95th percentiles are over repetitions, after warm-up. What
 inference does is done here with its parts taken apart (`trainer.infer`): symmetric, both towers at every step;
 asymmetric, the video brought to its anchor and looked at once, then the actions alone, as a graph where asked for.
+
+A codec with weights is timed where it is given, and the report says so where it is not. Captions are read once per text
+and kept (`trainer.captions`), so their encoder is not in an answer.
 """
 
 import time
@@ -19,8 +22,9 @@ import torch
 from torch import Tensor
 
 from pipeline.loader.stats import ActionStats
-from trainer import latents
 from trainer.batch import Batch, Example, latents_from, pack
+from trainer.captions import CaptionFeatures
+from trainer.codec import Codec, ToyCodec
 from trainer.compress.fp8_config import Fp8Config
 from trainer.compress.fp8_linear import kernel_refusal
 from trainer.compress.fp8_model import quantise_model
@@ -28,7 +32,6 @@ from trainer.compress.graphs import ActionsBefore, Graphs, action_loop
 from trainer.configs import TrainConfig
 from trainer.device import to_device
 from trainer.flow import levels, observe, rows_of
-from trainer.model.action import ActionBlock
 from trainer.model.wam import WallWM
 from trainer.sampling import Sampling
 
@@ -38,6 +41,8 @@ STAGES = ("encode", "video", "actions", "decode")
 STEPS = (1, 2, 4, 10, 20, 50)
 _WARM_UPS = 2
 _ANCHOR = Sampling.anchor
+_WORDS = (1, 2, 3, 4)
+"""Of the caption; features are padded to as many as the model was trained on."""
 
 
 @dataclass(frozen=True)
@@ -99,17 +104,17 @@ def ways(device: torch.device, steps: Sequence[int] = STEPS, precisions: Sequenc
 def example_like(config: TrainConfig, event: Event) -> Example:
     """An event of this size, of noise; what it shows does not matter for time."""
     generator = torch.Generator().manual_seed(0)
-    video, data, dims = config.model.video, config.data, config.model.action.dims
-    frames = latents.latent_frames(event.frames)
-    rows, columns = data.height // latents.SPACE_STRIDE, data.width // latents.SPACE_STRIDE
-    shape = (event.views, frames, video.latent_channels, rows, columns)
+    data, text, dims = config.data, config.model.text, config.model.action.dims
+    frames, (rows, columns) = data.codec.latent_frames(event.frames), data.codec.cells(data.height, data.width)
+    shape = (event.views, frames, data.codec.channels, rows, columns)
+    words_SC = torch.randn(len(_WORDS), text.width, generator=generator)
     every = torch.ones(dims, dtype=torch.bool)
     return Example(
         event_id="made up",
         embodiment="any",
         latents_VFCHW=torch.randn(shape, generator=generator),
         picture_VHW=torch.ones(event.views, rows, columns, dtype=torch.bool),
-        words=(1, 2, 3, 4),
+        words=() if text.encoded else _WORDS,
         raw_frames=event.frames,
         state_A=torch.zeros(dims),
         state_known_A=every,
@@ -117,27 +122,35 @@ def example_like(config: TrainConfig, event: Event) -> Example:
         action_known_A=every,
         valid_K=torch.ones(event.actions, dtype=torch.bool),
         tau_K=torch.arange(event.actions) * (frames - 1) // max(event.actions, 1) + 1,
+        features=CaptionFeatures(words_SC, words_SC[:1], text.max_words) if text.encoded else None,
     )
 
 
-def measure(
-    model: WallWM, config: TrainConfig, event: Event, asked: Sequence[Asked], repeats: int
+def measure(  # noqa: PLR0917 - a model and what it reads through, and how it is asked
+    model: WallWM,
+    config: TrainConfig,
+    event: Event,
+    asked: Sequence[Asked],
+    repeats: int,
+    codec: Codec | None = None,
 ) -> Iterator[Latency]:
-    """Each way in turn; the model stays as it was."""
+    """Each way in turn; the model stays as it was. Without a codec where it has weights, pictures are not coded."""
     example = example_like(config, event)
+    if codec is None and not config.data.codec.has_weights:
+        codec = ToyCodec()
     prepared: dict[Precision, tuple[WallWM, str]] = {}
     for way in asked:
         if way.precision not in prepared:
             prepared[way.precision] = in_precision(model, way.precision)
         own, note = prepared[way.precision]
-        answer = _answering(own, config, example, way)
+        answer = _answering(own, config, example, way, codec)
         for _ in range(_WARM_UPS):
             answer()
         found = [answer() for _ in range(repeats)]
         columns = {name: [1e3 * one[name] for one in found] for name in STAGES}
         columns["all"] = [1e3 * sum(one.values()) for one in found]
         p50, p95 = ({n: float(np.percentile(v, q)) for n, v in columns.items()} for q in (50, 95))
-        yield Latency(way, p50, p95, repeats, note)
+        yield Latency(way, p50, p95, repeats, "; ".join(filter(None, (note, "" if codec else "without the VAE"))))
 
 
 def in_precision(model: WallWM, precision: Precision) -> tuple[WallWM, str]:
@@ -153,7 +166,9 @@ def in_precision(model: WallWM, precision: Precision) -> tuple[WallWM, str]:
     return own, f"{by_kernel} of {len(report.layers)} FP8 layers by kernel, the others simulated"
 
 
-def _answering(model: WallWM, config: TrainConfig, example: Example, way: Asked) -> Callable[[], dict[str, float]]:
+def _answering(
+    model: WallWM, config: TrainConfig, example: Example, way: Asked, codec: Codec | None
+) -> Callable[[], dict[str, float]]:
     """One answer, as seconds per stage."""
     device = next(model.parameters()).device
     half = way.precision == "bfloat16" or (way.precision == "fp8" and device.type == "cuda")
@@ -163,10 +178,13 @@ def _answering(model: WallWM, config: TrainConfig, example: Example, way: Asked)
     denoise_actions = Graphs(loop) if way.graphs else loop
     generator, stats = torch.Generator().manual_seed(0), _unit_stats(len(example.state_A))
 
+    def precision() -> torch.autocast:
+        return torch.autocast(device.type, dtype if half else None, enabled=half)
+
     def watched(batch: Batch, video_TP: Tensor, sigma: float) -> tuple[Tensor, tuple[Tensor, ...]]:
         level_E = video_TP.new_full((1,), sigma)
         seen = observe(batch, video_TP, batch.action.clean_SA, level_E, level_E)
-        with torch.autocast(device.type, dtype if half else None, enabled=half):
+        with precision():
             out = model.watch(batch, seen.video_TP, seen.video_sigma_R)
         return out.video_TP.float(), out.states
 
@@ -174,7 +192,7 @@ def _answering(model: WallWM, config: TrainConfig, example: Example, way: Asked)
     def answer() -> dict[str, float]:
         watch = _Watch(device)
         with watch.stage("encode"):
-            batch = to_device(pack([_encoded(example, config)]), device)
+            batch = to_device(pack([_encoded(example, config, codec)]), device)
             video_TP = torch.randn(batch.video.clean_TP.shape, generator=generator).to(device)
             action_SA = torch.randn(batch.action.clean_SA.shape, generator=generator).to(device)
         if way.mode == "symmetric":
@@ -182,23 +200,24 @@ def _answering(model: WallWM, config: TrainConfig, example: Example, way: Asked)
                 with watch.stage("video"):
                     velocity_TP, states = watched(batch, video_TP, sigma)
                     video_TP = video_TP + (following - sigma) * velocity_TP
-                with watch.stage("actions"), torch.autocast(device.type, dtype if half else None, enabled=half):
+                with watch.stage("actions"), precision():
                     rows_R = rows_of(action_SA.new_full((1,), sigma))
-                    velocity_SA, _ = model.action(batch, states, action_SA, rows_R)
+                    velocity_SA, _ = model.action(batch, states, action_SA, rows_R, model.window)
                     action_SA = action_SA + (following - sigma) * velocity_SA.float()
         else:
             with watch.stage("video"):
                 velocity_TP, _ = watched(batch, video_TP, 1.0)
                 _, states = watched(batch, video_TP + (_ANCHOR - 1.0) * velocity_TP, _ANCHOR)
-                seen = _projected(model, batch, states, dtype)
+                with precision():
+                    seen = model.action.project(batch, states, model.window)
             with watch.stage("actions"):
                 action_SA = denoise_actions(ActionsBefore(batch, seen, action_SA))
         with watch.stage("decode"):
             stats.denormalise(action_SA[~batch.action.observed_S].float().cpu().numpy())
-            if way.mode == "symmetric" and config.model.video.latent_channels == latents.CHANNELS:
+            if way.mode == "symmetric" and codec is not None:
                 views, frames, channels, height, width = example.latents_VFCHW.shape
                 for latents_FCHW in latents_from(video_TP.cpu(), (views, frames, channels, height, width)):
-                    latents.decode(latents_FCHW)
+                    codec.decode(latents_FCHW)
         return watch.seconds
 
     return answer
@@ -210,24 +229,10 @@ def _unit_stats(dims: int) -> ActionStats:
     return ActionStats("any", zeros, ones, -ones, ones, zeros, ones, known, known)
 
 
-def _encoded(example: Example, config: TrainConfig) -> Example:
-    """The first latent of every view, by the stand-in for the VAE where the model uses it."""
-    if config.model.video.latent_channels != latents.CHANNELS:
+def _encoded(example: Example, config: TrainConfig, codec: Codec | None) -> Example:
+    """The first latent of every view, from black pictures."""
+    if codec is None:
         return example
     pixels = np.zeros((1, config.data.height, config.data.width, 3), np.uint8)
-    first = torch.stack([latents.encode(pixels) for _ in range(len(example.latents_VFCHW))])
+    first = torch.stack([codec.encode(pixels) for _ in range(len(example.latents_VFCHW))])
     return replace(example, latents_VFCHW=torch.cat([first, example.latents_VFCHW[:, 1:]], dim=1))
-
-
-def _projected(
-    model: WallWM, batch: Batch, states: Sequence[Tensor], dtype: torch.dtype
-) -> tuple[tuple[Tensor, Tensor], ...]:
-    """Keys and values of the video for every action block, once for all steps."""
-    half = dtype is not torch.float32
-    device, pairs = states[0].device.type, []
-    tau_TD = model.action.tau(batch.video.position_T3[:, 0])
-    with torch.autocast(device, dtype if half else None, enabled=half):
-        for block, state in zip(model.action.blocks, states, strict=True):
-            if isinstance(block, ActionBlock):
-                pairs.append(block.video_attn.project(block.norm_video(state), tau_TD))
-    return tuple(pairs)

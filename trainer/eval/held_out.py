@@ -6,7 +6,7 @@ reads events is left out by name and reason, never silently.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,9 +18,11 @@ from pipeline.loader.reader import ShardSet
 from pipeline.loader.stats import ActionStats
 from schemas.array import Floats, Ints
 from trainer.batch import Example
+from trainer.codec import Codec, ToyCodec
 from trainer.configs import TrainConfig
 from trainer.eval.cross_view import Pairs, pairs_of
-from trainer.example import Shown, example_of, fitted_view, shown_whole
+from trainer.example import Shown, fitted_view, shown_whole
+from trainer.inputs import Inputs
 
 HELD_OUT = ("validation", "test")
 
@@ -43,6 +45,8 @@ class HeldOut:
     pairs: tuple[Pairs, ...]
     """Cells of two views that show one place, for every pair of views."""
     caption: str
+    codec: Codec = field(default_factory=ToyCodec)
+    """What makes pictures of its latents."""
 
     @property
     def event_id(self) -> str:
@@ -77,21 +81,24 @@ def draws_of(shards: ShardSet, split: str, limit: int | None) -> list[int]:
     return even_indices(found, found if limit is None else min(limit, found)).tolist() if found > 1 else [0]
 
 
-def held_out(shards: ShardSet, config: TrainConfig, split: str, limit: int | None) -> Iterator[HeldOut | LeftOut]:
-    """The events of a held-out split, in the order of draws."""
+def held_out(
+    shards: ShardSet, config: TrainConfig, split: str, limit: int | None, inputs: Inputs | None = None
+) -> Iterator[HeldOut | LeftOut]:
+    """The events of a held-out split, in the order of draws; read through ``inputs`` where there are weights to it."""
     stats = shards.all_stats()
     for t in draws_of(shards, split, limit):
         event = shards.read(split, t)
         try:
             shown = shown_whole(event, config.data)
-            yield held(shown, stats.get(event.statistics_group), config)
+            yield held(shown, stats.get(event.statistics_group), config, inputs)
         except ValueError as error:
             yield LeftOut(event.event_id, str(error))
 
 
-def held(shown: Shown, stats: ActionStats | None, config: TrainConfig) -> HeldOut:
+def held(shown: Shown, stats: ActionStats | None, config: TrainConfig, inputs: Inputs | None = None) -> HeldOut:
     """One event. Raises ValueError when it cannot be used."""
-    example = example_of(shown, stats, config)
+    inputs = inputs or Inputs()
+    example = inputs.example(shown, stats, config)
     canvases = {camera: fitted_view(pixels, config.data)[0] for camera, pixels in shown.pixels.items()}
     return HeldOut(
         example=example,
@@ -102,6 +109,7 @@ def held(shown: Shown, stats: ActionStats | None, config: TrainConfig) -> HeldOu
         action_times_s=_action_times_s(shown, len(example.actions_KA)),
         pairs=pairs_of(shown, example.latents_VFCHW, example.picture_VHW, config.data),
         caption=shown.event.caption,
+        codec=inputs.codec,
     )
 
 

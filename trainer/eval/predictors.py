@@ -16,7 +16,6 @@ from torch import Tensor
 
 from pipeline.loader.stats import ActionStats
 from schemas.array import Floats
-from trainer import latents
 from trainer.batch import Batch, Example, pack
 from trainer.configs import TrainConfig
 from trainer.eval.held_out import HeldOut
@@ -71,7 +70,8 @@ class OfModel:
     name: str = "model"
 
     def imagine(self, event: HeldOut, seed: int) -> Said:
-        said = denoise(self.model, event.example, sampling_for(self.config, self.steps), seed)
+        sampling, prediction = sampling_for(self.config, self.steps), self.config.loss.action_prediction
+        said = denoise(self.model, event.example, sampling, seed, prediction=prediction)
         return Said(said.latents_VFCHW, said.actions_KA)
 
     @torch.no_grad()
@@ -104,7 +104,7 @@ class OfStillness:
     name: str = "nothing moves"
 
     def imagine(self, event: HeldOut, seed: int) -> Said:
-        still = [latents.encode(np.repeat(views[:1], len(views), axis=0)) for views in event.pictures.values()]
+        still = [event.codec.encode(np.repeat(views[:1], len(views), axis=0)) for views in event.pictures.values()]
         return Said(torch.stack(still), _resting(event))
 
     def velocities(self, event: HeldOut, batch: Batch, noise: Noise, noised: Noised) -> Velocities:

@@ -22,10 +22,12 @@ from scipy.spatial.transform import Rotation
 from pipeline.loader.decode import Pixels
 from schemas.array import Floats
 from trainer.batch import PATCH, Example, pack
-from trainer.codec import CodecConfig, codec_of
+from trainer.captions import NO_WORDS
+from trainer.codec import CodecConfig
 from trainer.configs import TrainConfig
 from trainer.eval.predictors import generator_for
 from trainer.flow import observe
+from trainer.inputs import Inputs
 from trainer.model.language import NO_CAPTION
 from trainer.model.wam import WallWM
 
@@ -66,18 +68,18 @@ Features = Sequence[Floats]
 """Per clip, float64 [F, N, D]."""
 
 
-def example_of(scene: Scene, config: TrainConfig) -> Example:
+def example_of(scene: Scene, config: TrainConfig, inputs: Inputs) -> Example:
     """A clip without words, state or actions."""
     dims = config.model.action.dims
     zeros, unknown, none = torch.zeros(dims), torch.zeros(dims, dtype=torch.bool), torch.zeros(0, dtype=torch.int64)
-    codes = codec_of(config.data.codec, None, torch.device("cpu")).encode(scene.pixels)[None]
+    codes, reader = inputs.codec.encode(scene.pixels)[None], inputs.reader
     shown = torch.ones(1, *codes.shape[-2:], dtype=torch.bool)
     return Example(
         event_id=scene.name,
         embodiment="",
         latents_VFCHW=codes,
         picture_VHW=shown,
-        words=(NO_CAPTION,),
+        words=(NO_CAPTION,) if reader is None else (),
         raw_frames=len(scene.pixels),
         state_A=zeros,
         state_known_A=unknown,
@@ -85,15 +87,18 @@ def example_of(scene: Scene, config: TrainConfig) -> Example:
         action_known_A=unknown,
         valid_K=none.bool(),
         tau_K=none,
+        features=None if reader is None else reader.read(NO_WORDS),
     )
 
 
 @torch.no_grad()
-def tower_features(model: WallWM, scenes: Sequence[Scene], config: TrainConfig, sigma: float) -> list[Features]:
+def tower_features(
+    model: WallWM, scenes: Sequence[Scene], config: TrainConfig, sigma: float, inputs: Inputs | None = None
+) -> list[Features]:
     """By block, what leaves it for every clip at noise level σ; each clip's noise is its own."""
     by_block: list[list[Floats]] = []
     for scene in scenes:
-        batch = pack([example_of(scene, config)])
+        batch = pack([example_of(scene, config, inputs or Inputs())])
         clean_TP, level_E = batch.video.clean_TP, torch.tensor([sigma])
         eps_TP = torch.randn(clean_TP.shape, generator=generator_for(0, scene.name))
         seen = observe(batch, (1 - sigma) * clean_TP + sigma * eps_TP, batch.action.clean_SA, level_E, level_E)

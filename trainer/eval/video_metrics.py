@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trainer import latents
 from trainer.batch import pack
 from trainer.eval.action_metrics import ActionScore, action_score
 from trainer.eval.cross_view import Agreement, agreement
@@ -71,7 +70,8 @@ def _views(event: HeldOut, said: Said) -> tuple[ViewScore, ...]:
     for view, (camera, recorded) in enumerate(event.pictures.items()):
         rows, columns = covered(event.example.picture_VHW[view], recorded)
         predicted, true = (
-            latents.decode(codes[view])[:, rows, columns] for codes in (said.latents_VFCHW, event.example.latents_VFCHW)
+            event.codec.decode(codes[view])[:, rows, columns]
+            for codes in (said.latents_VFCHW, event.example.latents_VFCHW)
         )
         found.append(
             ViewScore(

@@ -81,10 +81,14 @@ class ActionBlock(nn.Module):
         self.ffn = nn.Sequential(nn.Linear(width, ffn_width), nn.GELU("tanh"), nn.Linear(ffn_width, width))
         self.modulation = nn.Parameter(torch.randn(1, 6, width) / width**0.5)
 
+    def look(self, video_TD: Tensor, tau_TD: Tensor) -> KeysValues:
+        """Keys and values of what left the paired video block."""
+        return self.video_attn.project(self.norm_video(video_TD), tau_TD)
+
     def forward(self, x_SD: Tensor, seen: Tensor | KeysValues, context: ActionContext) -> tuple[Tensor, KeysValues]:
         """The next x and the keys and values of the video; ``seen`` is the paired block's output [T, ·] or these."""
         if isinstance(seen, Tensor):
-            seen = self.video_attn.project(self.norm_video(seen), context.tau_TD)
+            seen = self.look(seen, context.tau_TD)
         tables = modulations(self.modulation, context.time_R6D, context.row_S)
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = tables
         h_SD = (normed(x_SD) * (1 + scale) + shift).type_as(x_SD)
@@ -142,15 +146,33 @@ class ActionTower(nn.Module):
             projected.append(pair)
         return self.head(x_SD, time_RD, batch.action.row_S), tuple(projected)
 
-    def _context(self, batch: Batch, sigma_R: Tensor, window: WindowIndex | None) -> tuple[ActionContext, Tensor]:
-        """What the blocks share, and the time embedding [R, D] for the head."""
-        action, video, observed = batch.action, batch.video, self.sees == "observed"
+    def project(
+        self, batch: Batch, states: Sequence[Tensor], window: WindowIndex | None = None
+    ) -> tuple[KeysValues, ...]:
+        """Keys and values of a video that has been watched, to pass as ``seen``: no more is needed of it."""
+        tau_TD = self._video_index(batch, window)
+        return tuple(
+            block.look(self._visible(state, batch), tau_TD)
+            for block, state in zip(self.blocks, states, strict=True)
+            if isinstance(block, ActionBlock)
+        )
+
+    def _video_index(self, batch: Batch, window: WindowIndex | None) -> Tensor:
+        """Looked-up time index [T, D] of the video tokens there are to see."""
+        video = batch.video
         if window is not None and video.window_T is not None:
-            tau_SD = self._look_up(action.tau_S) + window.of_queries(action.tau_S)
             # What is past is at τ = 0 with the observation; the window's index tells them apart.
             tau_TD = self._look_up(video.window_T.clamp(min=0)) + window.of_keys(video.window_T)
         else:
-            tau_SD, tau_TD = self._look_up(action.tau_S), self._look_up(video.position_T3[:, 0])
+            tau_TD = self._look_up(video.position_T3[:, 0])
+        return tau_TD[video.observed_O] if self.sees == "observed" else tau_TD
+
+    def _context(self, batch: Batch, sigma_R: Tensor, window: WindowIndex | None) -> tuple[ActionContext, Tensor]:
+        """What the blocks share, and the time embedding [R, D] for the head."""
+        action = batch.action
+        tau_SD = self._look_up(action.tau_S)
+        if window is not None and batch.video.window_T is not None:
+            tau_SD = tau_SD + window.of_queries(action.tau_S)
         time_RD, time_R6D = self.time(sigma_R)
         context = ActionContext(
             time_R6D=time_R6D,
@@ -158,18 +180,19 @@ class ActionTower(nn.Module):
             rotation=rotation_of(action.place_S[:, None], (self.head_width,)),  # state first
             state_D=action.state_D,
             tau_SD=tau_SD,
-            tau_TD=tau_TD[video.observed_O] if observed else tau_TD,
+            tau_TD=self._video_index(batch, window),
             within=action.within,
             to_state=action.to_state,
-            seen=action.to_observed if observed else action.to_video,
+            seen=action.to_observed if self.sees == "observed" else action.to_video,
         )
         return context, time_RD
 
     def _seen(self, of_video: Tensor | KeysValues, batch: Batch) -> Tensor | KeysValues:
         """What there is to see of a video block's output; keys and values are of that already."""
-        if self.sees == "all" or not isinstance(of_video, Tensor):
-            return of_video
-        return of_video[batch.video.observed_O]
+        return self._visible(of_video, batch) if isinstance(of_video, Tensor) else of_video
+
+    def _visible(self, state_TD: Tensor, batch: Batch) -> Tensor:
+        return state_TD if self.sees == "all" else state_TD[batch.video.observed_O]
 
     def embed(self, tokens_SA: Tensor, known_SA: Tensor) -> Tensor:
         """State and noised actions through one MLP [S, D]; it sees which dimensions exist, so zero is not "unknown"."""

@@ -6,8 +6,8 @@ gives states at two depths: halfway, where a Staircase branches off (`trainer.mo
 the heads:
 
 - **next event**: a causal decoder over bytes, teacher forced in training, greedy in inference;
-- **remaining time**: log seconds, from the decoder's state once the caption is read. So the time depends on what is to
-  be done, whoever has said it: the head itself, a person, or another model;
+- **remaining time**: log seconds, from the decoder's state once the caption is read and from how long it has been done
+  already. So the time depends on what is to be done, whoever has said it: the head itself, a person, or another model;
 - **features**: learned queries that answer with what the denoiser's text encoder would have said, so that the video
   tower can read the conditioner directly.
 
@@ -30,6 +30,10 @@ from trainer.story import BEGIN, END, PAD, TOKENS, Answers, Asked, Foreign, Limi
 
 HUBER = 0.3
 """Of log seconds: beyond a third off, an error counts linearly, so that a pause in a recording does not rule."""
+
+
+_CLOCK = 4
+"""Numbers that say how long something has been done."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,12 @@ def _unseen(n: int, later: int, device: torch.device) -> Tensor:
     return mask
 
 
+def clock(elapsed_E: Tensor) -> Tensor:
+    """How long something has been done, as a head can use it [E, 4]: whether at all, and on scales of 0.1 to 10 s."""
+    scales = elapsed_E.new_tensor([0.1, 1.0, 10.0])
+    return torch.cat([(elapsed_E > 0).to(elapsed_E)[:, None], torch.log1p(elapsed_E[:, None] / scales)], dim=1)
+
+
 def waves(place_S: Tensor, width: int) -> Tensor:
     """Sines and cosines of whole numbers [S, width]."""
     half = (width + 1) // 2
@@ -252,7 +262,7 @@ class Conditioner(nn.Module):
             self.encoder = SmallEncoder(config, patch_numbers, dims, max_views)
         self.norm = nn.LayerNorm(width, eps=EPS)
         self.decoder = Decoder(config)
-        self.time = nn.Sequential(nn.Linear(width, width), nn.GELU("tanh"), nn.Linear(width, 1))
+        self.time = nn.Sequential(nn.Linear(width + _CLOCK, width), nn.GELU("tanh"), nn.Linear(width, 1))
         self.query = nn.Parameter(torch.randn(config.features, width) * 0.5)
         self.look = Attention(width, config.heads)
         self.project_out = nn.Linear(width, text_width)
@@ -276,10 +286,11 @@ class Conditioner(nn.Module):
         hidden: Tensor = self.decoder(answers.read_EL, self.norm(understood.top_SD), understood.lengths)
         return hidden
 
-    def log_seconds(self, hidden_ELD: Tensor, last_E: Tensor) -> Tensor:
-        """The time [E] it takes to do what has been read."""
+    def log_seconds(self, hidden_ELD: Tensor, last_E: Tensor, elapsed_E: Tensor) -> Tensor:
+        """The time [E] it takes still to do what has been read, and been done for ``elapsed_E`` seconds."""
         rows = torch.arange(len(last_E), device=last_E.device)
-        out: Tensor = self.time(hidden_ELD[rows, last_E])[:, 0]
+        read_ED = hidden_ELD[rows, last_E]
+        out: Tensor = self.time(torch.cat([read_ED, clock(elapsed_E).to(read_ED.dtype)], dim=1))[:, 0]
         return out
 
     def features(self, understood: Understood) -> tuple[Tensor, Tensor]:
@@ -310,7 +321,7 @@ def language_sums(
 ) -> LanguageSums:
     """``text_SD``: the text encoder's features of the captions; a target only, no gradient reaches it."""
     hidden_ELD = conditioner.hear(story.now, understood)
-    log_E = conditioner.log_seconds(hidden_ELD, story.now.last_E)
+    log_E = conditioner.log_seconds(hidden_ELD, story.now.last_E, story.elapsed_E)
     target_E = story.remaining_E.clamp(min=1e-3).log()
     timed_E = huber_loss(log_E.float(), target_E, delta=HUBER, reduction="none")
     return LanguageSums(
@@ -334,7 +345,7 @@ def _aligned_sum(found: tuple[Tensor, Tensor], text_SD: Tensor, story: StoryToke
     feature_EQD, here_EQ = found
     total = feature_EQD.new_zeros((), dtype=torch.float32)
     for event, target_SD in enumerate(torch.split(text_SD.float(), list(story.targets))):
-        if not story.now.counted_E[event]:
+        if not story.worded_E[event]:
             continue
         n = min(len(target_SD), feature_EQD.shape[1])
         missed = (feature_EQD[event, :n].float() - target_SD[:n]).square().sum()

@@ -4,6 +4,7 @@ import { labelKey } from "./document.js";
 import { State } from "./evidence_panel.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Badge, Key, duration } from "./marks.js";
+import { suggestedBoundaries, suggestedWords } from "./suggestions.js";
 import { VERBS } from "./verbs.js";
 
 /** @param {{desk: import("./desk.js").Desk, editing: boolean, setEditing: (on: boolean) => void, blind: boolean}} props */
@@ -12,7 +13,8 @@ export function CaptionCard({ desk, editing, setEditing, blind }) {
   if (!span) return html`<section class="card caption"><h3>Caption</h3><p class="hint">No ${desk.level} here: cleaning kept nothing of this part.</p></section>`;
   const { table } = desk.player;
   const key = labelKey(span.level, span.start_id);
-  const suggestion = desk.sheet.suggestions?.[key];
+  const suggestion = suggestedWords(desk, key);
+  const inside = suggestedBoundaries(desk).filter((one) => one.beside === key);
   const label = span.label;
   return html`<section class=${`card caption ${desk.item?.kind === "caption" ? "active" : ""}`} aria-label="Caption">
     <div class="card-head"><h3>${span.level[0].toUpperCase() + span.level.slice(1)}</h3>
@@ -21,8 +23,10 @@ export function CaptionCard({ desk, editing, setEditing, blind }) {
     ${editing ? html`<${Editor} key=${key} desk=${desk} span=${span} close=${() => setEditing(false)} />` : html`
       <button class="words" tabindex="-1" title="Edit (Enter)" onClick=${() => setEditing(true)}>${label?.caption || html`<span class="dim">${blind ? "No words yet. You see this episode without the machine's." : "No words yet."}</span>`}</button>
       <dl class="slots"><div><dt>Verb</dt><dd>${label?.verb ?? "–"}</dd></div><div><dt>Objects</dt><dd>${label?.objects.length ? label.objects.map((object) => html`<${Badge}>${object}<//>`) : "–"}</dd></div><div><dt>Arm</dt><dd>${label?.arm ?? "–"}</dd></div><div class="lasts"><dt>Lasts</dt><dd>${duration(table.seconds(span.frame_end) - table.seconds(span.frame_start))}</dd></div></dl>`}
-    ${suggestion && suggestion.caption !== label?.caption && !editing && html`<div class="suggestion"><span>A newer run says “${suggestion.caption}”.</span>
+    ${suggestion && !editing && html`<div class="suggestion"><span>A newer run says “${suggestion.caption}” (${suggestion.verb}).</span>
       <button tabindex="-1" onClick=${() => desk.relabel(span.level, span.start_id, words(suggestion))}>Take it</button></div>`}
+    ${!editing && inside.map((one) => html`<div class="suggestion"><span>A newer run has a boundary in it, at <b>${one.frame}</b>.</span>
+      <button tabindex="-1" onClick=${() => desk.player.goto(one.frame)}>Look</button><button tabindex="-1" onClick=${() => desk.splitAt(one.frame, one.rank)}>Split there</button></div>`)}
     ${!editing && desk.alternatives.length > 0 && html`<ol class="alternatives" aria-label="Alternatives">
       ${desk.alternatives.slice(0, 9).map((one, i) => html`<li><button tabindex="-1" onClick=${() => desk.takeAlternative(i + 1)}><${Key} chord=${`Alt+Digit${i + 1}`} /><span>${one.caption}</span>${one.by && html`<i>${one.by}</i>`}</button></li>`)}</ol>`}
   </section>`;

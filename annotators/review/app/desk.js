@@ -269,6 +269,17 @@ export class Desk extends EventTarget {
     });
   }
 
+  /** A boundary that a newer run proposes. @param {number} frame @param {number} rank */
+  async splitAt(frame, rank) {
+    await this.commitDraft();
+    await this.proven(async () => {
+      await this.player.goto(frame);
+      const mark = await this.player.mark();
+      if (mark.frame !== frame) throw new Error(`picture ${mark.frame} is on screen, not ${frame}: nothing was saved`);
+      await this.live.do({ kind: "split", boundary_id: newId(), frame, rank }, { verified: true, mark_mode: mark.mark_mode });
+    });
+  }
+
   /** @param {"left"|"right"} keep */
   async merge(keep) {
     const id = this.selected;

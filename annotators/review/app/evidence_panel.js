@@ -3,6 +3,7 @@
 import { LEVELS, boundaryKey, neighbours } from "./document.js";
 import { html } from "./html.js";
 import { Badge, Key, Meter, percent } from "./marks.js";
+import { suggestedBoundaries } from "./suggestions.js";
 
 /** @param {{desk: import("./desk.js").Desk}} props */
 export function EvidencePanel({ desk }) {
@@ -11,7 +12,7 @@ export function EvidencePanel({ desk }) {
     return html`<section class="card evidence"><h3>Boundary</h3><p class="hint">None selected. <${Key} chord="Tab" /> goes to the least certain one, <${Key} chord="KeyN" /> to the next in time.</p></section>`;
   }
   const evidence = desk.sheet.evidence?.[selected];
-  const suggestion = desk.sheet.suggestions?.[boundaryKey(selected)];
+  const suggested = suggestedBoundaries(desk).filter((one) => one.beside === boundaryKey(selected));
   const was = desk.live.machineValue(selected);
   const frame = desk.draft?.id === selected ? desk.draft.frame : boundary.frame;
   const active = desk.item?.kind === "boundary";
@@ -27,8 +28,8 @@ export function EvidencePanel({ desk }) {
       ${evidence.doubts?.length > 0 && html`<dt>Doubts</dt><dd class="chips">${evidence.doubts.map((/** @type {string} */ name) => html`<${Badge} tone="warn">${name}<//>`)}</dd>`}
     </dl>`}
     ${was && was.frame !== frame && html`<p class="moved">Moved ${offset(frame - was.frame)} than the machine's <button class="link" tabindex="-1" onClick=${() => desk.player.goto(was.frame)}>${was.frame}</button>.</p>`}
-    ${suggestion && suggestion.frame !== frame && html`<div class="suggestion"><span>A newer run puts it at <b>${suggestion.frame}</b>, ${offset(suggestion.frame - frame)}.</span>
-      <button tabindex="-1" onClick=${() => desk.move(selected, suggestion.frame)}>Take it</button></div>`}
+    ${suggested.map((one) => html`<div class="suggestion"><span>A newer run has one at <b>${one.frame}</b>, ${offset(one.frame - frame)}.</span>
+      <button tabindex="-1" onClick=${() => desk.player.goto(one.frame)}>Look</button><button tabindex="-1" onClick=${() => desk.move(selected, one.frame)}>Move there</button></div>`)}
     <${Spans} desk=${desk} id=${selected} />
   </section>`;
 }

@@ -27,7 +27,7 @@ const CHAR_PX = 6.4;
  * @property {(frame: number) => number} seconds
  * @property {(id: string) => import("./document.js").Boundary|null} machineValue
  * @property {import("./document.js").Placed[]} removed
- * @property {Record<string, any>} suggestions newer runs' values by entity key
+ * @property {import("./suggestions.js").SuggestedBoundary[]} suggestions where newer runs would have a boundary
  * @property {Record<string, {doubts: string[]}>} evidence
  */
 
@@ -226,17 +226,15 @@ function diamond(canvas, x, y, size, fill, stroke) {
 }
 
 /** Where newer runs would have a boundary. @param {CanvasRenderingContext2D} canvas @param {Scene} scene @param {ReturnType<typeof rows>} at */
-function drawSuggestions(canvas, { suggestions, viewport, colours, document }, at) {
+function drawSuggestions(canvas, { suggestions, viewport, colours }, at) {
   canvas.strokeStyle = colours.accent;
   canvas.lineWidth = 1.5;
   canvas.setLineDash([2, 3]);
-  for (const [key, value] of Object.entries(suggestions)) {
-    if (!key.startsWith("boundary:") || !value) continue;
-    const present = document.boundaries[key.slice(9)];
-    const x = viewport.x(value.frame);
-    if (x < 0 || x > viewport.width || present?.frame === value.frame) continue;
+  for (const { frame, rank } of suggestions) {
+    const x = viewport.x(frame);
+    if (x < 0 || x > viewport.width) continue;
     canvas.beginPath();
-    canvas.moveTo(x, at.lanes[LEVELS[value.rank ?? 2]]);
+    canvas.moveTo(x, at.lanes[LEVELS[rank]]);
     canvas.lineTo(x, at.human + LAYOUT.human);
     canvas.stroke();
   }

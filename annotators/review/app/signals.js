@@ -1,8 +1,9 @@
 /**
  * Action and gripper signals under the lanes, on the same axis of pictures.
  *
- * Whatever the zoom, a plot is fed two points per pixel column, the least and the greatest sample in it: an hour of joint
- * angles draws as fast as a second. A sample that the source does not give is a gap.
+ * Whatever the zoom, a signal is one upright bar per pixel column, over what it covers there: an hour of joint angles
+ * draws as fast as a second. As a path it would be rasterised with every edge smoothed, which without a graphics card
+ * took ten times as long as all else in a refresh. A sample that the source does not give is a gap.
  */
 
 const PANELS = /** @type {const} */ ([["gripper", /gripper|opening|grip|aperture|finger/i], ["motion", /./]]);
@@ -34,27 +35,38 @@ function positions(times, table) {
   return found;
 }
 
-/** Least and greatest per column between two pictures. @param {Placed} signal @param {number} start @param {number} end @param {number} columns @returns {(number|null|undefined)[]} */
-export function sampled({ frames, values }, start, end, columns) {
-  /** @type {(number|null|undefined)[]} */
-  const found = new Array(2 * columns).fill(undefined);
-  const width = (end - start) / columns;
-  let i = firstAtOrAfter(frames, start - width);
-  for (let column = 0; column < columns; column++) {
-    const until = start + (column + 1) * width;
-    let [least, most, seen] = [Infinity, -Infinity, false];
-    for (; i < frames.length && frames[i] < until; i++) {
-      const value = values[i];
-      seen = true;
-      if (value === null) continue;
-      if (value < least) least = value;
-      if (value > most) most = value;
+/**
+ * What a signal covers in each pixel column between two pictures: least and greatest of the line through its samples,
+ * NaN where the source gives none. Columns side by side share the value on their common edge, so the line has no holes.
+ * @param {Pick<Placed, "frames"|"values">} signal @param {number} start @param {number} end @param {number} columns
+ */
+export function covered({ frames, values }, start, end, columns) {
+  const low = new Float64Array(columns).fill(NaN);
+  const high = new Float64Array(columns).fill(NaN);
+  const put = (/** @type {number} */ column, /** @type {number} */ value) => {
+    if (column < 0 || column >= columns) return;
+    if (!(low[column] <= value)) low[column] = value; // also where there is nothing yet: NaN is not below
+    if (!(high[column] >= value)) high[column] = value;
+  };
+  const scale = columns / (end - start);
+  let before = /** @type {number|null} */ (null);
+  let at = 0;
+  for (let i = Math.max(0, firstAtOrAfter(frames, start) - 1); i < frames.length && at <= columns; i++) {
+    const value = values[i];
+    const x = (frames[i] - start) * scale;
+    if (value !== null) {
+      const column = Math.floor(x);
+      put(column, value);
+      for (let edge = Math.max(Math.floor(at) + 1, 0); before !== null && edge <= Math.min(column, columns); edge++) {
+        const there = before + ((value - before) * (edge - at)) / (x - at);
+        put(edge - 1, there);
+        put(edge, there);
+      }
     }
-    if (seen) [found[2 * column], found[2 * column + 1]] = least <= most ? [least, most] : [null, null];
+    before = value;
+    at = x;
   }
-  // The line goes on to the samples on either side of what is on screen.
-  if (found[found.length - 1] === undefined && i < frames.length) found[found.length - 1] = values[i];
-  return found;
+  return { low, high };
 }
 
 /** @param {Float64Array} sorted @param {number} wanted */
@@ -72,6 +84,7 @@ function firstAtOrAfter(sorted, wanted) {
 export const valueAt = ({ frames, values }, frame) => values[Math.max(0, firstAtOrAfter(frames, frame + 1) - 1)] ?? null;
 
 export const SERIES_COLOURS = 6;
+const LINE_PX = 1.4;
 
 /** One panel of signals, drawn by uPlot. */
 export class Plot {
@@ -98,16 +111,16 @@ export class Plot {
       axes: [{ show: false }, { show: false }],
       cursor: { sync: { key: "joinery" }, drag: { x: false, y: false }, y: false, points: { show: false } },
       scales: { x: { time: false, auto: false, range: () => [this.viewport.start, this.viewport.end] }, ...Object.fromEntries(this.signals.map((signal, i) => [`y${i}`, { auto: false, range: () => range(signal) }])) },
-      series: [{}, ...this.signals.map((_, i) => ({ scale: `y${i}`, stroke: colour(`--series-${(i % SERIES_COLOURS) + 1}`), width: 1.4, points: { show: false } }))],
-      hooks: { draw: [(/** @type {any} */ plot) => this.drawMarks(plot)] },
+      series: [{}, ...this.signals.map((_, i) => ({ scale: `y${i}`, stroke: colour(`--series-${(i % SERIES_COLOURS) + 1}`), paths: () => null, points: { show: false } }))],
+      hooks: { drawSeries: [(/** @type {any} */ plot, /** @type {number} */ i) => i && this.drawSignal(plot, i)], draw: [(/** @type {any} */ plot) => this.drawMarks(plot)] },
     }, this.data(), this.host);
   }
 
+  /** The axis alone: what is drawn over it is `covered`, found once per part of the episode on screen. */
   data() {
-    const { start, end, width } = this.viewport;
-    const columns = Math.max(2, Math.floor(width));
-    const step = (end - start) / columns / 2;
-    return [Float64Array.from({ length: 2 * columns }, (_, i) => start + (i + 0.5) * step), ...this.signals.map((signal) => sampled(signal, start, end, columns))];
+    this.bars = this.signals.map(() => /** @type {ReturnType<typeof covered>|null} */ (null));
+    const { start, end } = this.viewport;
+    return [[start, end], ...this.signals.map(() => [null, null])];
   }
 
   /** The part on screen or the size has changed. */
@@ -117,6 +130,20 @@ export class Plot {
       this.plot.setData(this.data(), false);
       this.plot.setScale("x", { min: this.viewport.start, max: this.viewport.end });
     });
+  }
+
+  /** @param {any} plot @param {number} i from 1 */
+  drawSignal(plot, i) {
+    const { ctx, bbox } = plot;
+    const { low, high } = (this.bars[i - 1] ??= covered(this.signals[i - 1], this.viewport.start, this.viewport.end, Math.round(bbox.width)));
+    const [least, most] = [plot.scales[`y${i - 1}`].min, plot.scales[`y${i - 1}`].max];
+    const perValue = bbox.height / (most - least);
+    const thick = LINE_PX * (window.devicePixelRatio || 1);
+    ctx.fillStyle = plot.series[i].stroke(plot, i);
+    for (let column = 0; column < low.length; column++) {
+      if (!(low[column] <= high[column])) continue;
+      ctx.fillRect(bbox.left + column, bbox.top + (most - high[column]) * perValue - thick / 2, 1, (high[column] - low[column]) * perValue + thick);
+    }
   }
 
   /** @param {any} plot */

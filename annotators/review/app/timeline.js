@@ -9,6 +9,7 @@ import { LEVELS, boundaryKey, room, spanAt } from "./document.js";
 import { drawTimeline, edgeNear, rows } from "./lanes.js";
 import { LOUPE, drawLoupe } from "./loupe.js";
 import { palette } from "./palette.js";
+import { suggestedBoundaries } from "./suggestions.js";
 
 /** A drag snaps to a place this near on screen, and never over more pictures than a person would call the same place. */
 const SNAP_PX = 8;
@@ -25,6 +26,7 @@ export class Timeline {
     this.onView = onView;
     this.colours = palette();
     this.hovered = /** @type {string|null} */ (null);
+    this.hasMoved = false;
     this.drag = /** @type {{kind: string, id?: string, x: number, fine: number, level?: any, last: number, event?: PointerEvent}|null} */ (null);
     this.canvas = host.appendChild(document.createElement("canvas"));
     this.canvas.setAttribute("role", "img");
@@ -81,14 +83,16 @@ export class Timeline {
   ask() {
     this.asked ??= requestAnimationFrame(() => {
       this.asked = undefined;
+      if (this.hasMoved) this.onView();
+      this.hasMoved = false;
       if (rows(this.desk.folded).height !== parseFloat(this.canvas.style.height)) this.resize();
       else this.draw();
     });
   }
 
-  /** The part of the episode on screen has changed. */
+  /** The part of the episode on screen has changed; a wheel may say so several times before the next refresh. */
   moved() {
-    this.onView();
+    this.hasMoved = true;
     this.ask();
   }
 
@@ -100,7 +104,7 @@ export class Timeline {
       playhead: desk.player.frame, verified: desk.player.verified || desk.player.state !== "paused",
       seconds: (/** @type {number} */ frame) => (table ? table.seconds(Math.min(Math.max(Math.round(frame), 0), table.length)) : 0),
       machineValue: (/** @type {string} */ id) => this.machine().get(id) ?? null, removed: this.gone,
-      suggestions: desk.sheet.suggestions ?? {}, evidence: desk.sheet.evidence ?? {},
+      suggestions: suggestedBoundaries(desk), evidence: desk.sheet.evidence ?? {},
     };
   }
 
@@ -232,8 +236,8 @@ export class Timeline {
   /** Where a drag wants to rest: the machine's own picture, and what newer runs propose. @param {number} frame @param {string} id */
   snapped(frame, id) {
     const { desk, viewport } = this;
-    const suggestion = desk.sheet.suggestions?.[boundaryKey(id)];
-    const places = [desk.live.machineValue(id)?.frame, suggestion?.frame, desk.draft ? undefined : desk.player.frame].filter((place) => place !== undefined);
+    const suggested = suggestedBoundaries(desk).filter((one) => one.beside === boundaryKey(id)).map((one) => one.frame);
+    const places = [desk.live.machineValue(id)?.frame, ...suggested, desk.draft ? undefined : desk.player.frame].filter((place) => place !== undefined);
     const near = places.find((place) => Math.abs(place - frame) < Math.min(SNAP_PX * viewport.framesPerPixel, SNAP_FRAMES));
     return near ?? Math.round(frame);
   }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from annotators.review.formats.row import (
     FormatError,
@@ -31,18 +32,30 @@ SUFFIX = ".xml"
 SLOTS = ("caption", "verb", "objects", "arm", "state")
 
 
-def written(rows: Sequence[Row], recording: Recording, *, start_frame: int = 0, frame_step: int = 1) -> bytes:
+@dataclass(frozen=True)
+class Task:
+    """Which pictures of a film a task shows."""
+
+    start_frame: int = 0
+    frame_step: int = 1
+
+
+ALL = Task()
+
+
+def written(rows: Sequence[Row], recording: Recording, *, task: Task = ALL) -> bytes:
     """The whole file. Raises FormatError for an edge on a picture that the task does not show."""
+    start_frame, frame_step = task.start_frame, task.frame_step
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
-    task = ET.SubElement(ET.SubElement(root, "meta"), "task")
+    meta = ET.SubElement(ET.SubElement(root, "meta"), "task")
     n = len(recording.clock)
     size = (n - start_frame + frame_step - 1) // frame_step
     about = {"name": recording.episode_id, "size": size, "mode": "interpolation",
              "start_frame": start_frame, "stop_frame": n - 1,
              "frame_filter": f"step={frame_step}" if frame_step > 1 else "", "source": recording.video}  # fmt: skip
     for name, value in about.items():
-        ET.SubElement(task, name).text = str(value)
+        ET.SubElement(meta, name).text = str(value)
     for number, row in enumerate(rows):
         for frame in (row.frame_start, row.frame_end):
             if frame < start_frame or ((frame - start_frame) % frame_step and frame != n):

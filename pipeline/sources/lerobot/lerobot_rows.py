@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
 from pipeline.sources.lerobot.lerobot_meta import UNREADABLE
-from pipeline.sources.reference import about_episode
+from pipeline.sources.reference import about_episode, dataset_part
 from pipeline.sources.storage.parquet_texts import check_texts
 from pipeline.video import to_ns
 from schemas.array import Floats, Ints
@@ -238,3 +238,18 @@ def _stamps(
     message = f"its time stamps stray {off_s:.4f} s from the stated frame rate; rows are placed by their stamps"
     findings.append(about_episode(ref, "timestamps_disagree_with_fps", message, value=off_s, threshold=period_s / 2))
     return stamps_ns.astype(np.int64), findings
+
+
+def frame_stamps(ref: EpisodeRef, files: SourceFiles) -> Floats | None:
+    """Seconds of each frame to the bit as the table has them, float32 [T]: what LeRobot looks frames up by.
+
+    None where the table has none, or does not have one row per frame. Raises SourceError for an unusable table.
+    """
+    dataset, path = dataset_part(ref), ref.file("table").path
+    shared = dataset["codebase_version"].startswith("v3.")
+    table = read_table(files, path, dataset["episode_index"], shared=shared, columns=["timestamp", "frame_index"])
+    _, gaps = _frame_numbers(ref, table, files.url_of(path))
+    if gaps or "timestamp" not in table.column_names:
+        return None
+    stamps: Floats = _numbers(table, "timestamp", files.url_of(path))[:, 0].astype(np.float32)
+    return stamps

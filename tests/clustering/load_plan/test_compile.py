@@ -186,12 +186,11 @@ def test_a_plan_that_is_there_survives_whatever_stops_an_append(
     plan = compiled(tmp_path, corpus, Target(steps=20))
     steps = [plan.step(step) for step in range(20)]
 
-    def stopped(self: Blobs, path: str, data: bytes) -> None:
-        if path == HEADER:
-            raise KeyboardInterrupt
-        (Path(self.url) / path).write_bytes(data)
+    def stopped(_self: Blobs, _version: str, path: str, _write: object) -> None:
+        assert path == HEADER
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(Blobs, "put_bytes", stopped)
+    monkeypatch.setattr(Blobs, "put_over", stopped)
     with pytest.raises(KeyboardInterrupt):
         extended(tmp_path, corpus, Target(steps=90))
     monkeypatch.undo()

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jobs.river import RIVER
+from pipeline.attempt import Attempt, AttemptWriter
 from pipeline.ledger import Ledger
-from pipeline.store import Attempt, AttemptWriter, Workspace
+from pipeline.store import Workspace
 from schemas.event import Event
 from schemas.recipe_file import LoadedRecipe
 from schemas.run import WorkDone

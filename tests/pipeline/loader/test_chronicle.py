@@ -6,18 +6,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.blobs import Blobs
 from pipeline.errors import StoreError
 from pipeline.loader.chronicle import EVENTS, Chronicle
 from pipeline.loader.reader import ShardSet
-from tests.pipeline.shards.corpus import corpus, publish_set, write_shards
+from tests.pipeline.shards.corpus import published_set
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    films, blobs = corpus(tmp_path_factory.mktemp("films")), Blobs(str(tmp_path_factory.mktemp("workspace")))
-    (published,) = publish_set(films, blobs, write_shards(films, blobs))
-    return f"{blobs.url}/{published.path}"
+    return published_set(tmp_path_factory.getbasetemp() / "published")
 
 
 def test_neighbours_are_those_of_the_same_episode_and_level_in_the_order_of_time(folder: str) -> None:

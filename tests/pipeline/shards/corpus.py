@@ -401,6 +401,16 @@ def segment(of: Corpus) -> DrawSegment:
     return DrawSegment(of.plan.plan_id, "settings", 0, tuple(cell.name for cell in of.plan.cells), steps_of(of.plan))
 
 
+@cache
+def published_set(place: Path) -> str:
+    """The folder of a set of the corpus, cut and published below ``place``; whoever shares it may not change it."""
+    for name in ("films", "workspace"):
+        (place / name).mkdir(parents=True)
+    films, blobs = corpus(place / "films"), Blobs(str(place / "workspace"))
+    (made,) = publish_set(films, blobs, write_shards(films, blobs))
+    return f"{blobs.url}/{made.path}"
+
+
 def publish_set(
     of: Corpus,
     blobs: Blobs,

@@ -10,7 +10,7 @@ def recipe(place: str, *, workers: int = 1, budget: int = 768) -> Recipe:
     return Recipe.model_validate(
         {
             "joinery": 1,
-            "workspace": {"url": f"s3://{place}", "storage": {"secret_access_key": "hush", "region": "x"}},
+            "workspace": {"url": f"s3://{place}", "storage": {"endpoint": "http://hush", "region": "x"}},
             "sources": [
                 {"format": "video_folder", "name": "web", "path": f"/{place}/films", "card": {"licence": "CC-BY-4.0"}}
             ],

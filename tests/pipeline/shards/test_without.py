@@ -14,7 +14,8 @@ from clustering.strata import count_strata
 from pipeline.blobs import Blobs
 from pipeline.cards.taken_out import Gone
 from pipeline.errors import StoreError
-from pipeline.loader.reader import SET, STATS, ShardSet
+from pipeline.loader.names import SET, STATS
+from pipeline.loader.reader import ShardSet
 from pipeline.shards import publish
 from pipeline.shards import without as module
 from pipeline.shards.json_text import pretty

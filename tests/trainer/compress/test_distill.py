@@ -8,6 +8,8 @@ import torch
 
 from tests.trainer.events import MadeSteps, example, lively, small
 from tests.trainer.test_loop import trained
+from tests.trainer.test_parallel import assert_same
+from tests.trainer.test_parallel import trained as of_ranks
 from trainer import checkpoint
 from trainer.compress.distill import DistillConfig, Distiller
 from trainer.configs import TrainConfig
@@ -123,6 +125,15 @@ def test_a_killed_and_resumed_distillation_is_the_uninterrupted_one(tmp_path: Pa
     assert (tmp_path / "whole" / LOG).read_bytes() == (tmp_path / "parts" / LOG).read_bytes()
     assert same(whole.model, resumed.model)
     assert same(whole.fake, resumed.fake)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", ["replicate", "shard"])
+def test_two_ranks_distil_as_one_does(tmp_path: Path, spread: str) -> None:
+    """Real processes over gloo; five packs of two events between them, student and fake score in step."""
+    alone = of_ranks(tmp_path / "one", 1, "--distil")
+    assert all(line["fake"] > 0 for line in alone)
+    assert_same(of_ranks(tmp_path / "two", 2, "--distil", "--spread", spread), alone)
 
 
 def test_another_teacher_or_plan_is_another_run(tmp_path: Path) -> None:

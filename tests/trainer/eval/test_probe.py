@@ -20,6 +20,7 @@ from trainer.eval.probe import (
     ridges,
     tower_features,
 )
+from trainer.inputs import Inputs
 
 CONFIG = small()
 DATA = replace(CONFIG.data, max_frames=9)
@@ -77,7 +78,7 @@ def test_towers_and_pixels_have_features_for_every_latent_frame_and_token(scenes
     assert pixel_features(scenes[:2], CONFIG.data.codec)[0].shape == (3, 4, 16 * 16 * 3)
     again = tower_features(model, scenes[1:2], CONFIG, 0.2)
     assert np.array_equal(again[0][0], by_block[0][1]), "a clip's noise is its own"
-    assert example_of(scenes[0], CONFIG).n_video == 12
+    assert example_of(scenes[0], CONFIG, Inputs()).n_video == 12
 
 
 def test_ridge_is_least_squares_where_it_is_weak_and_the_mean_where_it_is_strong() -> None:

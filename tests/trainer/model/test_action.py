@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.trainer.events import example, lively, noised, small, velocities
+from tests.trainer.events import example, lively, noised, small, talking, velocities
+from trainer.model.action import ActionSight
 
 
 def actions_of(event_changes: dict[str, object]) -> torch.Tensor:
@@ -64,6 +65,23 @@ def test_a_pack_of_narrow_sight_gives_what_its_events_give_alone() -> None:
     alone = [velocities(model, [event], [draw]).action_SA for draw, event in enumerate(events)]
     assert packed is not None
     torch.testing.assert_close(packed, torch.cat([each for each in alone if each is not None]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("sees", ["all", "observed"])
+@pytest.mark.parametrize("history", [0, 1])
+def test_a_video_is_projected_once_for_all_steps(sees: ActionSight, history: int) -> None:
+    config = talking().model
+    model = lively(replace(config, action=replace(config.action, sees=sees)))
+    batch, _, seen = noised([replace(example(frames=13, views=2), history=history)], [0])
+    with torch.no_grad():
+        states = model.watch(batch, seen.video_TP, seen.video_sigma_R).states
+        asked = seen.action_SA, seen.action_sigma_R, model.window
+        watched_SA, pairs = model.action(batch, states, *asked)
+        projected = model.action.project(batch, states, model.window)
+        again_SA, _ = model.action(batch, projected, *asked)
+    assert torch.equal(watched_SA, again_SA)
+    for pair, own in zip(pairs, projected, strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(pair, own, strict=True))
 
 
 def test_an_event_longer_than_the_time_table_is_refused() -> None:

@@ -116,6 +116,9 @@ class Film:
     fps: float = 30
     """What a header or a person would say."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", cache(self.data))  # encoded once, however many tests look at it
+
 
 _NTSC = Film(
     "h264_2997",

@@ -195,7 +195,7 @@ def killable(playwright: Playwright, profile: Path) -> Iterator[tuple[BrowserCon
         [CHROMIUM, *FLAGS, *own], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 120  # a busy machine takes its time
         while True:
             try:
                 browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
@@ -239,7 +239,7 @@ def _survives(playwright: Playwright, server: Server, profile: Path, review_id: 
     return arrived
 
 
-@pytest.mark.parametrize("n_times", [1, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_times", [1, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_an_edit_outlives_a_browser_killed_20_ms_later_with_the_server_down(
     playwright: Playwright, server: Server, tmp_path: Path, n_times: int
 ) -> None:

@@ -1,10 +1,14 @@
-"""Two people at one episode (C1 – C3): whoever saves second is asked, no value is lost, nothing is undone silently.
+"""Two people at one episode (C1 – C4): whoever saves second is asked, no value is lost, nothing is undone silently.
 
 Last-write-wins is switched on once, by sending every deed on the newest revision: the same scenes then lose values.
 """
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Self
 
 import pytest
 from playwright.sync_api import Browser, Route
@@ -39,8 +43,15 @@ class Pair:
         self.ann, self.bob = (ReviewPage(browser.new_context(), server) for _ in range(2))
         for tab, name in ((self.ann, "ann"), (self.bob, "bob")):
             tab.sign_in(name)
+
+    @classmethod
+    def at_one_revision(cls, browser: Browser, server: Server, review_id: str) -> Self:
+        """Both have it open and stay where they are, as on a slow line."""
+        pair = cls(browser, server, review_id)
+        for tab in (pair.ann, pair.bob):
             tab.open(review_id)
-            tab.js("joinery.desk.live.pull = () => Promise.resolve()")  # both stay at one revision, as on a slow line
+            tab.js("joinery.desk.live.pull = () => Promise.resolve()")
+        return pair
 
     def move(self, tab: ReviewPage, boundary_id: str, by: int) -> int:
         frame = tab.shown().boundaries[boundary_id].frame + by
@@ -60,7 +71,7 @@ class Pair:
 
 
 def in_conflict(browser: Browser, server: Server, review_id: str) -> tuple[Pair, int, int]:
-    pair = Pair(browser, server, review_id)
+    pair = Pair.at_one_revision(browser, server, review_id)
     anns = pair.move(pair.ann, "b100", 8)
     pair.ann.saved()
     pair.bob.js("delete joinery.desk.live.pull")
@@ -116,7 +127,7 @@ def test_a_conflict_waits_through_a_reload(browser: Browser, server: Server) -> 
 
 
 def test_edits_that_do_not_concern_each_other_are_both_saved(browser: Browser, server: Server) -> None:
-    pair = Pair(browser, server, "ep-5")
+    pair = Pair.at_one_revision(browser, server, "ep-5")
     anns = pair.move(pair.ann, "b100", 4)
     pair.ann.saved()
     pair.bob.js("delete joinery.desk.live.pull")
@@ -129,7 +140,7 @@ def test_edits_that_do_not_concern_each_other_are_both_saved(browser: Browser, s
 
 
 def test_undoing_what_somebody_else_has_changed_since_is_a_conflict(browser: Browser, server: Server) -> None:
-    pair = Pair(browser, server, "ep-6")
+    pair = Pair.at_one_revision(browser, server, "ep-6")
     pair.move(pair.ann, "b100", 4)
     pair.ann.saved()
     pair.bob.js("delete joinery.desk.live.pull")
@@ -145,9 +156,51 @@ def test_undoing_what_somebody_else_has_changed_since_is_a_conflict(browser: Bro
     pair.close()
 
 
+def ten_minutes_pass(server: Server) -> None:
+    """Every lease has run out; the server only looks at the clock."""
+    with closing(sqlite3.connect(server.folder / "review.sqlite", timeout=20)) as sql, sql:
+        assert sql.execute("UPDATE lease SET until_ns = 1 WHERE NOT finished").rowcount == 1
+
+
+@pytest.mark.parametrize(
+    ("bobs_edge", "statuses"), [("b260", ["applied", "rebased"]), ("b100", ["applied", "conflict"])]
+)
+def test_a_save_after_somebody_else_has_taken_the_episode_lands_or_is_asked_about(
+    browser: Browser, tmp_path: Path, bobs_edge: str, statuses: list[str]
+) -> None:
+    with served(tmp_path, recording(tmp_path), accounts={"ann": Role.ANNOTATOR, "bob": Role.ANNOTATOR}) as server:
+        pair = Pair(browser, server, "ep-1")
+        pair.ann.press("Enter")  # start next
+        pair.ann.ready()
+        pair.ann.page.route("**/api/**", lambda route: route.abort())  # her line is down: no heartbeat, no save
+        anns = pair.move(pair.ann, "b100", 8)
+        pair.ann.page.wait_for_selector("[data-state=offline][data-pending='1']")
+        pair.bob.press("Enter")
+        pair.bob.page.wait_for_selector("text=Nothing is left for you")
+        ten_minutes_pass(server)
+        pair.bob.press("Enter")
+        pair.bob.ready()
+        bobs = pair.move(pair.bob, bobs_edge, -7)
+        pair.bob.saved()
+
+        pair.ann.page.unroute("**/api/**")
+        if "conflict" in statuses:
+            pair.ann.page.wait_for_selector("dialog:has-text('bob changed this while you did')", timeout=60_000)
+            assert f"picture {anns}" in pair.ann.page.inner_text("dialog")
+            assert pair.stored_frame("b100") == bobs
+            pair.ann.page.click("dialog button:has-text('Keep mine')")
+            pair.ann.page.wait_for_selector("dialog", state="detached")
+            statuses = [*statuses, "applied"]
+        pair.ann.saved()
+        assert pair.stored_frame("b100") == anns
+        assert pair.stored_frame(bobs_edge) == (anns if bobs_edge == "b100" else bobs)
+        assert [entry["status"] for entry in pair.log()] == statuses
+        pair.close()
+
+
 def test_with_last_write_wins_the_first_value_would_be_gone(browser: Browser, server: Server) -> None:
     """The mutation control: every deed claims to be made on the newest revision."""
-    pair = Pair(browser, server, "ep-7")
+    pair = Pair.at_one_revision(browser, server, "ep-7")
 
     def on_the_newest(route: Route) -> None:
         deed = json.loads(route.request.post_data or "{}")

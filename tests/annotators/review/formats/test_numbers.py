@@ -82,13 +82,11 @@ def test_cvat_counts_from_0_and_ends_on_the_first_picture_outside() -> None:
 
 
 def test_cvat_of_a_task_with_a_step_takes_only_pictures_it_shows() -> None:
-    assert boxes(cvat.written([Row(Level.TASK, 10, 16)], EVEN, start_frame=4, frame_step=3)) == [
-        [("10", "0"), ("16", "1")]
-    ]
-    raw = cvat.written([Row(Level.TASK, 10, 40)], EVEN, start_frame=4, frame_step=3)
+    assert boxes(cvat.written([Row(Level.TASK, 10, 16)], EVEN, task=cvat.Task(4, 3))) == [[("10", "0"), ("16", "1")]]
+    raw = cvat.written([Row(Level.TASK, 10, 40)], EVEN, task=cvat.Task(4, 3))
     assert cvat.read(raw, EVEN, "f") == [Row(Level.TASK, 10, 40)]
     with pytest.raises(FormatError, match="found 11, expected a picture of 4 and every 3 after"):
-        cvat.written([Row(Level.TASK, 11, 16)], EVEN, start_frame=4, frame_step=3)
+        cvat.written([Row(Level.TASK, 11, 16)], EVEN, task=cvat.Task(4, 3))
 
 
 def test_cvat_tracks_that_come_back_are_several_events() -> None:

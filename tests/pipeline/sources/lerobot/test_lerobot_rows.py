@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import SourceError
 from pipeline.files import SourceFiles
-from pipeline.sources.lerobot.lerobot_rows import Rows, is_numeric, read_rows, read_table
+from pipeline.sources.lerobot.lerobot_rows import Rows, frame_stamps, is_numeric, read_rows, read_table
 from schemas.finding import Finding
 from tests.pipeline.sources.one_episode import STEP_NS, dataset_of, ref_to, rows_of
 
@@ -203,3 +203,25 @@ def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_arrays([column, column], ["timestamp", "timestamp"]), tmp_path / "a.parquet")
     with pytest.raises(SourceError, match=r"a\.parquet: has 'timestamp' as the name of more than one column"):
         read_table(SourceFiles(str(tmp_path)), "a.parquet", 0, shared=False)
+
+
+# -- time stamps as they are -----------------------------------------------------------------------------------
+
+
+def stamps_of(root: Path, columns: dict[str, Any]) -> Any:
+    pq.write_table(pa.table(columns), root / "episode.parquet")
+    ref = ref_to(str(root), ("table", "episode.parquet"))
+    return frame_stamps(ref, SourceFiles(str(root)))
+
+
+def test_time_stamps_are_the_tables_own_to_the_bit(tmp_path: Path) -> None:
+    own = np.cumsum(np.full(40, 1 / 30, np.float32)).astype(np.float32)
+    assert not np.array_equal(own, (np.arange(1, 41) / 30).astype(np.float32)), "frame ÷ rate would do"
+    found = stamps_of(tmp_path, {"timestamp": own, "frame_index": range(40)})
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, own)
+
+
+def test_a_table_without_a_row_per_frame_stamps_no_frames(tmp_path: Path) -> None:
+    assert stamps_of(tmp_path, {"frame_index": range(3)}) is None
+    assert stamps_of(tmp_path, {"timestamp": [0.0, 0.1, 0.3], "frame_index": [0, 1, 3]}) is None

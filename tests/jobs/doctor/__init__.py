@@ -1,0 +1,1 @@
+"""Tests of what `joinery doctor` looks at."""
