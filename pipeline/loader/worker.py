@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from pipeline.errors import JoineryError, ServiceError, StoreError
+from pipeline.loader import torchcodec_clip
 from pipeline.loader.decode import Decoder
 from pipeline.loader.range_reader import RangeReader
 from pipeline.loader.window import Damaged, KnownPictures, Request, Window, read_window
@@ -87,7 +88,7 @@ def main(descriptor: int) -> None:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     pipe = Connection(descriptor)
     try:
-        job = _job(pipe)
+        job = job_of(pipe)
         while job is not None:
             request: Request = receive(pipe)
             _send_answer(pipe, _answer(job, request), request)
@@ -97,13 +98,16 @@ def main(descriptor: int) -> None:
     os._exit(0)  # a library's thread must not keep a worker nobody waits for
 
 
-def _job(pipe: Connection) -> Job | None:
+def job_of(pipe: Connection) -> Job | None:
+    """What to do with every request, once all is imported that it needs; None, and the parent told, when that fails."""
     try:
         job: Job = receive(pipe)
     except (AttributeError, ImportError) as error:
         message = f"workers cannot import the transform ({error}); define it in a module, not in the script itself"
         send(pipe, Failure("", message))
         return None
+    if job.decoder != "pyav":
+        torchcodec_clip.usable()  # imports torch, seconds on a busy machine: no part of the first request's time
     send(pipe, None)
     return job
 

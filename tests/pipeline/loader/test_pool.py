@@ -4,6 +4,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 from pipeline.blobs import Blobs
 from pipeline.errors import JoineryError, ServiceError, StoreError
 from pipeline.loader import pool as pool_module
+from pipeline.loader import torchcodec_clip
+from pipeline.loader.decode import Decoder
 from pipeline.loader.pool import DEFAULT_PATIENCE, Patience, WorkerPool
 from pipeline.loader.range_reader import RangeReader
 from pipeline.loader.window import Window
-from pipeline.loader.worker import Job
+from pipeline.loader.worker import Job, job_of, receive, send
 from tests.pipeline.loader import transforms
 from tests.pipeline.loader.made_requests import location, request
 
@@ -122,6 +125,20 @@ def test_a_worker_that_hangs_is_replaced(made: Path, tmp_path: Path) -> None:
         time.sleep(0.05)
     assert not alive(int((tmp_path / "pid").read_text()))
     workers.close()
+
+
+@pytest.mark.parametrize(("decoder", "expected"), [("auto", ["torchcodec"]), ("pyav", [])])
+def test_what_decoding_imports_is_no_part_of_the_first_request(
+    made: Path, decoder: Decoder, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch alone may take longer to import, on a busy machine, than a request may take."""
+    imported: list[str] = []
+    monkeypatch.setattr(torchcodec_clip, "usable", lambda: imported.append("torchcodec"))
+    ours, theirs = Pipe()
+    send(ours, Job(RangeReader(Blobs(str(made))), decoder, None))
+    job_of(theirs)
+    assert receive(ours) is None, "it is ready"
+    assert imported == expected
 
 
 def test_a_transform_of_the_script_itself_and_a_negative_number_are_refused(made: Path) -> None:
