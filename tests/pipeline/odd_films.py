@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from av.codec.codec import UnknownCodecError
 
+from tests.ordinary_priority import ordinary_priority
 from tests.pipeline.films import Picture, drifting, film
 
 RATE = 20
@@ -37,7 +38,7 @@ def encoded(
     except UnknownCodecError:
         pytest.skip(f"this PyAV has no encoder {codec}")
     sink = io.BytesIO()
-    with av.open(sink, "w", format=container) as out:
+    with ordinary_priority(), av.open(sink, "w", format=container) as out:
         chosen = {**_QUIET.get(codec, {}), **_FAST.get(codec, {}), **(options or {})}
         stream: Any = out.add_stream(codec, rate=rate, options=chosen)
         stream.height, stream.width = (pictures or drifting(1))[0].shape[:2]

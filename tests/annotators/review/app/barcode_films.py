@@ -15,6 +15,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.ordinary_priority import ordinary_priority
 from tests.pipeline.films import texture
 
 Picture = NDArray[np.uint8]
@@ -62,7 +63,7 @@ def encoded(
 ) -> bytes:
     """A film of the pictures ``first``, ``first`` + 1, … at ``pts`` in ``time_base``."""
     sink = io.BytesIO()
-    with av.open(sink, "w", format=container) as out:
+    with ordinary_priority(), av.open(sink, "w", format=container) as out:
         stream = out.add_stream(codec, rate=30, options={**_LONG, **(options or {})} if codec == "libx264" else options)
         stream.height, stream.width = picture(first).shape[:2]
         stream.pix_fmt = pix_fmt
