@@ -34,12 +34,13 @@ from pipeline.at_work import Deed, at_work
 from pipeline.attempt import Attempt
 from pipeline.blobs import in_a_hurry
 from pipeline.errors import JoineryError, ServiceError, UnreachableError
-from pipeline.ledger import Ledger, StageState, WorkItem
+from pipeline.ledger import Ledger, StageState
 from pipeline.shards import publish
 from pipeline.shards.latest import point_at, present_version
 from pipeline.stage import Scope, Stage
 from pipeline.store import Workspace
 from pipeline.tables import LEDGERS, TABLES
+from pipeline.work_item import WorkItem
 from schemas.cost import BatchCost, StageEstimate
 from schemas.episode import Alignment
 from schemas.recipe import ExecutorName, Recipe, RunSpec

@@ -27,11 +27,12 @@ from jobs.river import stage_named
 from jobs.telemetry.captured import captured
 from pipeline.attempt import Attempt, AttemptWriter, new_attempt
 from pipeline.errors import ServiceError, StoreError, UnreachableError, store_fault
-from pipeline.ledger import WorkItem, listed_attempts
+from pipeline.input_listing import listed_attempts
 from pipeline.sandbox.decoder import decoder_of
 from pipeline.sandbox.ended import KilledError, ToldError
 from pipeline.stage import Bundle, Match, Model, Question, Scope, Stage
 from pipeline.store import Workspace, one_of, stream_rows
+from pipeline.work_item import WorkItem
 from schemas import arrow
 from schemas.finding import Failure
 from schemas.identity import digest

@@ -8,20 +8,20 @@ corpus of any size fits. `schemas.identity.work_key` states the same key in Pyth
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.history import History, chain_end, history_of
+from pipeline.input_listing import write_listing
 from pipeline.revision import dump_review, load_review, reviews_in
 from pipeline.sql import in_memory
 from pipeline.stage import Match, Scope, Stage
 from pipeline.store import Workspace, stream_rows
+from pipeline.work_item import WorkItem
 from schemas.calibration import calibration_group
 from schemas.finding import Failure
 from schemas.plan import Draw
@@ -34,8 +34,13 @@ from schemas.source import EpisodeRef
 R = TypeVar("R")
 CORPUS_ITEM = "corpus"
 CHUNK_ITEMS = 1024
-LISTING_CHUNK = 64
-"""Attempts a wide stage reads at a time; bounds its memory."""
+DRAWS_AT_ONCE = 1_000_000
+"""What shards' keys are made of at a time: DuckDB holds the rows of an ordered aggregate in memory and never spills
+them."""
+
+
+DRAW_COLUMNS = ("plan_id", "shard", "split", "position", "event_id", "episode_id", "repeat", "t", "vision_language",
+                "action", "attempt")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,25 +55,6 @@ class StageState:
     left: int
     waiting: int
     """Episodes or shards whose upstream is not done."""
-
-
-@dataclass(frozen=True)
-class WorkItem:
-    """One piece of work, ready to be handed to any executor."""
-
-    item: str
-    work_key: str
-    attempts: Mapping[str, tuple[str, ...]]
-    """Episode and shard scope: upstream stage → the attempts to read, in order of the upstream's item."""
-    listing: str
-    """Group and corpus scope: the folder of blobs that list the attempts instead, since they may be very many."""
-    ref: EpisodeRef | None
-    review: Review | None = None
-    """What people said about the episode, for a stage that asks for it."""
-    continues: str = ""
-    """Stages that keep: which result of their own this one goes on from (`schemas.identity.continued_key`)."""
-    previous: str = ""
-    """That result's attempt; empty where there is none."""
 
 
 class Ledger:
@@ -257,6 +243,18 @@ class Ledger:
         schedule = next(read.stage for read in stage.reads if read.match is Match.SHARD)
         attempts = [attempt for _, attempt in self.done_attempts(schedule)]
         self._load_draws(attempts)
+        query = self._keys_of_slice(stage, schedule, constant)
+        make = "CREATE OR REPLACE TABLE shard_keys AS"
+        for first, last in self._slices_of_draws():
+            self._sql.execute(
+                f"CREATE OR REPLACE VIEW slice AS SELECT * FROM drawn WHERE shard BETWEEN '{first}' AND '{last}'"
+            )
+            self._sql.execute(f"{make} {query}")
+            make = "INSERT INTO shard_keys"
+        return "SELECT item, work_key FROM shard_keys"
+
+    def _keys_of_slice(self, stage: Stage, schedule: str, constant: str) -> str:
+        """A query for (item, work_key) of the shards in ``slice``."""
         joins, keys = [], ["s.draws"]
         for name in stage.upstream:
             if name == schedule:
@@ -268,14 +266,24 @@ class Ledger:
             member = "grp" if self._stages[name].scope is Scope.GROUP else "episode_id"
             joins.append(
                 f"""JOIN (SELECT shard, {_digest_of("output_key", "output_key")} AS output_key
-                    FROM (SELECT DISTINCT shard, {member} AS item FROM drawn) JOIN done_{name} USING (item)
+                    FROM (SELECT DISTINCT shard, {member} AS item FROM slice) JOIN done_{name} USING (item)
                     GROUP BY shard) agg_{name} ON agg_{name}.shard = s.item"""
             )
             keys.append(f"agg_{name}.output_key")
         row = "concat_ws(':', plan_id, shard, split, event_id, repeat, t, vision_language, action)"
         return f"""SELECT s.item, sha256(concat_ws('|', {constant}, {", ".join(keys)})) AS work_key
-            FROM (SELECT shard AS item, {_digest_of(row, "position")} AS draws FROM drawn GROUP BY shard) s
+            FROM (SELECT shard AS item, {_digest_of(row, "position")} AS draws FROM slice GROUP BY shard) s
             {" ".join(joins)}"""
+
+    def _slices_of_draws(self) -> list[tuple[str, str]]:
+        """The first and the last shard of each slice; a single empty one where nothing is drawn."""
+        slices = self.rows(
+            f"""SELECT min(shard), max(shard) FROM (
+                    SELECT shard, (sum(n) OVER (ORDER BY shard) - n) // {DRAWS_AT_ONCE} AS slice
+                    FROM (SELECT shard, count(*) AS n FROM drawn GROUP BY shard))
+                GROUP BY slice ORDER BY slice"""
+        )
+        return [(first, last) for first, last in slices] or [("", "")]
 
     def _continued(self, stage: Stage, keys: str) -> str:
         """The same query for a stage that keeps, whose key names its predecessor too."""
@@ -307,7 +315,7 @@ class Ledger:
             query = f"""SELECT u.item, u.attempt FROM ({self._members_sql(stage, name)}) m
                 JOIN done_{name} u ON u.item = m.member WHERE m.item = ? ORDER BY u.item"""
             reader = self._sql.cursor().sql(query, params=[item]).to_arrow_reader(CHUNK_ITEMS)
-            self._workspace.blobs.put(f"{folder}/{name}.parquet", partial(_copy_parquet, reader))
+            write_listing(self._workspace, folder, name, reader)
         return folder
 
     def listing_of(self, key: str) -> str:
@@ -417,14 +425,6 @@ class Ledger:
         return row
 
 
-def listed_attempts(workspace: Workspace, folder: str, stage: str) -> Iterator[list[str]]:
-    """The attempts of a listing that `Ledger.left` wrote, chunk by chunk, in order of item."""
-    with workspace.blobs.open(f"{folder}/{stage}.parquet") as file:
-        parquet = pq.ParquetFile(file)
-        for batch in parquet.iter_batches(batch_size=LISTING_CHUNK, columns=["attempt"]):
-            yield batch.column(0).to_pylist()
-
-
 def _numbered(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
     """The rows with their place in the table, by which each is found again without looking at all others."""
     schema = rows.schema.append(pa.field("place", pa.int64()))
@@ -437,12 +437,6 @@ def _numbered(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
             start += batch.num_rows
 
     return pa.RecordBatchReader.from_batches(schema, batches())
-
-
-def _copy_parquet(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
-    with pq.ParquetWriter(stream, reader.schema) as writer:
-        for batch in reader:
-            writer.write_batch(batch)
 
 
 def _digest_of(expression: str, order: str) -> str:

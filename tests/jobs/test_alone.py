@@ -12,8 +12,8 @@ from jobs.alone import Death, machine_bytes, run_alone
 from jobs.worker import Batch
 from pipeline.attempt import Attempt
 from pipeline.errors import JoineryError
-from pipeline.ledger import WorkItem
 from pipeline.store import Workspace
+from pipeline.work_item import WorkItem
 from schemas.recipe import Recipe
 
 

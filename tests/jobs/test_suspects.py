@@ -13,8 +13,8 @@ from jobs.suspects import DEATHS, without_killers
 from jobs.worker import Batch
 from pipeline.attempt import Attempt
 from pipeline.errors import StoreError
-from pipeline.ledger import WorkItem
 from pipeline.store import Workspace
+from pipeline.work_item import WorkItem
 from schemas.recipe import Recipe
 from schemas.run import WorkDone
 

@@ -14,9 +14,9 @@ from jobs.river import RIVER, stage_named
 from jobs.worker import Batch, one_thread, run_batch
 from pipeline.attempt import Attempt
 from pipeline.errors import JoineryError, ServiceError
-from pipeline.ledger import WorkItem
 from pipeline.stage import Bundle, Question, Scope, Stage
 from pipeline.store import Workspace
+from pipeline.work_item import WorkItem
 from schemas.finding import Finding, Verdict
 from schemas.model_call import CallOutcome, ModelCall
 from schemas.recipe import Recipe

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from pipeline import ledger as ledger_module
 from pipeline.attempt import Attempt, AttemptWriter
-from pipeline.ledger import Ledger, WorkItem, listed_attempts
+from pipeline.input_listing import listed_attempts
+from pipeline.ledger import Ledger
 from pipeline.stage import Bundle, Match, Read, Scope, Stage
 from pipeline.store import Workspace
+from pipeline.work_item import WorkItem
 from schemas.calibration import Calibration, calibration_group
 from schemas.finding import Failure, Finding, Verdict
 from schemas.identity import digest, work_key
@@ -209,6 +212,23 @@ def test_a_shard_is_keyed_by_its_draws_and_its_episodes(workspace: Workspace, re
     assert [item for item, _ in ledger.done_attempts("tarred")] == ["train-000000", "train-000001"]
     workspace_of_one = ledger_of(workspace, recipe, refs)
     assert list(workspace_of_one.left("tarred")) == []
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 5])
+def test_shards_have_the_same_keys_however_many_draws_are_looked_at_at_once(
+    workspace: Workspace, recipe: Recipe, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refs = sorted([ref(name) for name in "abc"], key=lambda episode: episode.episode_id)
+    draws = [
+        Draw("plan", "train", t, f"ev-{t}", refs[t % 3].episode_id, 0, 0, 0, f"train-{t // 2:06d}", t, 0.5, None, 1.0)
+        for t in range(9)
+    ]
+    ledger = run_all(workspace, recipe, refs, draws)
+    expected = ledger.rows("SELECT item, work_key FROM key_tarred ORDER BY item")
+    assert [item for item, _ in expected] == [f"train-{number:06d}" for number in range(5)]
+    monkeypatch.setattr(ledger_module, "DRAWS_AT_ONCE", at_once)
+    ledger.refresh("tarred")
+    assert ledger.rows("SELECT item, work_key FROM key_tarred ORDER BY item") == expected
 
 
 def test_a_failed_group_counts_as_all_its_episodes(workspace: Workspace, recipe: Recipe) -> None:
