@@ -21,7 +21,7 @@ from clustering.balance import balance
 from clustering.chairman import chairman
 from clustering.counter_hash import unit_of
 from clustering.programme import KKT_TOLERANCE
-from clustering.schedule import levels, masses_of
+from clustering.schedule import levels, steps_of
 from clustering.strata import Strata, strata_of
 from clustering.turns import turns
 from schemas.plan import SamplingPlan, Spread
@@ -203,9 +203,10 @@ def promises_kept(plan: SamplingPlan, spec: BalanceSpec) -> bool:
 
 def prefixes_kept(plan: SamplingPlan) -> bool:
     """Whether every prefix of a whole epoch keeps rows within 1 and cells within 2."""
-    (masses,), lengths = masses_of(plan)
+    (step,) = steps_of(plan)
     (rows,) = levels(plan)
-    order = turns([rows], masses[None], lengths)
+    masses = np.array(step.shares)
+    order = turns([rows], masses[None], np.array([step.n_draws]))
     row_of = np.unique(rows, return_inverse=True)[1].reshape(-1)
     worst_row = discrepancy(row_of[order], np.bincount(row_of, masses).astype(np.float64))
     worst_cell = discrepancy(order, masses)

@@ -115,5 +115,5 @@ def compared(undisturbed: Evidence, found: Evidence, *, more_reasons: frozenset[
     return Verdict(len(lost) + len(fewer), len(more) + len(strange), len(differing), found.raced, tuple(wrong))
 
 
-def _told(what: str, which: list[object] | list[str]) -> list[str]:
+def _told(what: str, which: Sequence[object]) -> list[str]:
     return [f"{len(which)} {what}: {', '.join(map(str, which[:ROWS_SHOWN]))}"] if which else []
