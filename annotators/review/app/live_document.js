@@ -164,11 +164,13 @@ export class LiveDocument extends EventTarget {
       after: this.waiting.map((other) => other.op_id),
       made_ms: Date.now(),
     };
+    this.adding.add(entry.op_id);
+    // On its way to the disk before anything is drawn: a browser may be killed while it draws.
+    const kept = this.outbox.add(entry).finally(() => this.adding.delete(entry.op_id));
     this.view = applied(this.document, change);
     this.waiting = [...this.waiting, { ...entry, change }];
     this.dispatchEvent(new Event("change"));
-    this.adding.add(entry.op_id);
-    await this.outbox.add(entry).finally(() => this.adding.delete(entry.op_id));
+    await kept;
     return entry.op_id;
   }
 

@@ -107,6 +107,7 @@ export class Outbox extends EventTarget {
       // strict: the transaction is complete when the disk has it, not when the operating system does.
       const transaction = this.database.transaction(stores, "readwrite", { durability: "strict" });
       const result = act((name) => transaction.objectStore(name));
+      transaction.commit?.(); // not when the page has heard of every request, for which a busy one takes its time
       transaction.oncomplete = () => resolve(/** @type {T} */ (result));
       transaction.onerror = transaction.onabort = () => reject(transaction.error);
     });
