@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.policy import declared
-from jobs.train import Lines, TrainRequest, steps_of
+from jobs.train import Lines, TrainRequest, opened_inputs, steps_of
 from pipeline.errors import JoineryError
 from pipeline.loader.reader import ShardSet
 from trainer.codec import codec_of
 from trainer.compress.distill import DistillConfig, Distiller
 from trainer.compress.fp8_config import Fp8Config
 from trainer.compress.fp8_run import Fp8Outcome, compress_fp8, load_model
-from trainer.compress.judge import held_out
+from trainer.compress.judge import HeldOut, held_out
 from trainer.compress.latency import Asked, Event, Latency, measure, ways
-from trainer.configs import CONFIGS
-from trainer.inputs import Pretrained
+from trainer.configs import CONFIGS, TrainConfig
+from trainer.inputs import Pretrained, inputs_to_ask
 from trainer.model.wam import build
 from trainer.parallel import device_of
 from trainer.policy_record import checkpoint_folder
 from trainer.run import RunOptions, TrainReport, carried_out, taken_up
 
-JUDGED_BY = "validation"
+JUDGED_ON = "validation"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def distil(teacher: Path, request: TrainRequest, plan: DistillConfig, options: R
         if config.fp8 is not None:
             raise ValueError(f"{teacher}: is in FP8, which cannot be trained; distil first, then quantise")
         taken_up(request.out, resume=options.resume)
-        steps = steps_of(request, config)
+        steps = steps_of(request, config, opened_inputs(request, config))
         return carried_out(
             lambda ranks: Distiller(config, plan, model, steps, ranks),
             config,
@@ -67,13 +67,26 @@ def distil(teacher: Path, request: TrainRequest, plan: DistillConfig, options: R
         )
 
 
-def quantise(run: Path, out: Path, fp8: Fp8Config, shards: str | None, storage: dict[str, str] | None) -> Fp8Outcome:
-    """Write a run's newest checkpoint in FP8, judged on held-out events of a shard set where one is named."""
+@dataclass(frozen=True)
+class JudgedBy:
+    """Held-out events of a shard set, and the frozen parts they are read through."""
+
+    shards: str
+    storage: dict[str, str] | None = None
+    pretrained: Pretrained = field(default_factory=Pretrained)
+
+
+def quantise(run: Path, out: Path, fp8: Fp8Config, judged: JudgedBy | None = None) -> Fp8Outcome:
+    """Write a run's newest checkpoint in FP8, judged on held-out events where a shard set is named."""
     with _mendable():
         folder = checkpoint_folder(run)
         _, config = load_model(folder)
-        held = held_out(ShardSet.open(shards, storage), JUDGED_BY, config) if shards else ()
-        return compress_fp8(folder, out, fp8, held)
+        return compress_fp8(folder, out, fp8, () if judged is None else _held(judged, config))
+
+
+def _held(judged: JudgedBy, config: TrainConfig) -> list[HeldOut]:
+    inputs = inputs_to_ask(config, declared(judged.pretrained), device_of("auto", 0))
+    return held_out(ShardSet.open(judged.shards, judged.storage), JUDGED_ON, config, inputs=inputs)
 
 
 def latencies(request: LatencyRequest) -> Iterator[Latency]:

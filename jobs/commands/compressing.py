@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from jobs.commands.pretrained import Cache, TextFolder, Vae
 from jobs.commands.terminal import OUT, AsJson, shards_of, teaching_errors
 
 commands = typer.Typer(
@@ -27,6 +28,9 @@ def compress_distill(  # noqa: PLR0917 - typer reads options from parameters
     action_weight: Annotated[float, typer.Option(min=0.0, help="Of the plain action loss; 0 leaves it out.")] = 1.0,
     match_weight: Annotated[float, typer.Option(min=0.0, help="Of distribution matching; 0 leaves it out.")] = 1.0,
     plan: Annotated[str | None, typer.Option(help="A load plan to read; default: compile one into --out.")] = None,
+    vae: Vae = None,
+    text_encoder: TextFolder = None,
+    cache: Cache = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read and decode.")] = 0,
     resume: Annotated[bool, typer.Option(help="Continue the checkpoint in --out.")] = False,
     as_json: AsJson = False,
@@ -37,11 +41,13 @@ def compress_distill(  # noqa: PLR0917 - typer reads options from parameters
     from jobs.train import TrainRequest
     from pipeline.shards.handed_out import remember_made
     from trainer.compress.distill import DistillConfig
+    from trainer.inputs import Pretrained
     from trainer.run import RunOptions
 
     with teaching_errors():
         folder, storage = shards_of(shards)
-        request = TrainRequest(folder, out, "", steps, plan=plan, workers=workers, storage=storage)
+        parts = Pretrained(vae, text_encoder, cache)
+        request = TrainRequest(folder, out, "", steps, plan=plan, workers=workers, storage=storage, pretrained=parts)
         how = DistillConfig(steps=sample_steps, ratio=ratio, action_weight=action_weight, match_weight=match_weight)
         remember_made("training run", str(out), folder, storage)
         report = distil(run, request, how, RunOptions(resume), lambda n: show.TrainingLines(OUT, n, as_json))
@@ -61,17 +67,20 @@ def compress_fp8(  # noqa: PLR0917 - typer reads options from parameters
     leave: Annotated[
         list[str] | None, typer.Option(help="Pattern of layers to leave alone, in place of the usual ones; repeatable.")
     ] = None,
+    vae: Vae = None,
+    text_encoder: TextFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a checkpoint with its matrices in block-scaled FP8, and say what that cost."""
     from jobs import show_compress
-    from jobs.compress import quantise
+    from jobs.compress import JudgedBy, quantise
     from trainer.compress.fp8_config import LEFT_ALONE, Fp8Config
+    from trainer.inputs import Pretrained
 
     with teaching_errors():
-        folder, storage = shards_of(shards) if shards else (None, None)
+        judged = JudgedBy(*shards_of(shards), Pretrained(vae, text_encoder)) if shards else None
         config = Fp8Config(scheme, tuple(leave) if leave else LEFT_ALONE)
-        show_compress.quantised(OUT, quantise(run, out, config, folder, storage), as_json)
+        show_compress.quantised(OUT, quantise(run, out, config, judged), as_json)
 
 
 @commands.command("latency")

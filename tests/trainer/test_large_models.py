@@ -198,3 +198,27 @@ def test_what_is_missing_is_said_before_anything_is_written(shards: str, tmp_pat
     with pytest.raises(JoineryError, match="has neither VAE nor text encoder"):
         encode(TrainRequest(shards, tmp_path / "run", "tiny", 1), lambda _a, _b: None, lambda _a, _b: None)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_of_wan_is_distilled_and_judged_in_fp8(
+    shards: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_wan()
+    known(monkeypatch, config)
+    folder = saved(tmp_path / "wan", config)
+    parts = ["--vae", str(folder), "--text-encoder", str(folder)]
+
+    def told(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(app, list(words))
+        assert result.exit_code == code, result.output
+        return result.stderr if code else result.stdout
+
+    run, student = str(tmp_path / "run"), str(tmp_path / "student")
+    told("train", shards, "--out", run, "--config", config.name, "--weights", str(folder), "--steps", "2", *parts)
+    how = ["--out", student, "--steps", "2", "--sample-steps", "1", "--ratio", "1"]
+    assert "--vae" in told("compress", "distill", run, shards, *how, code=1)
+    told("compress", "distill", run, shards, *how, *parts)
+    small = ["--out", str(tmp_path / "fp8"), "--json", "--leave", "head"]  # of two layers the usual rule leaves none
+    outcome = json.loads(told("compress", "fp8", student, *small, "--shards", shards, *parts))
+    assert outcome["exact"]["events"] == outcome["quantised"]["events"] > 0
+    assert "--vae" in told("compress", "fp8", student, "--out", str(tmp_path / "no"), "--shards", shards, code=1)

@@ -18,8 +18,9 @@ from trainer.batch import Batch, Example, pack
 from trainer.compress.few_steps import Point, walk
 from trainer.configs import TrainConfig
 from trainer.device import to_device
-from trainer.example import example_of, shown_whole
+from trainer.example import shown_whole
 from trainer.flow import generator_of, levels
+from trainer.inputs import Inputs
 from trainer.model.wam import WallWM
 
 HANDS = ((0, 1, 2), (10, 11, 12))
@@ -46,15 +47,20 @@ class Judged:
     events: int
 
 
-def held_out(shards: ShardSet, split: str, config: TrainConfig, most: int | None = None) -> list[HeldOut]:
-    """The events of a split that have actions; raises ValueError when there is none."""
-    found = []
+def held_out(
+    shards: ShardSet, split: str, config: TrainConfig, most: int | None = None, inputs: Inputs | None = None
+) -> list[HeldOut]:
+    """The events of a split that have actions, read through ``inputs`` where there are weights to it.
+
+    Raises ValueError when there is none.
+    """
+    found, inputs = [], inputs or Inputs()
     for t in range(shards.n_samples(split)):
         sample = shards.read(split, t)
         if sample.anchor_20() is None:
             continue
         stats = shards.stats(sample.statistics_group)
-        example = replace(example_of(shown_whole(sample, config.data), stats, config), visible_FNN=None)
+        example = replace(inputs.example(shown_whole(sample, config.data), stats, config), visible_FNN=None)
         if example.valid_K.any() and example.action_known_A.any():
             found.append(HeldOut(example, stats))
         if len(found) == most:
