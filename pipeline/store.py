@@ -12,6 +12,7 @@ Lance's Python interface changes often; nothing outside this file and `pipeline.
 from __future__ import annotations
 
 import json
+import platform
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -285,6 +286,18 @@ class Workspace:
         }
 
     def _dataset(self, name: str, version: int | None = None) -> Any:
+        """Raises StoreError where the table is not there: what nodes that share no disk run into."""
+        try:
+            return self._opened(name, version)
+        except ValueError as error:
+            if version is not None or "not found" not in str(error):
+                raise
+            raise StoreError(
+                f"{self.url}: the table {name} is not there on node {platform.node()}; a workspace on a disk must be "
+                "one folder that every node sees under this path (docs/deploy.md), and nothing may remove it meanwhile"
+            ) from error
+
+    def _opened(self, name: str, version: int | None = None) -> Any:
         return self._patiently(
             name, lambda: lance.dataset(self._uri(name), version=version, storage_options=self._options)
         )
@@ -292,7 +305,7 @@ class Workspace:
     def _exists(self, name: str) -> bool:
         """Whether it has a version; asked by opening it, since a listing of all its versions may be long."""
         try:
-            self._dataset(name)
+            self._opened(name)
         except ValueError as error:
             if "not found" not in str(error):
                 raise

@@ -14,7 +14,7 @@ import yaml
 
 from benchmarks.faults.cluster import Cluster
 from benchmarks.faults.memory_group import MemoryGroup
-from benchmarks.faults.small_disk import SmallDisk
+from benchmarks.faults.small_disk import SmallDisk, shared_with_namespaces
 from benchmarks.faults.started import Started
 from benchmarks.faults.verdict import Evidence, Verdict, compared, evidence_of, reasons_of
 from jobs.why import Reasons
@@ -98,6 +98,7 @@ class Ground:
 
     def __init__(self, folder: Path, corpus: Path) -> None:
         self.folder, self.corpus = folder, corpus
+        self._seen_by_nodes = shared_with_namespaces(folder)
         self.hooks = folder / "hooks"
         """Where Python on the nodes looks for modules first."""
         self.hooks.mkdir(parents=True)
@@ -230,6 +231,7 @@ class Ground:
         self._cluster.close()
         self.disk.close()
         self.group.close()
+        self._seen_by_nodes()
 
 
 def _do_all(deeds: list[Callable[[], None]]) -> None:

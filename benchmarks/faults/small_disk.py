@@ -4,6 +4,7 @@ Elsewhere it is a plain folder, and nobody may fill it.
 """
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.faults.cluster import may_have_namespaces
@@ -40,6 +41,20 @@ class SmallDisk:
     def _must_be_mounted(self) -> None:
         if not self.mounted:
             raise SystemExit("filling a disk needs root on Linux, so that it is a small one")
+
+
+def shared_with_namespaces(folder: Path) -> Callable[[], None]:
+    """Have nodes in namespaces of their own see what is mounted below the folder later; returns what undoes it.
+
+    A namespace made by `ip netns exec` gets later mounts of those folders alone whose mounts are shared, and on some
+    machines none is: a small disk would then be seen by the run and not by the nodes.
+    """
+    if not may_have_namespaces():
+        return lambda: None
+    folder.mkdir(parents=True, exist_ok=True)
+    _run("mount", "--bind", str(folder), str(folder))
+    _run("mount", "--make-shared", str(folder))
+    return lambda: _run("umount", "--lazy", str(folder))
 
 
 def _run(*words: str) -> None:

@@ -1,6 +1,7 @@
 """The workspace: what is committed is there, what is not is invisible, on disk and on an object store."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -109,6 +110,14 @@ def test_attempts_made_one_after_the_other_are_in_that_order_and_never_the_same(
 def test_a_folder_that_is_no_workspace_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no Joinery workspace there; `joinery run RECIPE` makes one"):
         Workspace.existing(str(tmp_path))
+
+
+def test_a_node_that_does_not_share_the_folder_is_told_so(tmp_path: Path) -> None:
+    """It can write its data files all the same; what it reads is not there."""
+    workspace = Workspace.open(str(tmp_path / "here"))
+    elsewhere = replace(workspace, url=str(tmp_path / "there"))
+    with pytest.raises(StoreError, match=r"the table \w+ is not there on node .* every node sees"):
+        elsewhere.rows(Failure)
 
 
 def test_blobs_appear_whole_and_link_without_copying(workspace: Workspace) -> None:
