@@ -28,7 +28,7 @@ class ServiceError(JoineryError):
 
 
 class UnreachableError(ServiceError):
-    """An object store does not answer, or answers with errors, for longer than we try."""
+    """An object store does not answer, or answers with errors, for longer than we try; a disk is not on this node."""
 
 
 def store_fault(error: BaseException) -> UnreachableError | None:

@@ -28,7 +28,7 @@ from lance.fragment import FragmentMetadata, write_fragments
 
 from pipeline.attempt import Attempt
 from pipeline.blobs import Blobs, is_local
-from pipeline.errors import StoreError
+from pipeline.errors import StoreError, UnreachableError
 from pipeline.table_format import note_of, read_note, said_of, write_note
 from pipeline.tables import LEDGERS, TABLES, table_schema
 from schemas import arrow
@@ -286,13 +286,13 @@ class Workspace:
         }
 
     def _dataset(self, name: str, version: int | None = None) -> Any:
-        """Raises StoreError where the table is not there: what nodes that share no disk run into."""
+        """Raises UnreachableError where the table is not there: what nodes that share no disk run into."""
         try:
             return self._opened(name, version)
         except ValueError as error:
             if version is not None or "not found" not in str(error):
                 raise
-            raise StoreError(
+            raise UnreachableError(
                 f"{self.url}: the table {name} is not there on node {platform.node()}; a workspace on a disk must be "
                 "one folder that every node sees under this path (docs/deploy.md), and nothing may remove it meanwhile"
             ) from error

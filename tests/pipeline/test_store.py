@@ -8,7 +8,7 @@ from typing import BinaryIO
 import pytest
 
 from pipeline.attempt import Attempt, AttemptWriter, new_attempt
-from pipeline.errors import StoreError
+from pipeline.errors import StoreError, UnreachableError
 from pipeline.store import INDEX_ABOVE_ROWS, Workspace
 from schemas.finding import Failure, Finding, Verdict
 from schemas.run import WorkDone
@@ -116,7 +116,7 @@ def test_a_node_that_does_not_share_the_folder_is_told_so(tmp_path: Path) -> Non
     """It can write its data files all the same; what it reads is not there."""
     workspace = Workspace.open(str(tmp_path / "here"))
     elsewhere = replace(workspace, url=str(tmp_path / "there"))
-    with pytest.raises(StoreError, match=r"the table \w+ is not there on node .* every node sees"):
+    with pytest.raises(UnreachableError, match=r"the table \w+ is not there on node .* every node sees"):
         elsewhere.rows(Failure)
 
 
