@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.umi_source import umi_source
 from jobs.progress import StageProgress
 from jobs.river import RIVER
 from jobs.run import run_recipe
@@ -25,23 +26,6 @@ from pipeline.synthetic.catalogue import ROBOT_SOURCES
 from pipeline.synthetic.lerobot_writer import RecordedEpisode, write_dataset
 from schemas.recipe_file import load_recipe
 
-RECIPE = """\
-joinery: 1
-workspace: {{url: {folder}/workspace}}
-sources:
-  - format: lerobot
-    name: umi
-    path: {folder}/umi
-    kind: umi
-    card: {{licence: CC0-1.0}}
-    state:
-      - arm: right
-        position: {{column: observation.state, start: 0, stop: 3}}
-        rotation: {{column: observation.state, start: 3, stop: 9, encoding: rot6d_rows}}
-        opening: {{column: observation.state, start: 9, stop: 10, closed: 0, open: 0.08}}
-shard: {{samples_per_shard: {per_shard}, on_append: {on_append}}}
-run: {{executor: inline}}
-"""
 AROUND = "around"
 """Imports, recipe, listing: what belongs to no stage."""
 
@@ -147,13 +131,21 @@ def tars(folder: Path) -> set[str]:
     return {path.name for path in (folder / "workspace" / "tars").glob("*.tar")}
 
 
+def recipe_text(folder: Path, on_append: str, per_shard: int, more_sources: str = "") -> str:
+    """The recipe over the recordings that are listed."""
+    return (
+        f"joinery: 1\nworkspace: {{url: {folder}/workspace}}\nsources:\n{umi_source(folder, 'umi')}{more_sources}"
+        f"shard: {{samples_per_shard: {per_shard}, on_append: {on_append}}}\nrun: {{executor: inline}}\n"
+    )
+
+
 def measure(folder: Path, given: argparse.Namespace) -> None:
     """The three runs, and what they say."""
     n_all = given.episodes + given.more
     if not (folder / "umi").exists():
         record(folder / "umi", n_all, given.seed)
     recipe = folder / "recipe.yaml"
-    recipe.write_text(RECIPE.format(folder=folder, on_append=given.on_append, per_shard=given.per_shard))
+    recipe.write_text(recipe_text(folder, given.on_append, given.per_shard))
     list_first(folder / "umi", given.episodes)
     first, before = cost_of(recipe), tars(folder)
     nothing = cost_of(recipe)

@@ -19,25 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.umi_source import umi_source
 from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 
-RECIPE = """\
-joinery: 1
-workspace: {{url: {folder}/workspace}}
-sources:
-  - format: lerobot
-    name: umi
-    path: {folder}/umi
-    kind: umi
-    card: {licence: CC0-1.0}
-    state:
-      - arm: right
-        position: {{column: observation.state, start: 0, stop: 3}}
-        rotation: {{column: observation.state, start: 3, stop: 9, encoding: rot6d_rows}}
-        opening: {{column: observation.state, start: 9, stop: 10, closed: 0, open: 0.08}}
-clip: {{short_side: 64}}
-run: {{executor: inline}}
-"""
 MICROMETRE = 1e-6
 
 
@@ -81,7 +65,10 @@ def _copy(table: pa.Table, index: int) -> pa.Table:
 def peak_mib(folder: Path) -> tuple[float, float]:
     """Peak resident memory and CPU seconds of one inline run in its own process."""
     recipe = folder / "recipe.yaml"
-    recipe.write_text(RECIPE.format(folder=folder))
+    recipe.write_text(
+        f"joinery: 1\nworkspace: {{url: {folder}/workspace}}\nsources:\n{umi_source(folder, 'umi')}"
+        "clip: {short_side: 64}\nrun: {executor: inline}\n"
+    )
     program = (
         "import resource, sys; from jobs.cli import app\n"
         "try: app(['run', sys.argv[1]])\n"

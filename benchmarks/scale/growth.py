@@ -17,23 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.append import AROUND, RECIPE, Cost, cost_of, list_first, record
+from benchmarks.append import AROUND, Cost, cost_of, list_first, recipe_text, record
+from benchmarks.umi_source import umi_source
 from jobs.river import RIVER
 from pipeline.blobs import Blobs
 from pipeline.shards.verify import verify
 
-SECOND = """\
-  - format: lerobot
-    name: second
-    path: {folder}/second
-    kind: umi
-    card: {{licence: CC0-1.0}}
-    state:
-      - arm: right
-        position: {{column: observation.state, start: 0, stop: 3}}
-        rotation: {{column: observation.state, start: 3, stop: 9, encoding: rot6d_rows}}
-        opening: {{column: observation.state, start: 9, stop: 10, closed: 0, open: 0.08}}
-"""
 CAPTIONS = "caption: {by: {method: template, with_duration: true}}\n"
 EMBEDDING = "embed: {action_coefficients: 8}\n"
 
@@ -80,8 +69,8 @@ def measure(folder: Path, episodes: int) -> tuple[list[Change], dict[str, int]]:
         if not (folder / name).exists():
             record(folder / name, n, seed)
     workspace = Workspace(folder / "workspace")
-    base = RECIPE.format(folder=folder, on_append="extend", per_shard=64)
-    both = base.replace("\nshard:", "\n" + SECOND.format(folder=folder) + "shard:")
+    base = recipe_text(folder, "extend", 64)
+    both = recipe_text(folder, "extend", 64, umi_source(folder, "second"))
     changes = []
     for name, n, text in (
         ("first run", episodes, both),
