@@ -100,7 +100,7 @@ def run_batch(batch: Batch) -> Attempt:
                 break
             except (MemoryError, OSError) as error:
                 raise _not_the_items_fault(stage, item, error) from error
-            except Exception as error:
+            except Exception as error:  # the stage boundary: any error of one item becomes a value
                 if (fault := store_fault(error)) is not None:
                     raise fault from error
                 failures.append(_failure(batch, item, error))

