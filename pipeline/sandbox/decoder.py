@@ -24,7 +24,7 @@ from pipeline.sandbox.inside import LISTED
 from pipeline.sandbox.messages import MisbehavedError, packed, receive, send, tables_of, unpacked
 from pipeline.sandbox.nursery import Ended
 from pipeline.sandbox.nursery_process import LostError, NurseryProcess
-from pipeline.sources.reference import reading_part, stated_part
+from pipeline.sources.reference import format_of, reading_part, stated_part
 from pipeline.stage import Bundle, Stage
 from schemas.finding import Finding
 from schemas.recipe_sandbox import GIB, SandboxSpec
@@ -42,6 +42,8 @@ class _Wanted:
 
     name: str
     """For messages."""
+    format: str
+    """Of its source."""
     allowance: Allowance
     begin: Callable[[Connection], None]
     """Says what is to be done."""
@@ -82,7 +84,8 @@ class Decoder:
                 send(pipe, {"records": name}, table)
 
         n_bytes = sum(file.n_bytes for file in ref.files)
-        wanted = _Wanted(f"{ref.source}, {ref.locator}", self._allowance(n_bytes), begin, _by_name(stage.writes))
+        name, allowance = f"{ref.source}, {ref.locator}", self._allowance(n_bytes)
+        wanted = _Wanted(name, format_of(ref), allowance, begin, _by_name(stage.writes))
         yield from self._made(wanted, Broker(files))
 
     def listing(self, spec: SourceSection, files: SourceFiles, digests: DigestCache) -> Iterator[EpisodeRef | Finding]:
@@ -90,13 +93,14 @@ class Decoder:
 
         Ended by silence alone: how long a listing takes depends on how much there is.
         """
-        head = {"do": "list", "source": spec.model_dump(mode="json"), "root": files.root}
+        source = spec.model_dump(mode="json")
+        head = {"do": "list", "source": source, "root": files.root}
 
         def check(row: Any) -> None:
             check_listed(row, spec, files)
 
         allowance = self._allowance(0, listing=True)
-        wanted = _Wanted(spec.name, allowance, lambda pipe: send(pipe, head), _by_name(LISTED), check)
+        wanted = _Wanted(spec.name, source["format"], allowance, lambda pipe: send(pipe, head), _by_name(LISTED), check)
         for row in self._made(wanted, Broker(files, digests)):
             assert isinstance(row, EpisodeRef | Finding)
             yield row
@@ -122,7 +126,7 @@ class Decoder:
         nursery = self._idle.pop() if self._idle else NurseryProcess()
         ended: Ended | None = None
         try:
-            with closing(nursery.begin(allowance)) as pipe, closing(broker):
+            with closing(nursery.begin(allowance, wanted.format)) as pipe, closing(broker):
                 wrong = yield from _heard(pipe, broker, nursery, wanted)
             ended = nursery.ended()
         except LostError as error:

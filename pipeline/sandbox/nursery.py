@@ -28,13 +28,14 @@ from pipeline.files import FileStat
 from pipeline.sandbox.confinement import Allowance, dies_with, missing_here, readable
 from pipeline.sandbox.inside import decode
 from pipeline.sandbox.messages import packed, unpacked
+from pipeline.sources.formats import format_named
 
 MESSAGE_BYTES = 1 << 16
 STOP, ALIVE = b"stop", b"alive"
 _TICK_S = 0.25
 """How often a child's clock and folder are looked at."""
 _WARM = ("pipeline.ingest", "pipeline.cut", "av.subtitles", "tarfile")
-"""What decoding imports, some of it late."""
+"""What decoding imports, some of it late; what a format needs besides is imported before its first item."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,11 @@ def main(descriptor: int) -> None:
     cv2.setNumThreads(1)
     for name in _WARM:
         import_module(name)
+    warm: set[str] = set()
+    code: list[str] = []
     # Arrow imports pandas, where there is one, when it first meets an array.
     unpacked({"FileStat": FileStat}, "FileStat", packed(FileStat, [FileStat("", 0, 0)]))
-    code = readable()
     missing_here()  # loads what denies system calls
-    gc.collect()
-    gc.freeze()  # the children's collectors would copy every page otherwise
     control = socket.socket(fileno=descriptor)
     control.send(b"ready")
     while True:
@@ -69,7 +69,20 @@ def main(descriptor: int) -> None:
         if not message:
             return
         if descriptors:  # ALIVE and STOP for an item that has just ended come without
-            _one(control, descriptors[0], Allowance(**json.loads(message)), code)
+            wanted = json.loads(message)
+            if wanted["format"] not in warm:
+                warm.add(wanted["format"])
+                _import(wanted["format"])
+                code = readable()
+            _one(control, descriptors[0], Allowance(**wanted["allowance"]), code)
+
+
+def _import(source_format: str) -> None:
+    """Here rather than in each of its items' processes."""
+    with suppress(ImportError):  # is told by the item's process, which meets it too
+        format_named(source_format)
+    gc.collect()
+    gc.freeze()  # the children's collectors would copy every page otherwise
 
 
 def _one(control: socket.socket, descriptor: int, allowance: Allowance, code: Sequence[str]) -> None:

@@ -59,12 +59,13 @@ class NurseryProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def begin(self, allowance: Allowance) -> Connection:
-        """Fork a decoding process; returns the way to it. Raises LostError."""
+    def begin(self, allowance: Allowance, source_format: str) -> Connection:
+        """Fork a process that decodes an item of this format; returns the way to it. Raises LostError."""
         ours, theirs = socket.socketpair()
+        wanted = json.dumps({"format": source_format, "allowance": asdict(allowance)})
         with theirs:
             try:
-                socket.send_fds(self._control, [json.dumps(asdict(allowance)).encode()], [theirs.fileno()])
+                socket.send_fds(self._control, [wanted.encode()], [theirs.fileno()])
             except OSError as error:
                 ours.close()
                 raise LostError from error

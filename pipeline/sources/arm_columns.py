@@ -13,8 +13,9 @@ from pipeline.errors import SourceError
 from pipeline.sources.gripper_signals import held, switched
 from schemas.array import Bools, Floats
 from schemas.episode import ArmTrack
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
 from schemas.recipe_columns import ArmColumns, Columns, OpeningColumns, OpeningSignal, RotationColumns
+from schemas.rotation import rotation_6d
 
 _UNIT_TOLERANCE = 1e-3
 """How far from unit length a rotation's vectors may be before it is worth telling; float32 noise is below 1e-6."""

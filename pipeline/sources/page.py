@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pipeline.sources.facts import FormatFacts
-from pipeline.sources.formats import FORMATS
+from pipeline.sources.formats import MODULES, format_named
 from schemas.recipe_section import Section
 from schemas.recipe_source import SourceSection
 from schemas.recipe_sources import SourceSpec
@@ -37,20 +37,21 @@ format: [adding a source](add_a_source.md).
 
 def page() -> str:
     """The whole page as Markdown."""
-    parts = [_HEAD, "\n".join(_overview()), *("\n".join(_format(name)) for name in sorted(FORMATS))]
+    parts = [_HEAD, "\n".join(_overview()), *("\n".join(_format(name)) for name in sorted(MODULES))]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
 def _overview() -> Iterator[str]:
     yield "| `format` | what | usual kinds | tested on |"
     yield "|---|---|---|---|"
-    for name, form in sorted(FORMATS.items()):
-        kinds = ", ".join(f"`{kind}`" for kind in form.facts.kinds)
-        yield f"| [`{name}`](#{name}) | {form.facts.title} | {kinds} | {form.facts.tested_on} |"
+    for name in sorted(MODULES):
+        facts = format_named(name).facts
+        kinds = ", ".join(f"`{kind}`" for kind in facts.kinds)
+        yield f"| [`{name}`](#{name}) | {facts.title} | {kinds} | {facts.tested_on} |"
 
 
 def _format(name: str) -> Iterator[str]:
-    facts = FORMATS[name].facts
+    facts = format_named(name).facts
     yield f"## `{name}`"
     yield ""
     yield f"{facts.title}."

@@ -27,8 +27,9 @@ from schemas.episode import (
 )
 from schemas.event import BoundaryKind, Event, Level
 from schemas.filmstrip import DESCRIPTOR_SIZE, FLOW_GRID, Filmstrip
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
 from schemas.recipe import SegmentSpec
+from schemas.rotation import rotation_6d
 from schemas.source import SourceKind
 from schemas.time import NS_PER_S
 

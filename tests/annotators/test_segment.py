@@ -30,8 +30,9 @@ from schemas.episode import ActionKind, ActionTrack, Alignment, Arm, ArmTrack, E
 from schemas.event import BoundaryKind, Event, Level
 from schemas.filmstrip import Filmstrip, FrameFlag
 from schemas.finding import Finding
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
 from schemas.recipe import CalibrateSpec, SegmentSpec
+from schemas.rotation import rotation_6d
 from schemas.time import NS_PER_S
 from schemas.tree import violations
 from schemas.truth import PHYSICAL_KINDS

@@ -23,10 +23,11 @@ from schemas.array import Floats
 from schemas.episode import ActionTrack, Arm, ArmTrack, Episode, KeptRange, Protocol, SourceSpan, SpanMeaning
 from schemas.filmstrip import Filmstrip
 from schemas.finding import Finding, Verdict
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
 from schemas.recipe import IngestSpec
 from schemas.recipe_clean import CleanSpec
 from schemas.recipe_formats.video_folder import VideoFolderSource
+from schemas.rotation import rotation_6d
 from schemas.source import EpisodeRef
 from schemas.source_card import SourceCard
 from schemas.time import NS_PER_S

@@ -5,7 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from schemas.array import Floats
-from schemas.pose import RotationEncoding, matrix_of, orthonormalise, rotation_6d
+from schemas.pose import RotationEncoding, matrix_of, orthonormalise
+from schemas.rotation import rotation_6d
 
 ROTATIONS = Rotation.random(50, rng=np.random.default_rng(7))
 MATRICES = ROTATIONS.as_matrix()

@@ -17,8 +17,9 @@ from pipeline.sources.views import Claims, view
 from schemas.array import Bools, Floats, Ints
 from schemas.episode import CameraRole
 from schemas.finding import Finding
-from schemas.pose import RotationEncoding, matrix_of, rotation_6d
+from schemas.pose import RotationEncoding, matrix_of
 from schemas.recipe_formats.droid_raw import DroidRawSource
+from schemas.rotation import rotation_6d
 
 _TYPES, _HAND = "/observation/camera_type", 0
 _POSES, _INTRINSICS = "/observation/camera_extrinsics", "/observation/camera_intrinsics"

@@ -12,7 +12,8 @@ from pipeline.errors import SourceError
 from pipeline.sources.storage.hdf5 import Hdf5
 from schemas.array import Bools, Floats
 from schemas.episode import Arm, ArmTrack
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
+from schemas.rotation import rotation_6d
 
 TIPS = ("ThumbTip", "IndexFingerTip", "MiddleFingerTip", "RingFingerTip", "LittleFingerTip")
 MAX_ROWS = 200_000

@@ -31,8 +31,9 @@ from pipeline.sources.storage.npz_file import Npz, opened
 from schemas.array import Bools, Floats, Ints
 from schemas.episode import ActionKind, ActionTrack, Arm, ArmTrack, CommandMode, CommandSemantics, CommandSpace
 from schemas.finding import Finding, Verdict
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
 from schemas.recipe_formats.hand_log import HandLogSource
+from schemas.rotation import rotation_6d
 from schemas.source import EpisodeRef, SourceKind
 from schemas.time import NS_PER_S
 

@@ -28,8 +28,9 @@ from pipeline.sources.spans import flag_runs
 from schemas.array import Bools, Floats, Ints
 from schemas.episode import ActionKind, ActionTrack, Arm, ArmTrack, SourceSpan, SpanMeaning
 from schemas.finding import Finding
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
 from schemas.recipe_formats.hot3d import Hot3dSource
+from schemas.rotation import rotation_6d
 from schemas.source import EpisodeRef, SourceKind
 
 _HANDS = "mano_hand_pose_trajectory.jsonl"

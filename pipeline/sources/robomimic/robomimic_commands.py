@@ -18,9 +18,10 @@ from pipeline.sources.robomimic.robomimic_env import Controller, scaled
 from pipeline.sources.robomimic.robomimic_table import Table, posed
 from schemas.array import Floats
 from schemas.episode import CommandMode, CommandSpace
-from schemas.pose import RotationEncoding, matrix_of, rotation_6d
+from schemas.pose import RotationEncoding, matrix_of
 from schemas.recipe_columns import ArmColumns, Columns, OpeningColumns, RotationColumns
 from schemas.recipe_commands import Commands
+from schemas.rotation import rotation_6d
 
 POSITION_M, ROTATION_RAD = 0.05, 0.5
 """What one unit of an OSC_POSE action is by robosuite's own default."""

@@ -45,8 +45,9 @@ from pipeline.video import TO_THE_END, Picture, Threads
 from schemas.array import Floats, Ints
 from schemas.episode import ActionKind, ActionTrack, Arm, ArmTrack, CameraRole, VideoWindow
 from schemas.finding import Finding, Verdict
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
 from schemas.recipe_formats.umi_zarr import UmiZarrSource
+from schemas.rotation import rotation_6d
 from schemas.source import EpisodeRef, SourceFile, SourceKind
 from schemas.time import NS_PER_S
 

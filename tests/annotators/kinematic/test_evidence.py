@@ -12,8 +12,9 @@ from pipeline.synthetic.trajectory import Variant, make_trajectory
 from schemas.array import Floats
 from schemas.episode import Arm, ArmTrack
 from schemas.event import Boundary, BoundaryKind, RecoveryKind, Verb
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
 from schemas.recipe import SegmentSpec
+from schemas.rotation import rotation_6d
 from schemas.time import NS_PER_S
 from schemas.truth import PHYSICAL_KINDS
 from tests.annotators.recordings import calibration_of, even_times, make_arm, make_episode, make_track, synthetic

@@ -8,8 +8,9 @@ import pytest
 from annotators.kinematic.signals import arm_signals
 from schemas.array import Floats
 from schemas.episode import ActionKind, ActionTrack, Arm
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
 from schemas.recipe import SegmentSpec
+from schemas.rotation import rotation_6d
 from schemas.time import NS_PER_S
 from tests.annotators.recordings import calibration_of, even_times, make_arm, make_track, opening_scale
 

@@ -14,9 +14,10 @@ from pipeline.recovery.page import plan_page
 from pipeline.recovery.plan import collection_plan, planned_event, pose_of
 from schemas.episode import Arm
 from schemas.event import BoundaryKind, RecoveryKind, Verb
-from schemas.pose import RotationEncoding, matrix_of, rotation_6d
+from schemas.pose import RotationEncoding, matrix_of
 from schemas.recipe_recover import RecoverSpec
 from schemas.recovery_plan import CollectionPlan, StartKind
+from schemas.rotation import rotation_6d
 from tests.pipeline.recovery.made import MadeEpisode
 
 CONTACTS = (BoundaryKind.GRASP, BoundaryKind.SUPPORT, BoundaryKind.RELEASE)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sources.formats import FORMATS
+from pipeline.sources.formats import MODULES
 from tests.pipeline.sources.fuzzing import Tally, fuzz
 from tests.pipeline.sources.specimens import SPECIMENS, format_of
 
@@ -29,7 +29,7 @@ def check(tally: Tally) -> None:
 
 
 def test_every_format_has_a_specimen() -> None:
-    assert {format_of(name) for name in SPECIMENS} == set(FORMATS)
+    assert {format_of(name) for name in SPECIMENS} == set(MODULES)
 
 
 @pytest.mark.timeout(600)

@@ -8,7 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from pipeline.sources.steps import absolute_targets
 from schemas.episode import Arm, ArmTrack
-from schemas.pose import RotationEncoding, matrix_of, rotation_6d
+from schemas.pose import RotationEncoding, matrix_of
+from schemas.rotation import rotation_6d
 
 VECTORS = st.tuples(*[st.floats(-1.5, 1.5)] * 3)
 

@@ -7,7 +7,8 @@ from pipeline.synthetic.layouts import DROID_LIKE, MILLIMETRES, PERCENT_WXYZ, TW
 from pipeline.synthetic.trajectory import Reading, Trajectory, Variant, make_trajectory
 from schemas.array import Floats
 from schemas.episode import Arm
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
+from schemas.rotation import rotation_6d
 
 ONE = make_trajectory(1, {Arm.RIGHT: (Variant.PLAIN,)}, rate_hz=20)
 TWO = make_trajectory(1, {Arm.LEFT: (Variant.PLAIN,), Arm.RIGHT: (Variant.PUSH,)}, rate_hz=20)

@@ -22,9 +22,10 @@ from pipeline.sources.raw import RawCamera, RawEpisode
 from pipeline.video import ONE_THREAD, Picture
 from schemas.episode import ActionTrack, Arm, CameraRole, CommandMode, CommandSpace, Episode, SpanMeaning
 from schemas.finding import Finding
-from schemas.pose import RotationEncoding, matrix_of, rotation_6d
+from schemas.pose import RotationEncoding, matrix_of
 from schemas.recipe import IngestSpec
 from schemas.recipe_formats.droid_raw import DroidRawSource
+from schemas.rotation import rotation_6d
 from schemas.source import EpisodeRef
 from tests.pipeline.sources.written.droid_raw import (
     CAPTURE_AFTER_MS,

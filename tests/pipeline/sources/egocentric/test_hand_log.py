@@ -14,8 +14,9 @@ from pipeline.sources.formats import discover, read
 from pipeline.sources.raw import RawEpisode
 from schemas.episode import ActionKind, ActionTrack, Arm
 from schemas.finding import Finding, Verdict
-from schemas.pose import RotationEncoding, matrix_of, rotation_6d
+from schemas.pose import RotationEncoding, matrix_of
 from schemas.recipe_formats.hand_log import HandLogSource
+from schemas.rotation import rotation_6d
 from schemas.source import EpisodeRef
 from tests.pipeline.sources.written import hand_log as written
 

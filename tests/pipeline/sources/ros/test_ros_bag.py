@@ -18,9 +18,10 @@ from pipeline.sources.formats import discover, pictures, read
 from pipeline.sources.raw import RawEpisode
 from schemas.episode import ActionKind, CameraRole, CommandMode, CommandSpace, Episode, SpanMeaning
 from schemas.finding import Finding
-from schemas.pose import RotationEncoding, rotation_6d
+from schemas.pose import RotationEncoding
 from schemas.recipe import IngestSpec
 from schemas.recipe_formats.ros_bag import RosBagSource
+from schemas.rotation import rotation_6d
 from schemas.source import EpisodeRef
 from tests.pipeline.s3_server import s3_bucket
 from tests.pipeline.sources.written import ros_bag as written
