@@ -63,7 +63,7 @@ def _edits(file: BinaryIO, start: int, stop: int) -> Iterator[tuple[int, int]]:
     if len(head) < 8 or head[0] not in _EDIT:
         return
     edit = _EDIT[head[0]]
-    count = min(int.from_bytes(head[4:], "big"), (stop - start - 8) // edit.size, _MAX_EDITS)
+    count = max(0, min(int.from_bytes(head[4:], "big"), (stop - start - 8) // edit.size, _MAX_EDITS))
     content = _read(file, start + 8, count * edit.size)
     for _, media_time, rate in edit.iter_unpack(content[: len(content) // edit.size * edit.size]):
         yield media_time, rate

@@ -112,6 +112,8 @@ class Ground:
         self._measured: dict[tuple[tuple[str, ...], Path | None], Measured] = {}
         self._kept: dict[str, Any] = {}
         self._n_places = 0
+        self._repeats_said: list[str] = []
+        """Last words of repetitions that failed too, which they should not."""
         self._cluster = Cluster(
             folder=self.disk.folder / "ray", environment={"PYTHONPATH": str(self.hooks)}, wrap=self.group.entering
         )
@@ -162,7 +164,10 @@ class Ground:
         """Repeat a run that ended with this status until it succeeds; all exit statuses."""
         statuses = [status]
         while statuses[-1] != 0 and len(statuses) <= RERUNS:
-            statuses.append(self.start(place, *more).end())
+            run = self.start(place, *more)
+            statuses.append(run.end())
+            if statuses[-1] != 0:
+                self._repeats_said.append(last_lines(run.said))
         return tuple(statuses)
 
     @property
@@ -200,7 +205,8 @@ class Ground:
         if first not in happened.allowed:
             wrong.append(f"exit status {first}, expected one of {happened.allowed}")
         if last != 0 or len(happened.statuses) > happened.runs_expected:
-            wrong.append(f"ended with {happened.statuses}")
+            wrong.append(f"ended with {happened.statuses}; repeated, it said: {' / '.join(self._repeats_said)}")
+        self._repeats_said.clear()
         verdict = Verdict(0, 0, 0, 0, ())
         if last == 0:
             undisturbed = self.measured(place.overrides, place.begin_from).evidence

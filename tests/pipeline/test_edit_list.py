@@ -61,3 +61,11 @@ def test_a_list_that_claims_billions_of_edits_is_read_as_far_as_it_goes() -> Non
     data[at : at + 4] = b"\xff\xff\xff\xff"
     with pytest.raises(SourceError, match="at 2 times"):
         check_edits(io.BytesIO(data), 0, "film.mp4")
+
+
+def test_a_list_too_short_for_its_own_head_is_passed_over() -> None:
+    """It claims as many bytes as there is room for, and that is less than none."""
+    data = bytearray(edited([(20, 0, 2 * USUAL)])[1])
+    at = data.index(b"elst") - 4
+    data[at : at + 4] = (10).to_bytes(4, "big")
+    check_edits(io.BytesIO(data), 0, "film.mp4")

@@ -26,16 +26,18 @@ _DEFAULTS = {
         "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
     },
 }
-_MAX_NAME_BYTES = 255
+_MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 2048
 _WIDTH = re.compile(r"(0?[0-9]{1,2}d?|d)?")
 """Format specifications that are filled in: at most two digits, since a width is memory."""
 
 
 def templates_of(stated: Mapping[str, Any], major: int, where: str) -> dict[str, str]:
     """``data_path`` and ``video_path``. Raises SourceError for a template that cannot be filled in."""
-    templates = {key: str(stated.get(key) or default) for key, default in _DEFAULTS[major].items()}
+    templates = {key: stated.get(key) or default for key, default in _DEFAULTS[major].items()}
     known = set().union(*(STANDARD[version][key] for version in STANDARD for key in templates), {"episode_file"})
     for key, template in templates.items():
+        if not isinstance(template, str):
+            raise SourceError(f"{where}: {key} is {template!r:.200}, expected a path template; correct it")
         try:
             parts = list(string.Formatter().parse(template))
         except ValueError as error:
@@ -71,6 +73,7 @@ def filled(template: str, *, chunk: int, file: int, episode: int, video_key: str
     )
     parts = PurePosixPath(path).parts
     fits = path.isprintable() and all(len(part.encode()) <= _MAX_NAME_BYTES for part in parts)
+    fits = fits and len(path.encode()) <= _MAX_PATH_BYTES
     if path.startswith("/") or ".." in parts or not fits:
         raise SourceError(
             f"{where}: names the file {path[:200]!r}, expected one below the dataset's folder; correct it"

@@ -38,10 +38,12 @@ class Collected:
     """float64 [S, 4]: when each pose was sampled, and its position."""
 
     def times_of(self, positions: Floats) -> Ints | None:
-        """When each row of an episode at ``positions`` [T, 3] was recorded, ns from the first; None for another one."""
+        """When each row of an episode at ``positions`` [T, 3] was recorded, ns from the first; None for another one,
+        and for rows that are no positions.
+        """
         times_ns, _ = to_times(self.filmed, NS_PER_S)
         is_ordered = len(self.sampled) > 0 and bool(np.all(np.diff(self.sampled[:, 0]) >= 0))
-        if len(self.filmed) != len(positions) or times_ns is None or not is_ordered:
+        if positions.shape != (len(self.filmed), 3) or times_ns is None or not is_ordered:
             return None
         after = np.searchsorted(self.sampled[:, 0], self.filmed)
         nearest = np.clip(np.stack([after - 1, after]), 0, len(self.sampled) - 1)

@@ -41,6 +41,12 @@ def test_a_template_that_cannot_be_filled_in_is_an_error(template: str, message:
         templates_of({"data_path": template}, 3, "made")
 
 
+@pytest.mark.parametrize("template", [True, [[]], 7, {"chunk": 1}])
+def test_a_template_that_is_no_text_is_an_error(template: object) -> None:
+    with pytest.raises(SourceError, match=r"made/info\.json: data_path is .*, expected a path template; correct it"):
+        templates_of({"data_path": template}, 3, "made/info.json")
+
+
 @pytest.mark.parametrize(
     "template", ["../{file_index}", "/etc/{file_index}", "a/../../{file_index}", "a\0{file_index}"]
 )
@@ -55,6 +61,11 @@ def test_a_path_that_leads_out_of_the_dataset_is_an_error(template: str) -> None
 def test_a_name_that_no_file_can_have_is_an_error(key: str) -> None:
     with pytest.raises(SourceError, match="expected one below the dataset's folder; correct it"):
         filled("videos/{video_key}.mp4", **{**NUMBERS, "video_key": key})  # type: ignore[arg-type]
+
+
+def test_a_path_of_short_names_may_be_too_long_as_well() -> None:
+    with pytest.raises(SourceError, match="expected one below the dataset's folder; correct it"):
+        filled("data/" * 1000 + "{episode_index}.parquet", **NUMBERS)  # type: ignore[arg-type]
 
 
 def test_a_feature_key_is_no_way_out_either() -> None:

@@ -16,6 +16,7 @@ from pipeline.fingerprint import MemoryDigests
 from pipeline.ingest import ingest
 from pipeline.sources.raw import RawEpisode
 from pipeline.sources.umi import fastumi
+from pipeline.sources.umi.fastumi import QPOS
 from pipeline.video import ONE_THREAD, Picture
 from schemas.episode import ActionTrack, Arm, CameraRole, CommandMode, Episode, VideoWindow
 from schemas.finding import Finding
@@ -203,6 +204,19 @@ def test_the_collectors_times_of_another_episode_are_not_used(tmp_path: Path, re
     first, second = (fastumi.read(ref, SourceFiles(ref.root)) for ref in refs)
     assert np.unique(np.diff(track_of(first).times_ns)).tolist() == [STEP_NS]
     assert len(np.unique(np.diff(track_of(second).times_ns))) > 1
+
+
+def test_rows_without_positions_have_no_times(tmp_path: Path, rec: Recording) -> None:
+    path = tmp_path / "t/episode_0.hdf5"
+    write_episode(path, rec)
+    write_times(tmp_path / "t", rec)
+    with h5py.File(path, "r+") as file:
+        n_rows = len(file[QPOS])
+        del file[QPOS]
+        file[QPOS] = np.zeros((n_rows, 0))
+    refs, _ = discovered(tmp_path)
+    with pytest.raises(SourceError, match=r"expected \[rows, 7\]"):
+        fastumi.read(refs[0], SourceFiles(str(tmp_path)))
 
 
 def test_damaged_times_are_told_and_not_used(tmp_path: Path, rec: Recording) -> None:
