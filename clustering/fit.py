@@ -22,7 +22,7 @@ from schemas.cluster import ClusterModel, FitCause, Space
 from schemas.identity import make_id
 from schemas.recipe import ClusterSpec
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Goes up whenever the same sample would give other clusters."""
 N_SEEDS = 3
 SHRINK = 0.7

@@ -18,8 +18,8 @@ MARGIN = 10.0**-DISTANCE_DECIMALS
 NEIGHBOURS = 10
 ITSELF = 1e-6
 """A reference point closer than this is the event itself, or as good as it, and counts as no neighbour."""
-ROWS = 4096
-"""Events compared with the reference points at a time."""
+ROWS = 512
+"""Events compared with centroids and reference points at a time; a table of distances takes 16 MB at most."""
 
 Numbers = NDArray[np.float64]
 
@@ -40,9 +40,7 @@ class Placed:
 def place(model: ClusterModel, vectors: NDArray[np.float32]) -> Placed:
     """Raw vectors [n, D] among the model's clusters."""
     points = projection_of(model).points(vectors)
-    nearness = points.astype(np.float64) @ _rows(model.centroids, model).astype(np.float64).T
-    label = np.argmax(nearness, axis=1)
-    distance = _rounded(1.0 - nearness[np.arange(len(label)), label])
+    label, distance = _nearest(points, _rows(model.centroids, model))
     tail = neighbour_distances(points, _rows(model.reference, model)) > model.neighbour_p99 + MARGIN
     return Placed(model.cluster_ids[label], distance, distance > model.distance_p99 + MARGIN, tail)
 
@@ -50,6 +48,16 @@ def place(model: ClusterModel, vectors: NDArray[np.float32]) -> Placed:
 def projection_of(model: ClusterModel) -> Projection:
     """The projection a model carries."""
     return Projection(model.mean, model.scale, model.projection.reshape(model.n_projected, len(model.mean)))
+
+
+def _nearest(points: NDArray[np.float32], centroids: NDArray[np.float32]) -> tuple[NDArray[np.int64], Numbers]:
+    """Number [n] of the nearest centroid, and the distance to it."""
+    labels, distances = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for start in range(0, len(points), ROWS):
+        nearness = points[start : start + ROWS].astype(np.float64) @ centroids.astype(np.float64).T
+        labels.append(np.argmax(nearness, axis=1))
+        distances.append(_rounded(1.0 - nearness.max(axis=1)))
+    return np.concatenate(labels), np.concatenate(distances)
 
 
 def neighbour_distances(points: NDArray[np.float32], reference: NDArray[np.float32]) -> Numbers:

@@ -14,8 +14,8 @@ from scipy.linalg import eigh
 from clustering.families import Family
 from schemas.array import Floats
 
-CHUNK = 16_384
-"""Rows converted to float64 at a time."""
+CHUNK = 1024
+"""Rows converted to float64 at a time; of the widest vectors 16 MB."""
 NEGLIGIBLE = 1e-8
 """Directions with less of the largest variance than this are rounding, not data."""
 SAMPLES_PER_WHITENED_DIMENSION = 10
@@ -58,7 +58,7 @@ def fit_projection(vectors: NDArray[np.float32], family: Family, dims: int) -> P
 
 
 def _scale(vectors: NDArray[np.float32], mean: NDArray[np.float64], family: Family) -> NDArray[np.float64]:
-    variance = vectors.var(axis=0, dtype=np.float64)
+    variance = _variance(vectors, mean)
     if family.standardise:
         return np.where(variance > NEGLIGIBLE, 1.0 / np.sqrt(np.maximum(variance, NEGLIGIBLE)), 0.0)
     scale = np.ones(len(mean))
@@ -71,6 +71,14 @@ def _scale(vectors: NDArray[np.float32], mean: NDArray[np.float64], family: Fami
         total = float(np.sum(variance[block] * scale[block] ** 2))
         scale[block] /= np.sqrt(total) if total > NEGLIGIBLE else 1.0
     return scale
+
+
+def _variance(vectors: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[D], summed like the covariance: numpy's own makes two copies of the sample in float64."""
+    total = np.zeros(len(mean))
+    for start in range(0, len(vectors), CHUNK):
+        total += np.sum((vectors[start : start + CHUNK] - mean) ** 2, axis=0)
+    return total / len(vectors)
 
 
 def _covariance(

@@ -9,6 +9,8 @@ from typing import Any
 from tests.pipeline.sources.mutations.damage import FILLED, NUMBERS, ByteChange, canary, names
 from tests.pipeline.sources.mutations.raw_bytes import overwritten
 
+_MOST_CELLS = 50_000
+"""Of a row that is repeated; twice, it would fill the memory."""
 _NUMBERS = (
     "-1",
     "0",
@@ -174,7 +176,7 @@ def cell(data: bytes, rng: random.Random) -> bytes:
     elif how < 0.8:
         rows = [one[: column + 1] + one[column:] for one in rows]
     elif how < 0.9:
-        rows[row] = rows[row] * 5000
+        rows[row] = (rows[row] * 5000)[:_MOST_CELLS]
     else:
         rows[1:] = rows[1:][::-1]
     return b"\n".join(b",".join(one) for one in rows) + b"\n"
