@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -111,8 +111,10 @@ def run_batch(batch: Batch) -> Attempt:
                     item.work_key, stage.name, item.item, attempt, output_key, batch.run_id, seconds, item.continues
                 )
             )
-            writer.flush_if_large()
-    fragments = writer.finish()
+            with _told_of(batch):
+                writer.flush_if_large()
+    with _told_of(batch):
+        fragments = writer.finish()
     cost = meter.cost(len(done), len(failures), [item.ref for item in batch.items], fragments, calls)
     return Attempt(fragments, tuple(done), tuple(failures), tuple(calls), stopped, cost, notes.notes())
 
@@ -225,6 +227,19 @@ def _not_the_items_fault(stage: Stage, item: WorkItem, error: Exception) -> Stor
         f"stage {stage.name}, {item.item}: {type(error).__name__}: {error}; storage or memory failed, not the "
         "recording: nothing is quarantined for it; run again once that is mended"
     )
+
+
+@contextmanager
+def _told_of(batch: Batch) -> Iterator[None]:
+    """While a batch's results are written: what the system refuses then is told in one line, on every executor."""
+    try:
+        yield
+    except (MemoryError, OSError) as error:
+        more = f" and {len(batch.items) - 1} others" if len(batch.items) > 1 else ""
+        raise StoreError(
+            f"stage {batch.stage}: the results of {batch.items[0].item}{more} cannot be written: "
+            f"{type(error).__name__}: {error}; nothing is quarantined for it; run again once that is mended"
+        ) from error
 
 
 class one_thread:  # noqa: N801 - reads as a statement: ``with one_thread():``

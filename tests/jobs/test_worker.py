@@ -13,7 +13,7 @@ from jobs import worker
 from jobs.river import RIVER, stage_named
 from jobs.worker import Batch, one_thread, run_batch
 from pipeline.attempt import Attempt
-from pipeline.errors import JoineryError, ServiceError
+from pipeline.errors import JoineryError, ServiceError, StoreError
 from pipeline.stage import Bundle, Question, Scope, Stage
 from pipeline.store import Workspace
 from pipeline.work_item import WorkItem
@@ -56,6 +56,16 @@ def test_one_bad_item_is_quarantined_and_loses_nothing_else(batch: Batch) -> Non
     assert "run_toy" in failure.traceback
     written = batch.workspace.read(Finding, [done.attempt for done in attempt.done])
     assert sorted(row.subject for rows in written.values() for row in rows) == ["a", "b"]
+
+
+def test_results_that_cannot_be_written_are_told_in_one_line_and_are_no_items_fault(batch: Batch) -> None:
+    """Raised as it is, the system's error would come out of Ray as a page of its own tracebacks."""
+    (Path(batch.workspace.url) / "tables" / "findings.lance" / "data").write_text("in the way")
+    with pytest.raises(
+        StoreError, match=r"^stage toy: the results of a and 2 others cannot be written: OSError: .*"
+    ) as told:
+        run_batch(batch)
+    assert str(told.value).endswith("nothing is quarantined for it; run again once that is mended")
 
 
 def test_a_stage_that_writes_what_it_does_not_declare_fails(batch: Batch) -> None:
