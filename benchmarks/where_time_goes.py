@@ -2,13 +2,17 @@
 
 A thread looks at the main thread's stack every few milliseconds and books the time since it last looked. What a stack
 is at is decided by the innermost frame that says so: the innermost of our own files, except that a few functions are
-named one by one. Runs inline, so that everything happens in this process.
+named one by one. Runs inline and without the sandbox, so that everything happens in this process. What the sandbox
+adds is told by a second run with it: the seconds by which the stages that read sources then take longer.
 
-    python -m benchmarks.where_time_goes [--episodes-per-source 35] [--folder DIR] [--json FILE]
+    python -m benchmarks.where_time_goes [--times 5 | --recipe FILE] [--without-sandbox] [--folder DIR]
+
+A recipe of your own is run in place of the demo's; its workspace is emptied first.
 """
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import threading
@@ -18,17 +22,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from benchmarks.executors import demo
 from jobs.progress import StageProgress
 from jobs.river import RIVER
 from jobs.run import run_recipe
 from pipeline.stage import Scope
-from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 from schemas.recipe_file import load_recipe
 
 LOOK_EVERY_S = 0.002
 ROOT = Path(__file__).parent.parent
 USEFUL = ("decode", "encode", "arithmetic")
-KINDS = (*USEFUL, "store", "plan", "around")
+KINDS = (*USEFUL, "store", "plan", "around", "sandbox")
 AROUND = "around"
 """Imports, listing, what belongs to no stage."""
 
@@ -102,11 +106,16 @@ class Following:
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
+        self.wall: dict[str, float] = {}
 
     def update(self, progress: StageProgress) -> None:
+        """The stage that runs now."""
         self._sampler.stage = progress.stage
+        if not progress.running:
+            self.wall[progress.stage] = progress.seconds
 
     def close(self) -> None:
+        """All stages are done."""
         self._sampler.stage = AROUND
 
 
@@ -135,31 +144,36 @@ def wasted(sampler: Sampler, n: int = 15) -> Iterator[str]:
         yield f"{seconds:8.2f} s  {stage:<10} {kind:<8} {place}"
 
 
-def measure(folder: Path, episodes_per_source: int) -> Sampler:
-    """One run over a corpus made for it."""
-    make_corpus(folder / "corpus", CorpusParameters(episodes_per_source=episodes_per_source, seed=100))
-    recipe = folder / "recipe.yaml"
-    text = (ROOT / "recipes" / "demo.yaml").read_text().replace("../demo/", f"{folder}/")
-    recipe.write_text(text)
-    loaded = load_recipe(recipe, ["run.executor=inline"])
+def measure(recipe: Path, mode: str) -> tuple[Sampler, dict[str, float]]:
+    """One run on an empty workspace: where its time went, and the stages' wall seconds."""
+    loaded = load_recipe(recipe, ["run.executor=inline", f"run.sandbox.mode={mode}"])
+    shutil.rmtree(loaded.recipe.workspace.url, ignore_errors=True)
     sampler = Sampler()
+    following = Following(sampler)
     sampler.start()
-    run_recipe(loaded, Following(sampler))
+    run_recipe(loaded, following)
     sampler.stop()
-    return sampler
+    return sampler, following.wall
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--episodes-per-source", type=int, default=35, help="the demo has 7")
+    parser.add_argument("--times", type=int, default=5, help="how often the demo's corpus")
+    parser.add_argument("--recipe", type=Path, default=None, help="this one instead; its workspace is emptied first")
+    parser.add_argument("--without-sandbox", action="store_true", help="leave the second run out")
     parser.add_argument("--folder", type=Path, default=None, help="keep corpus and workspace here")
     parser.add_argument("--json", type=Path, default=None, help="write the seconds here too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = (given.folder or Path(scratch)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        sampler = measure(folder, given.episodes_per_source)
+        recipe = given.recipe or demo(folder, given.times)
+        sampler, without = measure(recipe, "off")
+        if not given.without_sandbox:
+            _, within = measure(recipe, "on")
+            for stage in (stage.name for stage in RIVER if stage.reads_source):
+                sampler.seconds[stage, "sandbox"] = max(0.0, within[stage] - without[stage])
     print("\n".join([*table(sampler), "", "what else took longest:", *wasted(sampler)]))
     if given.json:
         seconds = {f"{stage} {kind}": round(value, 3) for (stage, kind), value in sorted(sampler.seconds.items())}
