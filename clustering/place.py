@@ -42,7 +42,7 @@ def place(model: ClusterModel, vectors: NDArray[np.float32]) -> Placed:
     points = projection_of(model).points(vectors)
     label, distance = _nearest(points, _rows(model.centroids, model))
     tail = neighbour_distances(points, _rows(model.reference, model)) > model.neighbour_p99 + MARGIN
-    return Placed(model.cluster_ids[label], distance, distance > model.distance_p99 + MARGIN, tail)
+    return Placed(model.cluster_ids[label].astype(np.int64), distance, distance > model.distance_p99 + MARGIN, tail)
 
 
 def projection_of(model: ClusterModel) -> Projection:
