@@ -79,7 +79,7 @@ def main(descriptor: int) -> None:
 
 def _import(source_format: str) -> None:
     """Here rather than in each of its items' processes."""
-    with suppress(ImportError):  # is told by the item's process, which meets it too
+    with suppress(ImportError, KeyError):  # is told by the item's process, which meets it too
         format_named(source_format)
     gc.collect()
     gc.freeze()  # the children's collectors would copy every page otherwise

@@ -18,10 +18,11 @@ from pipeline.files import SourceFiles
 from pipeline.sandbox.confinement import Allowance, missing_here
 from pipeline.sandbox.decoder import Decoder
 from pipeline.sandbox.ended import DecoderDiedError, KilledError, ToldError, told_error
+from pipeline.sandbox.nursery_process import NurseryProcess
 from pipeline.stage import Bundle
 from schemas.finding import Finding
 from schemas.recipe import IngestSpec
-from schemas.recipe_sandbox import SandboxSpec
+from schemas.recipe_sandbox import GIB, SandboxSpec
 from schemas.source import EpisodeRef, SourceFile, SourceKind, make_ref
 from tests.pipeline.sandbox.poison import STAGE
 
@@ -191,3 +192,14 @@ def test_a_full_disk_is_told_apart_from_a_bad_recording() -> None:
     told = told_error("a", {"failed": "OSError", "errno": errno.ENOSPC, "message": "full"}, Allowance(1, 1, 1.0, 1))
     assert isinstance(told, OSError)
     assert not isinstance(told, SourceError)
+
+
+def test_a_format_that_nobody_knows_ends_no_nursery() -> None:
+    nursery = NurseryProcess()
+    allowance = Allowance(memory_bytes=GIB, cpu_s=10, wall_s=40.0, disk_bytes=GIB)
+    try:
+        for name in ("no_such_format", "video_folder"):
+            nursery.begin(allowance, name).close()  # nobody says what is to be done
+            assert nursery.ended().status == 0
+    finally:
+        nursery.close()
