@@ -52,9 +52,10 @@ def projection_of(model: ClusterModel) -> Projection:
 
 def _nearest(points: NDArray[np.float32], centroids: NDArray[np.float32]) -> tuple[NDArray[np.int64], Numbers]:
     """Number [n] of the nearest centroid, and the distance to it."""
+    across = centroids.astype(np.float64).T
     labels, distances = [np.zeros(0, np.int64)], [np.zeros(0)]
     for start in range(0, len(points), ROWS):
-        nearness = points[start : start + ROWS].astype(np.float64) @ centroids.astype(np.float64).T
+        nearness = points[start : start + ROWS].astype(np.float64) @ across
         labels.append(np.argmax(nearness, axis=1))
         distances.append(_rounded(1.0 - nearness.max(axis=1)))
     return np.concatenate(labels), np.concatenate(distances)

@@ -58,12 +58,12 @@ def fit_projection(vectors: NDArray[np.float32], family: Family, dims: int) -> P
 
 
 def _scale(vectors: NDArray[np.float32], mean: NDArray[np.float64], family: Family) -> NDArray[np.float64]:
+    scale = np.ones(len(mean))
+    if family.text_dims == 0 and not family.standardise:
+        return scale
     variance = _variance(vectors, mean)
     if family.standardise:
         return np.where(variance > NEGLIGIBLE, 1.0 / np.sqrt(np.maximum(variance, NEGLIGIBLE)), 0.0)
-    scale = np.ones(len(mean))
-    if family.text_dims == 0:
-        return scale
     n = len(vectors)
     frequency = np.count_nonzero(vectors[:, : family.text_dims], axis=0)
     scale[: family.text_dims] = np.log((1 + n) / (1 + frequency)) + 1.0

@@ -99,7 +99,7 @@ def run_batch(batch: Batch) -> Attempt:
                 stopped = str(error)
                 break
             except (MemoryError, OSError) as error:
-                raise _not_the_items_fault(stage, item, error) from error
+                raise _not_the_items_fault(f"stage {stage.name}, {item.item}", error) from error
             except Exception as error:  # the stage boundary: any error of one item becomes a value
                 if (fault := store_fault(error)) is not None:
                     raise fault from error
@@ -221,11 +221,11 @@ def _write(stage: Stage, made: Iterable[object], writer: AttemptWriter, work_key
     return digest(*contents) if stage.content_keyed else work_key
 
 
-def _not_the_items_fault(stage: Stage, item: WorkItem, error: Exception) -> StoreError:
+def _not_the_items_fault(what: str, error: Exception) -> StoreError:
     """Readers raise SourceError for a bad recording; what else the system refuses would refuse other items too."""
     return StoreError(
-        f"stage {stage.name}, {item.item}: {type(error).__name__}: {error}; storage or memory failed, not the "
-        "recording: nothing is quarantined for it; run again once that is mended"
+        f"{what}: {type(error).__name__}: {error}; storage or memory failed, not the recording: nothing is quarantined "
+        "for it; run again once that is mended"
     )
 
 
@@ -236,10 +236,8 @@ def _told_of(batch: Batch) -> Iterator[None]:
         yield
     except (MemoryError, OSError) as error:
         more = f" and {len(batch.items) - 1} others" if len(batch.items) > 1 else ""
-        raise StoreError(
-            f"stage {batch.stage}: the results of {batch.items[0].item}{more} cannot be written: "
-            f"{type(error).__name__}: {error}; nothing is quarantined for it; run again once that is mended"
-        ) from error
+        what = f"stage {batch.stage}: the results of {batch.items[0].item}{more} cannot be written"
+        raise _not_the_items_fault(what, error) from error
 
 
 class one_thread:  # noqa: N801 - reads as a statement: ``with one_thread():``
