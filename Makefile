@@ -41,7 +41,7 @@ peers: $(PEERS:%=$(VENV)-%/.installed)   ## Make the environments of `benchmarks
 test: $(VENV)/.installed-dev $(VENV)-s3/.installed   ## Run the tests.
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test-slow: $(VENV)/.installed-dev $(VENV)-s3/.installed $(VENV)-sim/.installed $(VENV)-vllm/.installed   ## Run the tests that take minutes.
+test-slow: $(VENV)/.installed-dev $(VENV)-s3/.installed $(VENV)-cluster/.installed $(VENV)-sim/.installed $(VENV)-vllm/.installed   ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow --timeout=3600
 
 lint: $(VENV)/.installed-dev   ## Check style and types.
@@ -77,7 +77,7 @@ readback: $(VENV)/.installed $(VENV)-lerobot-0.4/.installed $(VENV)-lerobot-0.6/
 	$(VENV)-vla-foundry/bin/python -m benchmarks.readback.vla_foundry_reader $(DEMO)/workspace/shards $(READ_BACK)/vla_foundry
 
 clean:           ## Remove what the targets above made.
-	rm -rf $(VENV) $(VENV)-s3 $(VENV)-audit $(VENV)-sim $(VENV)-vllm $(VENV)-lerobot-* $(VENV)-vla-foundry $(PEERS:%=$(VENV)-%) \
+	rm -rf $(VENV) $(VENV)-s3 $(VENV)-cluster $(VENV)-audit $(VENV)-sim $(VENV)-vllm $(VENV)-lerobot-* $(VENV)-vla-foundry $(PEERS:%=$(VENV)-%) \
 	  $(DEMO) workspace *.egg-info
 
 $(BIN)/python:
@@ -95,6 +95,12 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)-s3/.installed:
 	$(PYTHON) -m venv $(VENV)-s3
 	$(VENV)-s3/bin/pip install --quiet 'moto[server]>=5.2,<6'
+	@touch $@
+
+# Ray with its job server. Not in the environment of the other tests, whose clusters would start a dashboard on every node.
+$(VENV)-cluster/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-cluster
+	$(VENV)-cluster/bin/pip install --quiet --constraint constraints.txt --editable '.[cluster]'
 	@touch $@
 
 # Tools that are run and not imported; they pin what we pin otherwise.

@@ -1,10 +1,12 @@
 """Looking at runs: a reporter that prints nothing, and the bytes a run published."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from jobs.progress import StageProgress
 from jobs.run import RunResult
+from pipeline.blobs import Blobs
 
 
 class Silent:
@@ -23,6 +25,15 @@ def shard_bytes(workspace: Path) -> dict[str, str]:
     files = sorted(path for path in shards.rglob("*") if path.is_file())
     assert files, f"{workspace}: nothing was published"
     return {str(path.relative_to(shards)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def downloaded(storage: Mapping[str, str], folder: Path) -> Path:
+    """The folder, with what was published in ``s3://bucket/workspace``."""
+    blobs = Blobs("s3://bucket/workspace", dict(storage))
+    for path in blobs.list("shards"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(blobs.read(path))
+    return folder
 
 
 def done(result: RunResult) -> dict[str, int]:

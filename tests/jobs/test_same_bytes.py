@@ -8,7 +8,7 @@ import pytest
 from jobs.run import run_recipe
 from schemas.recipe_file import LoadedRecipe, load_recipe
 from tests.jobs.conftest import BUDGET, write_recipe
-from tests.jobs.runs import Silent, shard_bytes
+from tests.jobs.runs import Silent, downloaded, shard_bytes
 from tests.pipeline.s3_server import s3_bucket
 
 Load = Callable[..., LoadedRecipe]
@@ -35,14 +35,4 @@ def test_a_workspace_on_an_object_store_holds_the_same_bytes(
         overrides = [f"workspace.storage.{key}={value}" for key, value in storage.items()]
         loaded = load_recipe(recipe, [BUDGET, "run.executor=inline", *overrides])
         assert run_recipe(loaded, Silent()).succeeded
-        _download(storage, tmp_path / "workspace")
-    assert shard_bytes(tmp_path / "workspace") == reference_bytes
-
-
-def _download(storage: dict[str, str], folder: Path) -> None:
-    from pipeline.blobs import Blobs
-
-    blobs = Blobs("s3://bucket/workspace", storage)
-    for path in blobs.list("shards"):
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(blobs.read(path))
+        assert shard_bytes(downloaded(storage, tmp_path / "workspace")) == reference_bytes
