@@ -79,7 +79,8 @@ class RayExecutor:
                 with warnings.catch_warnings():
                     # Lance warns of forks; Ray's processes exec at once, so nothing of Lance lives on in them.
                     warnings.filterwarnings("ignore", "lance is not fork-safe")
-                    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+                    # Without one Ray would join the cluster that the environment, or the file of a dead one, names.
+                    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise JoineryError(
                     f"run.ray_address: cannot join or start Ray at {address or 'local'}: {error}"

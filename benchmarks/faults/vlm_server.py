@@ -10,27 +10,28 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 from benchmarks.faults.ground import Ground, Happened, last_lines
 from benchmarks.faults.started import Moment
 from tests.jobs.clerk import MODEL
 
 PATIENCE_S = 3.0
-SERVER = "import sys; from tests.jobs.clerk import serve; serve(sys.argv[1], int(sys.argv[2]))"
+SERVER = "import sys; from tests.jobs.clerk import serve; serve(sys.argv[1], int(sys.argv[2]), sys.argv[3])"
 
 
 class Server:
     """At an address that every node reaches, dead or alive."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, notebook: Path) -> None:
         with socket.create_server((host, 0)) as free:
             self._host, self._port = host, int(free.getsockname()[1])
-        self.url = f"http://{host}:{self._port}/v1"
+        self.url, self._notebook = f"http://{host}:{self._port}/v1", notebook
         self.begin()
 
     def begin(self) -> None:
         """Returns once it answers."""
-        command = [sys.executable, "-c", SERVER, self._host, str(self._port)]
+        command = [sys.executable, "-c", SERVER, self._host, str(self._port), str(self._notebook)]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         while True:
             try:
@@ -47,7 +48,7 @@ class Server:
 
 def trial(ground: Ground, rng: random.Random) -> Happened:
     """Killed some time after the stage began; away for less or more than the run's patience."""
-    server = ground.kept("vlm_server", lambda: Server(ground.cluster.host), Server.kill)
+    server = ground.kept("vlm_server", lambda: _server(ground), Server.kill)
     by = f"caption.by={{method: vlm, model: {MODEL}, revision: '1', canary_one_in: 0}}"
     wait = f"patience_s: {PATIENCE_S}, first_pause_s: 0.05, attempts: 5"
     asked = f"run.vlm={{endpoints: [{{url: '{server.url}'}}], {wait}}}"
@@ -67,3 +68,7 @@ def trial(ground: Ground, rng: random.Random) -> Happened:
     did = f"SIGKILL server, away for {away:.1f} s of {PATIENCE_S:g} s patience"
     statuses = ground.finish(place, status)
     return Happened(place, str(moment), did, injected, statuses, (0, 1), said, tuple(wrong))
+
+
+def _server(ground: Ground) -> Server:
+    return Server(ground.cluster.host, ground.new_folder() / "notebook.jsonl")

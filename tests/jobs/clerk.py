@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 MODEL = "clerk"
@@ -37,6 +38,14 @@ class Clerk:
     """Whether it sees one action in the whole window."""
     dies_at: int | None = None
     """From this question on nobody answers anything."""
+    notebook: Path | None = None
+    """Keeps what was said beyond the death of its process: a model is the same before and after, so must this be."""
+
+    def __post_init__(self) -> None:
+        if self.notebook is not None and self.notebook.exists():
+            for line in self.notebook.read_text(encoding="utf-8").splitlines():
+                task, end, verb = json.loads(line)
+                self.said[task, end] = verb
 
     @property
     def dead(self) -> bool:
@@ -60,12 +69,18 @@ class Clerk:
             if not re.fullmatch(r"C\d+", cells[0]) or (len(cells) < 4 and cells[0] not in last):
                 continue
             verb = VERB_BEFORE.get(cells[2], "move")
-            self.said[task, cells[1]] = verb
+            self._note(task, cells[1], verb)
             number = len(rows) + 1
             rows.append({"end": cells[0], "l2": 1, "l1": number, "verb": verb, "text": f"{verb.capitalize()} it"})
         rows = rows[-1:] if self.merges else rows
         subtasks = [{"l2": 1, "verb": "move", "text": "Handle things"}]
         return {"observations": ["a table"], "rows": rows, "subtasks": subtasks, "task": "Tidy up", "dropped": []}
+
+    def _note(self, task: str, end: str, verb: str) -> None:
+        self.said[task, end] = verb
+        if self.notebook is not None:
+            with self.notebook.open("a", encoding="utf-8") as notes:
+                notes.write(json.dumps([task, end, verb]) + "\n")
 
     def _verify(self, text: str) -> dict[str, Any]:
         task, events = text.splitlines()[0], []
@@ -79,9 +94,9 @@ class Clerk:
 
 
 @contextmanager
-def clerk_server(host: str = "127.0.0.1", port: int = 0) -> Iterator[Clerk]:
+def clerk_server(host: str = "127.0.0.1", port: int = 0, notebook: Path | None = None) -> Iterator[Clerk]:
     """A clerk at work, at any free port unless told which."""
-    clerk = Clerk()
+    clerk = Clerk(notebook=notebook)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -132,7 +147,7 @@ def clerk_server(host: str = "127.0.0.1", port: int = 0) -> Iterator[Clerk]:
         thread.join()
 
 
-def serve(host: str, port: int) -> None:
-    """A clerk in a process of its own, which can be killed."""
-    with clerk_server(host, port):
+def serve(host: str, port: int, notebook: str) -> None:
+    """A clerk in a process of its own, which can be killed; the next one goes on with its notebook."""
+    with clerk_server(host, port, Path(notebook)):
         threading.Event().wait()

@@ -39,3 +39,9 @@ def downloaded(storage: Mapping[str, str], folder: Path) -> Path:
 def done(result: RunResult) -> dict[str, int]:
     """Stage → items done in this run."""
     return {stage.stage: stage.done for stage in result.run.stages}
+
+
+def done_of_told(said: str, stage: str) -> int:
+    """How many items of a stage `joinery run` said it did: `cut  10 items  0 cached  10 done …`."""
+    line = next(line.split() for line in said.splitlines() if line.startswith(f"{stage} "))
+    return int(line[line.index("done") - 1])

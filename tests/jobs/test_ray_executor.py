@@ -24,6 +24,16 @@ from tests.jobs.runs import Silent, done, shard_bytes
 Load = Callable[..., LoadedRecipe]
 
 
+def test_a_cluster_nobody_asked_for_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ray start` leaves its address where `ray.init` looks, also when it is long dead."""
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    executor = RayExecutor(None, 1)
+    try:
+        assert [node["Resources"]["CPU"] for node in ray.nodes()] == [1.0]
+    finally:
+        executor.close()
+
+
 @pytest.mark.parametrize("before", ["", "RayExecutor(None, 1).close()"])
 def test_only_an_executor_starts_ray(before: str) -> None:
     """Ray Data's threads outlive a shutdown; a call of theirs must not start a cluster that dies with the thread."""

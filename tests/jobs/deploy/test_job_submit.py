@@ -5,7 +5,6 @@ The cluster is the one of docs/deploy.md, with the words of that page: `ray star
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -16,8 +15,9 @@ from typing import IO
 
 import pytest
 
+from jobs.vllm.server import free_port
 from tests.jobs.conftest import BUDGET, write_recipe
-from tests.jobs.runs import downloaded, shard_bytes
+from tests.jobs.runs import done_of_told, downloaded, shard_bytes
 from tests.pipeline.s3_server import s3_bucket
 
 BIN = Path(__file__).resolve().parents[3] / ".venv-cluster" / "bin"
@@ -46,15 +46,15 @@ def test_a_job_that_was_stopped_is_handed_over_again_and_publishes_the_same_byte
         assert "stopped" in _ray(server, folder, "status", "first").lower()
         said = _ray(server, folder, *submit, "second", "--", *run)
         assert "'second' succeeded" in said
-        assert _done(said, "ingest") == 0, said
-        assert _done(said, "publish") == 1, said
+        assert done_of_told(said, "ingest") == 0, said
+        assert done_of_told(said, "publish") == 1, said
         assert shard_bytes(downloaded(storage, tmp_path / "workspace")) == reference_bytes
 
 
 @contextmanager
 def _cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
     """The address of the job server of a head and another node, each in a process group of its own."""
-    head, server = (f"127.0.0.1:{_free_port()}" for _ in range(2))
+    head, server = (f"127.0.0.1:{free_port('127.0.0.1')}" for _ in range(2))
     files = Path("/tmp") / f"jobs-{os.getpid()}"  # names of sockets may not be long
     of_head = ["--head", "--port", head.rpartition(":")[2], "--dashboard-port", server.rpartition(":")[2]]
     of_head += ["--node-ip-address", "127.0.0.1", "--temp-dir", str(files), "--object-store-memory", str(100 << 20)]
@@ -100,14 +100,3 @@ def _until_in(file: Path, words: bytes, process: subprocess.Popen[bytes], log: I
         assert time.monotonic() < deadline, file.read_text("utf-8", "replace")
         time.sleep(0.2)
     log.close()
-
-
-def _done(said: str, stage: str) -> int:
-    """How many items of a stage a run says it has done: `cut  10 items  0 cached  10 done …`."""
-    line = next(line.split() for line in said.splitlines() if line.startswith(f"{stage} "))
-    return int(line[line.index("done") - 1])
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
