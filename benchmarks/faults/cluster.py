@@ -31,8 +31,12 @@ ENVIRONMENT = {"RAY_AUTH_MODE": "disabled"}
 NOT_AT_WORK = ("ray::IDLE", "Agent", "Coordinator", "Requester", "ray::_")
 """Processes of Ray's own, and workers that wait."""
 UP = b"Ray runtime started"
-QUICK = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 1000, "health_check_failure_threshold": 8}
-"""A dead node is noticed after eight seconds at most, not after twenty; what follows is the same."""
+QUICK = {
+    "health_check_initial_delay_ms": 1000, "health_check_period_ms": 1000, "health_check_timeout_ms": 3000,
+    "health_check_failure_threshold": 8,
+}  # fmt: skip
+"""A dead node is noticed after eight seconds at most, a silent one after half a minute, not after a whole one; what
+follows is the same."""
 
 
 @dataclass

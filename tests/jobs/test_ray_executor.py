@@ -34,6 +34,12 @@ def test_a_cluster_nobody_asked_for_is_not_joined(monkeypatch: pytest.MonkeyPatc
         executor.close()
 
 
+def test_a_machine_that_cannot_be_reached_is_given_up_after_minutes_not_seven() -> None:
+    program = "import jobs; from ray._raylet import Config; print(Config.grpc_client_keepalive_time_ms())"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "30000"
+
+
 @pytest.mark.parametrize("before", ["", "RayExecutor(None, 1).close()"])
 def test_only_an_executor_starts_ray(before: str) -> None:
     """Ray Data's threads outlive a shutdown; a call of theirs must not start a cluster that dies with the thread."""
