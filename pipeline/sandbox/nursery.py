@@ -9,11 +9,9 @@ import gc
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,6 +26,7 @@ from pipeline.files import FileStat
 from pipeline.sandbox.confinement import Allowance, dies_with, missing_here, readable
 from pipeline.sandbox.inside import decode
 from pipeline.sandbox.messages import packed, unpacked
+from pipeline.sandbox.scratch import remove_left, scratch_folder
 from pipeline.sources.formats import format_named
 
 MESSAGE_BYTES = 1 << 16
@@ -54,6 +53,7 @@ class Ended:
 def main(descriptor: int) -> None:
     """Serve until the worker closes its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts the worker, which ends us
+    remove_left()
     cv2.setNumThreads(1)
     for name in _WARM:
         import_module(name)
@@ -86,7 +86,14 @@ def _import(source_format: str) -> None:
 
 
 def _one(control: socket.socket, descriptor: int, allowance: Allowance, code: Sequence[str]) -> None:
-    folder = tempfile.mkdtemp(prefix="joinery-decode-")
+    with scratch_folder() as folder:
+        ended = _ended(control, descriptor, allowance, code, folder)
+    if ended.why != "gone":
+        control.send(json.dumps(vars(ended)).encode())
+
+
+def _ended(control: socket.socket, descriptor: int, allowance: Allowance, code: Sequence[str], folder: str) -> Ended:
+    """Let a process of its own do the item; how that ended."""
     nursery, began = os.getpid(), time.monotonic()
     child = os.fork()
     if child == 0:
@@ -94,15 +101,10 @@ def _one(control: socket.socket, descriptor: int, allowance: Allowance, code: Se
         control.close()
         _end_after(lambda: decode(Connection(descriptor), allowance, folder, code))
     os.close(descriptor)
-    try:
-        why = _watch(control, child, allowance, folder)
-        _, status, usage = os.wait4(child, 0)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    why = _watch(control, child, allowance, folder)
+    _, status, usage = os.wait4(child, 0)
     cpu_s, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
-    ended = Ended(status, why, round(cpu_s, 3), round(time.monotonic() - began, 3), peak)
-    if why != "gone":
-        control.send(json.dumps(vars(ended)).encode())
+    return Ended(status, why, round(cpu_s, 3), round(time.monotonic() - began, 3), peak)
 
 
 def _end_after(work: Callable[[], None]) -> NoReturn:
