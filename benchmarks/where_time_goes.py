@@ -5,22 +5,26 @@ is at is decided by the innermost frame that says so: the innermost of our own f
 named one by one. Runs inline and without the sandbox, so that everything happens in this process. What the sandbox
 adds is told by a second run with it: the seconds by which the stages that read sources then take longer.
 
-    python -m benchmarks.where_time_goes [--times 5 | --recipe FILE] [--without-sandbox] [--folder DIR]
+    python -m benchmarks.where_time_goes [--times 5] [--films FILM… | --recipe FILE] [--without-sandbox] [--folder DIR]
 
-A recipe of your own is run in place of the demo's; its workspace is emptied first.
+A recipe of your own is run in place of the demo's; its workspace is emptied first. With films the corpus is these, each
+`--times` times: what a recording costs besides its pixels weighs less the more pixels it has.
 """
 
 import argparse
 import json
 import shutil
+import struct
 import sys
 import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+
+import yaml
 
 from benchmarks.executors import demo
 from jobs.progress import StageProgress
@@ -144,6 +148,20 @@ def wasted(sampler: Sampler, n: int = 15) -> Iterator[str]:
         yield f"{seconds:8.2f} s  {stage:<10} {kind:<8} {place}"
 
 
+def films(folder: Path, paths: Sequence[Path], times: int) -> Path:
+    """A recipe for copies of MP4 films that differ in a box which every reader passes over, so in their identity."""
+    (folder / "films").mkdir()
+    for path in paths:
+        for number in range(times):
+            box = struct.pack(">I4sI", 12, b"free", number)
+            (folder / "films" / f"{path.stem}_{number}.mp4").write_bytes(path.read_bytes() + box)
+    source = {"format": "video_folder", "name": "films", "path": str(folder / "films"), "card": {"licence": "unknown"}}
+    recipe = folder / "recipe.yaml"
+    said = {"joinery": 1, "workspace": {"url": str(folder / "workspace")}, "sources": [source]}
+    recipe.write_text(yaml.safe_dump(said), encoding="utf-8")
+    return recipe
+
+
 def measure(recipe: Path, mode: str) -> tuple[Sampler, dict[str, float]]:
     """One run on an empty workspace: where its time went, and the stages' wall seconds."""
     loaded = load_recipe(recipe, ["run.executor=inline", f"run.sandbox.mode={mode}"])
@@ -159,7 +177,8 @@ def measure(recipe: Path, mode: str) -> tuple[Sampler, dict[str, float]]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=5, help="how often the demo's corpus")
+    parser.add_argument("--times", type=int, default=5, help="how often the demo's corpus, or each film")
+    parser.add_argument("--films", type=Path, nargs="+", default=None, help="MP4 files to make the corpus of")
     parser.add_argument("--recipe", type=Path, default=None, help="this one instead; its workspace is emptied first")
     parser.add_argument("--without-sandbox", action="store_true", help="leave the second run out")
     parser.add_argument("--folder", type=Path, default=None, help="keep corpus and workspace here")
@@ -168,7 +187,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = (given.folder or Path(scratch)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        recipe = given.recipe or demo(folder, given.times)
+        recipe = given.recipe or (films(folder, given.films, given.times) if given.films else demo(folder, given.times))
         sampler, without = measure(recipe, "off")
         if not given.without_sandbox:
             _, within = measure(recipe, "on")
