@@ -25,14 +25,17 @@ from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 MICROMETRE = 1e-6
 
 
-def multiply(source: Path, target: Path, n_episodes: int) -> None:
-    """A LeRobot v2.1 dataset of ``n_episodes`` copies of the recordings in ``source``, no two with the same actions."""
+def multiply(source: Path, target: Path, n_episodes: int, first: int = 0) -> None:
+    """A LeRobot v2.1 dataset of ``n_episodes`` copies of the recordings in ``source``, no two with the same actions.
+
+    Copies are numbered from ``first``; a number is the same recording in every dataset made so.
+    """
     shutil.copytree(source / "meta", target / "meta")
     tables = sorted(source.glob("data/*/*.parquet"))
     videos = [sorted(camera.glob("*.mp4")) for camera in sorted(source.glob("videos/*/*"))]
     episodes = [json.loads(line) for line in (source / "meta/episodes.jsonl").read_text().splitlines()]
     lines = []
-    for index in range(n_episodes):
+    for index in range(first, first + n_episodes):
         original = index % len(tables)
         data = target / f"data/chunk-000/episode_{index:06d}.parquet"
         data.parent.mkdir(parents=True, exist_ok=True)
