@@ -235,7 +235,8 @@ def _told_of(batch: Batch) -> Iterator[None]:
     try:
         yield
     except (MemoryError, OSError) as error:
-        more = f" and {len(batch.items) - 1} others" if len(batch.items) > 1 else ""
+        others = len(batch.items) - 1
+        more = f" and {others} other{'s' * (others > 1)}" if others else ""
         what = f"stage {batch.stage}: the results of {batch.items[0].item}{more} cannot be written"
         raise _not_the_items_fault(what, error) from error
 

@@ -12,17 +12,18 @@ KILLED = 128 + signal.SIGKILL
 
 def trial(ground: Ground, rng: random.Random) -> Happened:
     """Up to three kills, each in the run that follows the one before."""
-    place, whens = ground.place(), []
+    place, whens, statuses = ground.place(), list[str](), list[int]()
     for _ in range(rng.randint(1, MOST_KILLS)):
         moment = drawn_moment(rng, ground.seconds)
         run = ground.start(place)
         if run.wait_for(moment):
             run.process.kill()
-            whens.append(str(moment))
-        ended = run.end()
-        if ended != KILLED:
+        statuses.append(run.end())
+        if statuses[-1] != KILLED:  # it was faster
             break
-    first = KILLED if whens else ended
-    statuses = (first,) * max(1, len(whens)) + ground.finish(place, ended)[1:]
+        whens.append(str(moment))
+    statuses += ground.finish(place, statuses[-1])[1:]
     did = f"SIGKILL driver {len(whens)} times"
-    return Happened(place, ", ".join(whens), did, len(whens), statuses, (KILLED, 0), runs_expected=len(whens) + 1)
+    return Happened(
+        place, ", ".join(whens), did, len(whens), tuple(statuses), (KILLED, 0), runs_expected=len(whens) + 1
+    )
