@@ -142,7 +142,7 @@ class Bench:
             why = self._why(calm)
             if not any(line.startswith("error: ") for line in said.splitlines()):
                 wrong.append("said no error")
-            known = "did not do it" in why or "did not say how it ended" in why
+            known = "did not do it" in why or "has not said how it ended" in why
             if not known and self._was_noted(url):
                 wrong.append(f"why does not know: {why[-300:]}")
         again, said_again, more = command("run", calm)
