@@ -1,15 +1,14 @@
-"""What a moment needs much memory for is given back after it.
+"""Large blocks of memory go back to the system when they are freed, but for work that would ask for them at once again.
 
 glibc learns from every large block that is freed to keep the next ones of that size. So merging the small files of one
 table leaves a process 120 MiB larger than it was, of which a quarter is in use, and the larger a corpus the more such
-moments a run has (benchmarks/results/memory.txt). For as long as it is told a size it learns nothing. Not for good, for
-blocks that come and go a thousand times are better kept: OpenCLIP on a processor takes a fifth longer without.
+moments a run has (benchmarks/results/memory.txt). Once told a size it learns nothing. What comes and goes a thousand
+times is better kept: OpenCLIP on a processor takes a fifth longer without, decoding a tenth.
 """
 
 from __future__ import annotations
 
 import ctypes
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,21 +20,32 @@ KEPT = (64 << 20, 32 << 20)
 """The most that glibc ever learns."""
 
 
+def give_back_large_blocks() -> None:
+    """From now on, in this process; nothing happens where the allocator is not glibc's."""
+    _tell(GIVEN_BACK)
+
+
 @contextmanager
-def given_back() -> Iterator[None]:
-    """Large blocks that are allocated and freed meanwhile are the system's again; nothing happens without glibc."""
-    if platform.libc_ver()[0] != "glibc":
-        yield
-        return
-    allocator = ctypes.CDLL(None)
-    _tell(allocator, GIVEN_BACK)
+def large_blocks_kept() -> Iterator[None]:
+    """Meanwhile; afterwards they are given back."""
+    _tell(KEPT)
     try:
         yield
     finally:
-        _tell(allocator, KEPT)
-        allocator.malloc_trim(ctypes.c_size_t(0))
+        _tell(GIVEN_BACK)
+        if _is_glibc():
+            _libc().malloc_trim(ctypes.c_size_t(0))
 
 
-def _tell(allocator: ctypes.CDLL, thresholds: tuple[int, int]) -> None:
-    for what, n_bytes in zip((M_TRIM_THRESHOLD, M_MMAP_THRESHOLD), thresholds, strict=True):
-        allocator.mallopt(what, n_bytes)
+def _tell(thresholds: tuple[int, int]) -> None:
+    if _is_glibc():
+        for what, n_bytes in zip((M_TRIM_THRESHOLD, M_MMAP_THRESHOLD), thresholds, strict=True):
+            _libc().mallopt(what, n_bytes)
+
+
+def _is_glibc() -> bool:
+    return hasattr(_libc(), "mallopt")
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)

@@ -35,6 +35,7 @@ from ray.exceptions import (
 
 from jobs.alone import Death, run_alone
 from jobs.cluster_watch import ClusterLostError, ClusterWatch, knock, waited_for, watched
+from jobs.heap import give_back_large_blocks
 from jobs.placement import Placement
 from jobs.suspects import without_killers
 from jobs.worker import Batch, run_batch
@@ -216,6 +217,7 @@ class _Worker:
 
 def _work(row: dict[str, Any]) -> dict[str, Any]:
     """In a worker. Errors travel back as values: raised here, they would arrive buried in Ray's own traceback."""
+    give_back_large_blocks()
     try:
         result: Attempt | JoineryError = run_batch(cloudpickle.loads(row["batch"]))
     except JoineryError as error:

@@ -20,7 +20,6 @@ from jobs.asking import check_servers, servers_for
 from jobs.budget import Budget
 from jobs.costs import Costs, costs_so_far
 from jobs.forecast import Forecaster
-from jobs.heap import given_back
 from jobs.inline import InlineExecutor
 from jobs.listing import commit_listing_findings, list_sources
 from jobs.placement import Placement, placement
@@ -223,8 +222,7 @@ def _run_stage(session: _Session, stage: Stage) -> StageCount:
         with servers_for(stage, session.recipe, session.workspace, session.run_id) as servers:
             batches = _batches(session, stage, ledger.left(stage.name, retry), n_left)
             _execute(session, stage, (replace(batch, servers=servers) for batch in batches), progress)
-    with given_back():
-        session.workspace.compact([TABLES[record] for record in stage.writes] + list(LEDGERS.values()))
+    session.workspace.compact([TABLES[record] for record in stage.writes] + list(LEDGERS.values()))
     ledger.refresh(stage.name)
     progress.seconds = time.monotonic() - progress.started
     progress.running = False

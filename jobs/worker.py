@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from annotators.vlm.endpoint import Server
 from jobs.asking import asker_of
+from jobs.heap import large_blocks_kept
 from jobs.meter import Meter
 from jobs.river import stage_named
 from jobs.telemetry.captured import captured
@@ -86,6 +87,8 @@ def run_batch(batch: Batch) -> Attempt:
 
     with ExitStack() as open_here:
         open_here.enter_context(one_thread())
+        if stage.holds_model(spec) or (stage.reads_source and batch.recipe.run.sandbox.mode == "off"):
+            open_here.enter_context(large_blocks_kept())
         notes = open_here.enter_context(captured())
         asker = open_here.enter_context(asker_of(stage, batch.recipe, batch.workspace, batch.servers, write_down))
         work = _asked(batch, stage, spec, completed) if stage.model else _begun(batch, stage, spec, completed)

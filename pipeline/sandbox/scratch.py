@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PREFIX = "joinery-decode-"
+PREFIX = "joinery-decoding-"
+"""Folders of versions that locked none were called otherwise."""
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def _until_removed() -> int:
 def test_another_users_names_and_links_are_left_alone(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (tmp_path / "joinery-decode-link").symlink_to(elsewhere)
-    (tmp_path / "joinery-decode-file").write_text("x")
+    (tmp_path / "joinery-decoding-link").symlink_to(elsewhere)
+    (tmp_path / "joinery-decoding-file").write_text("x")
     assert remove_left() == 0
     assert elsewhere.is_dir()
