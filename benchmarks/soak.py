@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -49,6 +50,7 @@ class Looked:
     """Resident, of this process."""
     descriptors: int
     threads: int
+    """Of Python. Lance's own are a pool that grows to what was once needed at a time."""
     children: int
     table_mib: float
     """Not judged."""
@@ -104,7 +106,7 @@ def _round(folder: Path, number: int, n_episodes: int, rng: random.Random) -> Lo
         time.monotonic() - began,
         process.memory_info().rss / MIB,
         process.num_fds(),
-        process.num_threads(),
+        threading.active_count(),
         len(process.children()),
         sum(path.stat().st_size for path in tables) / MIB,
     )
