@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "joinery-decoding-"
@@ -53,7 +53,8 @@ def _locked() -> tuple[str, int]:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:  # somebody removed it before it was locked
             continue
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(OSError):  # a file system that locks nothing; nobody gets a lock there, so nobody removes it
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.isdir(folder):
             return folder, lock
         os.close(lock)
