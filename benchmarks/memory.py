@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.umi_source import umi_source
+from benchmarks.umi_source import umi_recipe
 from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 
 MICROMETRE = 1e-6
@@ -68,10 +68,7 @@ def _copy(table: pa.Table, index: int) -> pa.Table:
 def peak_mib(folder: Path) -> tuple[float, float]:
     """Peak resident memory and CPU seconds of one inline run in its own process."""
     recipe = folder / "recipe.yaml"
-    recipe.write_text(
-        f"joinery: 1\nworkspace: {{url: {folder}/workspace}}\nsources:\n{umi_source(folder, 'umi')}"
-        "clip: {short_side: 64}\nrun: {executor: inline}\n"
-    )
+    recipe.write_text(umi_recipe(folder))
     program = (
         "import resource, sys; from jobs.cli import app\n"
         "try: app(['run', sys.argv[1]])\n"

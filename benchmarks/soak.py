@@ -26,9 +26,10 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks.executors import Silent
 from benchmarks.memory import multiply
-from benchmarks.umi_source import umi_source
+from benchmarks.umi_source import umi_recipe
 from clustering.device import settled
 from jobs.gc import Wish, collect
+from jobs.heap import give_back_large_blocks
 from jobs.run import run_recipe
 from pipeline.shards.latest import shard_set_path
 from pipeline.shards.verify import verify
@@ -65,14 +66,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None, help="where everything lies meanwhile")
     said = parser.parse_args()
     rng = random.Random(said.seed)
+    give_back_large_blocks()  # as `joinery run` does
     with tempfile.TemporaryDirectory(dir=said.folder) as scratch:
         folder = Path(scratch)
         make_corpus(folder / "corpus", CorpusParameters(episodes_per_source=5, seed=said.seed))
-        (folder / "recipe.yaml").write_text(
-            f"joinery: 1\nworkspace: {{url: {folder}/workspace}}\nsources:\n{umi_source(folder, 'umi')}"
-            "clip: {short_side: 64}\nrun: {executor: inline}\n",
-            encoding="utf-8",
-        )
+        (folder / "recipe.yaml").write_text(umi_recipe(folder), encoding="utf-8")
         print("round" + "".join(f"{field.name:>14}" for field in fields(Looked)), flush=True)
         rounds, rows = [], []
         for number in range(said.rounds):

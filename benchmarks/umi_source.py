@@ -15,3 +15,11 @@ def umi_source(folder: object, name: str) -> str:
         rotation: {{column: observation.state, start: 3, stop: 9, encoding: rot6d_rows}}
         opening: {{column: observation.state, start: 9, stop: 10, closed: 0, open: 0.08}}
 """
+
+
+def umi_recipe(folder: object) -> str:
+    """A recipe for the data set ``umi`` below ``folder``, with small clips, run in one process."""
+    return (
+        f"joinery: 1\nworkspace: {{url: {folder}/workspace}}\nsources:\n{umi_source(folder, 'umi')}"
+        "clip: {short_side: 64}\nrun: {executor: inline}\n"
+    )

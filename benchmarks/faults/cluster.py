@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+
+from jobs.vllm.server import free_port
 
 OBJECT_STORE_BYTES = 80 << 20
 """Little more than the least that Ray takes."""
@@ -154,7 +155,7 @@ class Cluster:
 
     def _start_head(self) -> Node:
         host = self._net.head if self._net else "127.0.0.1"
-        port = _free_port(host)
+        port = free_port(host)
         self._folder.mkdir(parents=True, exist_ok=True)
         words = ["--head", f"--port={port}", f"--num-cpus={self._head_cpus}", f"--system-config={json.dumps(QUICK)}"]
         words += [f"--node-ip-address={host}", "--include-dashboard=false", f"--temp-dir={self._folder}"]
@@ -272,11 +273,6 @@ def may_have_namespaces() -> bool:
 
 def _ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True)
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _until(there: object, what: str, node: Node) -> None:

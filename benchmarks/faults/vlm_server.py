@@ -5,7 +5,6 @@ language model on a busy CPU takes minutes. `tests/jobs/vllm/test_river.py` does
 """
 
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.faults.ground import Ground, Happened, last_lines
 from benchmarks.faults.started import Moment
+from jobs.vllm.server import free_port
 from tests.jobs.clerk import MODEL
 
 PATIENCE_S = 3.0
@@ -24,8 +24,7 @@ class Server:
     """At an address that every node reaches, dead or alive."""
 
     def __init__(self, host: str, notebook: Path) -> None:
-        with socket.create_server((host, 0)) as free:
-            self._host, self._port = host, int(free.getsockname()[1])
+        self._host, self._port = host, free_port(host)
         self.url, self._notebook = f"http://{host}:{self._port}/v1", notebook
         self.begin()
 
