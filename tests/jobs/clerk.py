@@ -38,6 +38,8 @@ class Clerk:
     """Whether it sees one action in the whole window."""
     dies_at: int | None = None
     """From this question on nobody answers anything."""
+    quotes_keys: bool = False
+    """Whether it refuses questions with the very header that the key came in."""
     notebook: Path | None = None
     """Keeps what was said beyond the death of its process: a model is the same before and after, so must this be."""
 
@@ -115,6 +117,9 @@ def clerk_server(host: str = "127.0.0.1", port: int = 0, notebook: Path | None =
             if clerk.dead:
                 self._hang_up()
                 return
+            if clerk.quotes_keys:
+                self._send({"error": {"message": f"no quota for {self.headers.get('authorization')}"}}, 400)
+                return
             text = body["messages"][-1]["content"][-1]["text"]
             said = clerk.answer(text, body["response_format"]["json_schema"]["schema"])
             message = {"role": "assistant", "content": said}
@@ -127,9 +132,9 @@ def clerk_server(host: str = "127.0.0.1", port: int = 0, notebook: Path | None =
             self.close_connection = True
             self.connection.close()
 
-        def _send(self, value: dict[str, Any]) -> None:
+        def _send(self, value: dict[str, Any], status: int = 200) -> None:
             raw = json.dumps(value).encode()
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(raw)))
             self.end_headers()

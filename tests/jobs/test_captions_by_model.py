@@ -1,6 +1,7 @@
 """A run whose captions a model writes: asked over HTTP, counted, kept, and never a success when it was not one."""
 
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,12 +25,14 @@ from schemas.model_call import CallOutcome, ModelCall
 from schemas.recipe_file import LoadedRecipe, load_recipe
 from schemas.run import Run
 from schemas.shard import Clip
+from tests.jobs.canaries import quoting
 from tests.jobs.clerk import MODEL, Clerk, clerk_server
 from tests.jobs.conftest import write_recipe
 from tests.jobs.runs import Silent, shard_bytes
 
 SOURCES = ("teleop", "self_collected", "internet")
 """With measured actions, and without any."""
+KEY = "sk-canary-of-the-clerk"
 Load = Callable[..., LoadedRecipe]
 StoppedAfter = Callable[..., None]
 R = TypeVar("R")
@@ -105,6 +108,21 @@ def test_events_that_the_model_has_merged_are_cut_and_published_as_such(load: Lo
     ledger = Ledger(workspace, loaded.recipe, RIVER)
     ledger.refresh_all()
     assert verify_trees(workspace, ledger, loaded.recipe.caption.by).problems == ()
+
+
+def test_a_key_stands_nowhere_not_even_where_the_server_quotes_it(
+    load: Load, clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY_OF_THE_CLERK", KEY)
+    with_key = f"run.vlm.endpoints=[{{url: {clerk.url}, key: {{env: KEY_OF_THE_CLERK}}}}]"
+    loaded = load(with_key)
+    clerk.quotes_keys = True
+    with pytest.raises(ServiceError, match="HTTP 400") as refused:
+        run_recipe(loaded, Silent())
+    assert KEY not in "".join(traceback.format_exception(refused.value))
+    clerk.quotes_keys = False
+    assert run_recipe(loaded, Silent()).succeeded
+    assert quoting(opened(loaded), [KEY]) == []
 
 
 def test_the_plan_tells_the_price_once_it_is_known(load: Load, clerk: Clerk) -> None:

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from jobs.run import run_recipe
+from pipeline.store import Workspace
+from schemas.finding import Failure
 from schemas.recipe_file import LoadedRecipe, load_recipe
+from tests.jobs.canaries import quoting
 from tests.jobs.conftest import BUDGET, write_recipe
 from tests.jobs.runs import Silent, downloaded, shard_bytes
-from tests.pipeline.s3_server import s3_bucket
+from tests.pipeline.s3_server import CREDENTIALS, s3_bucket
 
 Load = Callable[..., LoadedRecipe]
 
@@ -27,7 +30,7 @@ def test_the_size_of_batches_changes_no_byte(load: Load, reference_bytes: dict[s
     assert shard_bytes(Path(loaded.recipe.workspace.url)) == reference_bytes
 
 
-def test_a_workspace_on_an_object_store_holds_the_same_bytes(
+def test_a_workspace_on_an_object_store_holds_the_same_bytes_and_no_key(
     tmp_path: Path, corpus: Path, reference_bytes: dict[str, str]
 ) -> None:
     with s3_bucket("bucket") as storage:
@@ -36,3 +39,8 @@ def test_a_workspace_on_an_object_store_holds_the_same_bytes(
         loaded = load_recipe(recipe, [BUDGET, "run.executor=inline", *overrides])
         assert run_recipe(loaded, Silent()).succeeded
         assert shard_bytes(downloaded(storage, tmp_path / "workspace")) == reference_bytes
+        workspace = Workspace.existing(loaded.recipe.workspace.url, storage)
+        assert quoting(workspace, list(CREDENTIALS.values())) == []
+        leak = Failure("ingest", "ep-1", "teleop", "key", "OSError", f"403: {list(CREDENTIALS.values())}", "", "run-1")
+        workspace.append(Failure, [leak])
+        assert any("column message" in place for place in quoting(workspace, list(CREDENTIALS.values())))

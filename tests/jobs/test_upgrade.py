@@ -1,6 +1,10 @@
 """A workspace of another version: told apart with what differs, and carried over as far as that is true."""
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +30,23 @@ from schemas.shard import ShardEntry
 from tests.jobs.runs import Silent, done, shard_bytes
 
 Load = Callable[..., LoadedRecipe]
+KILLED_AFTER = """
+import os, signal, sys
+from jobs.upgrade import upgrade_workspace
+from pipeline.store import Workspace
+left = int(sys.argv[2])
+def killing(change):
+    def changed(*of, **named):
+        global left
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        return change(*of, **named)
+    return changed
+for name in ("_commit", "_delete", "_create"):
+    setattr(Workspace, name, killing(getattr(Workspace, name)))
+upgrade_workspace(Workspace(sys.argv[1]))
+"""
 
 
 @pytest.fixture
@@ -165,3 +186,29 @@ def test_the_command_says_what_becomes_of_every_table(recipe_file: Path, workspa
     assert json.loads(joinery("--json").stdout)["steps"] == []
     without(workspace, "quarantine", "traceback")
     assert joinery("--dry-run").exit_code == 1
+
+
+def test_killed_before_any_of_its_changes_and_repeated_it_comes_to_the_same(
+    workspace: Workspace, load: Load, reference_bytes: dict[str, str]
+) -> None:
+    """One column is filled, one table emptied and its results forgotten, one table made."""
+    n_entries = n_rows(workspace, "shard_entries")
+    without(workspace, "work_done", "continues")
+    without(workspace, "shard_entries", "sha256")
+    shutil.rmtree(Path(workspace.url) / "tables" / "cluster_drift.lance")
+    survived: list[int] = []
+    for after in range(20):
+        ended = subprocess.run(
+            [sys.executable, "-c", KILLED_AFTER, workspace.url, str(after)], timeout=300, check=False
+        )
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL
+        survived.append(len(upgrade_workspace(workspace, dry_run=True).steps))
+    assert survived[0] == 3, "before the first change all is still to do"
+    assert survived[-1] == 1, "and before the last nearly nothing"
+    assert upgrade_workspace(workspace).steps == ()
+    assert n_rows(workspace, "shard_entries") == 0 < n_entries
+    anew = {stage: n for stage, n in done(run_recipe(load(), Silent())).items() if n}
+    assert set(anew) == {"shard"}
+    assert shard_bytes(Path(workspace.url)) == reference_bytes

@@ -15,7 +15,11 @@ SERVER = Path(__file__).resolve().parents[2] / ".venv-s3" / "bin" / "moto_server
 START_S = 60.0
 
 
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIA0CANARY0KEY0ID0",
+    "AWS_SECRET_ACCESS_KEY": "canary/of+the/secret/key/0123456789abcd",
+}
+"""The server takes any; these are found wherever they leak to (`tests.jobs.canaries`)."""
 
 
 @contextmanager
