@@ -33,8 +33,10 @@ MESSAGE_BYTES = 1 << 16
 STOP, ALIVE = b"stop", b"alive"
 _TICK_S = 0.25
 """How often a child's clock and folder are looked at."""
-_WARM = ("pipeline.ingest", "pipeline.cut", "av.subtitles", "tarfile")
+_WARM = ("pipeline.ingest", "pipeline.cut", "av.subtitles.stream", "encodings.ascii", "tarfile")
 """What decoding imports, some of it late; what a format needs besides is imported before its first item."""
+_LATE = {"pyarrow.parquet": "pyarrow.dataset"}
+"""What a module that a format imports will import when it is used."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,9 @@ def _import(source_format: str) -> None:
     """Here rather than in each of its items' processes."""
     with suppress(ImportError, KeyError):  # is told by the item's process, which meets it too
         format_named(source_format)
+    for module, later in _LATE.items():
+        if module in sys.modules:
+            import_module(later)
     gc.collect()
     gc.freeze()  # the children's collectors would copy every page otherwise
 
