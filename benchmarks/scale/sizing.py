@@ -1,8 +1,8 @@
 """The figures of docs/scaling.md, worked out from what was measured: ``python -m benchmarks.scale.sizing [--write]``.
 
-Reads benchmarks/results/{growth,pixels,planning,vlm_budget}.json and nothing else. Prices, and how fast a GPU answers,
-are parameters and no measurements. ``--write`` puts the tables into the page, between its two marks; a test holds the
-page against this file, so that neither drifts.
+Reads benchmarks/results/{growth,pixels,planning,corpus,vlm_budget}.json and nothing else. Prices, and how fast a GPU
+answers, are parameters and no measurements. ``--write`` puts the tables into the page, between its two marks; a test
+holds the page against this file, so that neither drifts.
 """
 
 import argparse
@@ -24,6 +24,7 @@ PER_VIEW = ("filmstrips",)
 NOT_THE_VIDEOS = ("cluster_models", "fitted_events", "runs", "sampling_plans", "model_calls", "quarantine")
 HOURS = (100, 10_000, 1_000_000)
 S_PER_HOUR, TB = 3600.0, 1e12
+MOST_EVENTS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def per_hour(assumed: Assumed) -> PerHour:
 def page_tables(assumed: Assumed) -> str:
     """What stands between the marks."""
     hour = per_hour(assumed)
-    return "\n".join([*_stages(hour), "", *_corpora(hour, assumed), "", *_planning()])
+    return "\n".join([*_stages(hour), "", *_corpora(hour, assumed), "", *_planning(), "", *_events()])
 
 
 def _stages(hour: PerHour) -> Iterator[str]:
@@ -143,6 +144,23 @@ def _planning() -> Iterator[str]:
         for name in ("write the listing", "keys and what is done")
     ]
     yield f"| growth exponent | {slopes[0]:.2f} | {slopes[1]:.2f} | | |"
+
+
+def _events() -> Iterator[str]:
+    """Of the stages that see all events at once; the last column is multiplication from the largest size."""
+    by_stage: dict[str, list[dict[str, Any]]] = {}
+    for row in results("corpus"):
+        by_stage.setdefault(row["stage"], []).append(row)
+    sizes = sorted({row["events"] for rows in by_stage.values() for row in rows})
+    yield "| CPU-s, peak MiB | " + " | ".join(f"{n:,} events" for n in sizes) + " | growth exponent | 10⁹, core hours |"
+    yield "|---|" + "---|" * (len(sizes) + 2)
+    for stage, rows in by_stage.items():
+        first, last = rows[0], rows[-1]
+        power = math.log(last["cpu_s"] / first["cpu_s"]) / math.log(last["events"] / first["events"])
+        said = {row["events"]: f"{row['cpu_s']:,.1f}, {row['peak_bytes'] / 2**20:,.0f}" for row in rows}
+        far = last["cpu_s"] / last["events"] * MOST_EVENTS / S_PER_HOUR
+        cells = " | ".join(said.get(n, "–") for n in sizes)
+        yield f"| `{stage}` | {cells} | {power:.2f} | {far:,.0f} |"
 
 
 def with_tables(page: str, tables: str) -> str:
