@@ -3,7 +3,8 @@
 A thread looks at the main thread's stack every few milliseconds and books the time since it last looked. What a stack
 is at is decided by the innermost frame that says so: the innermost of our own files, except that a few functions are
 named one by one. Runs inline and without the sandbox, so that everything happens in this process. What the sandbox
-adds is told by a second run with it: the seconds by which the stages that read sources then take longer.
+adds is told by a second run, in which every recording is read both ways, one right after the other: two runs of the
+same differ by more seconds than that. What counts is the median of the differences, times the recordings.
 
     python -m benchmarks.where_time_goes [--times 5] [--films FILM… | --recipe FILE] [--without-sandbox] [--folder DIR]
 
@@ -14,23 +15,33 @@ A recipe of your own is run in place of the demo's; its workspace is emptied fir
 import argparse
 import json
 import shutil
+import statistics
 import struct
 import sys
 import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
+from unittest.mock import patch
 
 import yaml
 
 from benchmarks.executors import demo
+from jobs.heap import large_blocks_kept
 from jobs.progress import StageProgress
 from jobs.river import RIVER
 from jobs.run import run_recipe
-from pipeline.stage import Scope
+from pipeline.sandbox.decoder import decoder_of
+from pipeline.stage import Bundle, Scope, Stage
+from pipeline.work_item import WorkItem
+from schemas.recipe import Recipe
 from schemas.recipe_file import load_recipe
 
 LOOK_EVERY_S = 0.002
@@ -110,13 +121,10 @@ class Following:
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
-        self.wall: dict[str, float] = {}
 
     def update(self, progress: StageProgress) -> None:
         """The stage that runs now."""
         self._sampler.stage = progress.stage
-        if not progress.running:
-            self.wall[progress.stage] = progress.seconds
 
     def close(self) -> None:
         """All stages are done."""
@@ -162,16 +170,64 @@ def films(folder: Path, paths: Sequence[Path], times: int) -> Path:
     return recipe
 
 
-def measure(recipe: Path, mode: str) -> tuple[Sampler, dict[str, float]]:
-    """One run on an empty workspace: where its time went, and the stages' wall seconds."""
-    loaded = load_recipe(recipe, ["run.executor=inline", f"run.sandbox.mode={mode}"])
+def measure(recipe: Path) -> Sampler:
+    """A run on an empty workspace without the sandbox: where its time went."""
+    loaded = load_recipe(recipe, ["run.executor=inline", "run.sandbox.mode=off"])
     shutil.rmtree(loaded.recipe.workspace.url, ignore_errors=True)
     sampler = Sampler()
-    following = Following(sampler)
     sampler.start()
-    run_recipe(loaded, following)
+    run_recipe(loaded, Following(sampler))
     sampler.stop()
-    return sampler, following.wall
+    return sampler
+
+
+@dataclass
+class BothWays:
+    """Reads every recording within the sandbox and without, in turns which is first, and keeps how long each took."""
+
+    seconds: defaultdict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+    """By stage: (without, within)."""
+
+    def records(
+        self, recipe: Recipe, stage: Stage, spec: Any, load: Callable[[WorkItem], Bundle], item: WorkItem
+    ) -> Iterable[object]:
+        """In place of `jobs.worker._records`."""
+        bundle = load(item)
+        if not stage.reads_source:
+            return stage.run(bundle, spec)
+        without = partial(stage.run, bundle, spec)
+        within = partial(decoder_of(recipe.run.sandbox).records, stage, bundle, spec)
+        pairs = self.seconds[stage.name]
+        took: dict[bool, float] = {}
+        for sandboxed in (True, False) if len(pairs) % 2 else (False, True):
+            began = time.perf_counter()
+            records = list(within() if sandboxed else without())
+            took[sandboxed] = time.perf_counter() - began
+        pairs.append((took[False], took[True]))
+        return records
+
+
+def both_ways(recipe: Path) -> BothWays:
+    """A run on an empty workspace. This process keeps its memory, as one that reads sources itself does."""
+    loaded = load_recipe(recipe, ["run.executor=inline", "run.sandbox.mode=on"])
+    shutil.rmtree(loaded.recipe.workspace.url, ignore_errors=True)
+    reading = BothWays()
+    kept = patch("jobs.worker.large_blocks_kept", nullcontext)
+    with patch("jobs.worker._records", reading.records), kept, large_blocks_kept():
+        run_recipe(loaded, Following(Sampler()))
+    return reading
+
+
+def book_sandbox(sampler: Sampler, reading: BothWays) -> Iterator[str]:
+    """Book what the sandbox added, and say it, stage by stage."""
+    for stage, pairs in reading.seconds.items():
+        added = sorted(within - without for without, within in pairs)
+        low, median, high = (added[len(added) * part // 4] for part in (1, 2, 3))
+        sampler.seconds[stage, "sandbox"] = median * len(added)
+        yield (
+            f"the sandbox added {1000 * median:.0f} ms to a recording's {stage} (quartiles {1000 * low:.0f} and "
+            f"{1000 * high:.0f}; {len(added)} of {statistics.median(without for without, _ in pairs):.2f} s)"
+        )
 
 
 def main() -> None:
@@ -188,12 +244,9 @@ def main() -> None:
         folder = (given.folder or Path(scratch)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         recipe = given.recipe or (films(folder, given.films, given.times) if given.films else demo(folder, given.times))
-        sampler, without = measure(recipe, "off")
-        if not given.without_sandbox:
-            _, within = measure(recipe, "on")
-            for stage in (stage.name for stage in RIVER if stage.reads_source):
-                sampler.seconds[stage, "sandbox"] = max(0.0, within[stage] - without[stage])
-    print("\n".join([*table(sampler), "", "what else took longest:", *wasted(sampler)]))
+        sampler = measure(recipe)
+        added = [] if given.without_sandbox else list(book_sandbox(sampler, both_ways(recipe)))
+    print("\n".join([*table(sampler), *added, "", "what else took longest:", *wasted(sampler)]))
     if given.json:
         seconds = {f"{stage} {kind}": round(value, 3) for (stage, kind), value in sorted(sampler.seconds.items())}
         given.json.write_text(json.dumps(seconds, indent=1) + "\n")
