@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from jobs.heap import give_back_large_blocks
 from jobs.progress import StageProgress
 from jobs.run import run_recipe
 from pipeline.synthetic.corpus import CorpusParameters, make_corpus
@@ -68,6 +69,7 @@ def run_once(recipe: Path, executor: str, workers: int) -> dict[str, Any]:
     memory = Memory()
     memory.start()
     started = time.monotonic()
+    give_back_large_blocks()  # as `joinery run` does
     result = run_recipe(loaded, Silent())
     wall = time.monotonic() - started
     memory.over.set()
