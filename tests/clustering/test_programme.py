@@ -123,6 +123,7 @@ def test_the_certificate_holds_within_all_limits(asked: tuple[Cells, BalanceSpec
     assert np.all(sums <= problem.limits.high + 1e-9)
 
 
+@pytest.mark.slow
 @given(ANY, st.integers(0, 100))
 @settings(max_examples=40, deadline=None)
 def test_different_starts_reach_the_same_optimum(asked: tuple[Cells, BalanceSpec], seed: int) -> None:
@@ -233,6 +234,7 @@ def test_the_null_cluster_is_no_action_bin() -> None:
     np.testing.assert_allclose(a, [0.05, 0.05])
 
 
+@pytest.mark.slow
 def test_a_gamma_too_small_to_converge_is_refused_by_name() -> None:
     cells = [1000, 10, 1, 70], [0, 0, 1, 1], [0, 1, 0, 1]
     with pytest.raises(BalanceError, match=r"balance\.gamma is 1e-06"):

@@ -160,6 +160,7 @@ def drawn_so_far(draws: list[Draw], n_cells: int) -> NDArray[np.int64]:
     return np.cumsum(cells[:, None] == np.arange(n_cells), axis=0)
 
 
+@pytest.mark.slow
 @given(KINDS, st.integers(1, 250))
 @settings(max_examples=15, deadline=None)
 def test_sources_and_recoveries_keep_their_share_in_every_prefix(

@@ -207,6 +207,7 @@ class BackingUp:
         """Nothing is open."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stages", [{"shard"}, pytest.param({"ingest", "calibrate", "cut", "schedule"}, marks=pytest.mark.slow)]
 )

@@ -125,6 +125,7 @@ def test_a_key_stands_nowhere_not_even_where_the_server_quotes_it(
     assert quoting(opened(loaded), [KEY]) == []
 
 
+@pytest.mark.slow
 def test_the_plan_tells_the_price_once_it_is_known(load: Load, clerk: Clerk) -> None:
     template = load("caption.by={method: template}", "run.vlm=null")
     by_model = load()
@@ -142,6 +143,7 @@ def test_the_plan_tells_the_price_once_it_is_known(load: Load, clerk: Clerk) -> 
     assert (after.episodes, after.calls) == (0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("already_run")
 def test_what_was_answered_once_is_never_asked_again(load: Load, clerk: Clerk) -> None:
     run_recipe(load(), Silent())
@@ -152,6 +154,7 @@ def test_what_was_answered_once_is_never_asked_again(load: Load, clerk: Clerk) -
     assert outcomes(again, result.run) == {CallOutcome.CACHED: asked}
 
 
+@pytest.mark.slow
 def test_answers_in_any_order_on_ray_give_the_bytes_of_one_after_the_other(
     load: Load, stopped_after: StoppedAfter
 ) -> None:
@@ -199,7 +202,14 @@ def test_weights_that_are_not_there_are_told_before_any_work_is_done(load: Load,
 
 
 @pytest.mark.usefixtures("already_run")
-@pytest.mark.parametrize("nonsense", ["{}", "not JSON", '{"rows": [{"end": "C999", "l2": 1, "l1": 1}]}'])
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        pytest.param("{}", marks=pytest.mark.slow),
+        pytest.param("not JSON", marks=pytest.mark.slow),
+        '{"rows": [{"end": "C999", "l2": 1, "l1": 1}]}',
+    ],
+)
 def test_answers_that_cannot_be_used_leave_the_detectors_tree_and_are_told(
     load: Load, clerk: Clerk, nonsense: str
 ) -> None:

@@ -68,6 +68,7 @@ def test_what_is_appended_goes_to_the_clusters_there_are(copy: Path) -> None:
     assert set(done(run_recipe(recipe_of(copy), Silent())).values()) == {0}
 
 
+@pytest.mark.slow
 def test_a_request_fits_again_once_keeps_ids_and_is_gone_on_from(copy: Path) -> None:
     append(copy)
     run_recipe(recipe_of(copy), Silent())
@@ -88,6 +89,7 @@ def test_a_request_fits_again_once_keeps_ids_and_is_gone_on_from(copy: Path) -> 
         assert models_of(copy) == after
 
 
+@pytest.mark.slow
 def test_an_append_killed_before_or_after_any_commit_ends_with_the_same_bytes(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +118,7 @@ def test_an_append_killed_before_or_after_any_commit_ends_with_the_same_bytes(
     assert shard_bytes(copy / "workspace") == shard_bytes(undisturbed / "workspace")
 
 
+@pytest.mark.slow
 def test_all_at_once_fits_once(copy: Path, tmp_path: Path) -> None:
     append(copy)
     write_recipe(copy / "demo.yaml", copy / "corpus", tmp_path / "empty")

@@ -113,6 +113,7 @@ def converted(record: bytes) -> bytes:
     return bytes(example.SerializeToString(deterministic=True))
 
 
+@pytest.mark.slow
 def test_the_real_episodes_that_come_twice_are_listed_whether_bytes_or_films_are_equal(bridge_twice: Path) -> None:
     found = told(bridge_twice, "duplicates")
     assert len(found["same_bytes"]) == AS_THEY_ARE

@@ -51,6 +51,7 @@ def test_a_source_file_counts_once_however_many_episodes_it_holds(load: Load, co
     assert found.n_bytes == shared
 
 
+@pytest.mark.slow
 def test_a_second_run_is_expected_by_what_the_first_one_took_and_takes_about_that(
     load: Load, already_run: RunResult
 ) -> None:

@@ -61,6 +61,7 @@ def run(loaded: LoadedRecipe) -> RunResult:
     return result
 
 
+@pytest.mark.slow
 def test_a_run_after_it_gives_the_bytes_of_a_corpus_that_never_held_it(small: Path, tmp_path: Path, make: Make) -> None:
     held = make("held", small)
     run(held)

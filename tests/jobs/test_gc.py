@@ -175,6 +175,7 @@ def test_killed_at_any_step_it_comes_to_the_same(
     is_as_before(load, reference_bytes)
 
 
+@pytest.mark.slow
 def test_superseded_results_go_when_asked_and_every_published_set_stays_whole(
     workspace: Workspace, load: Callable[..., LoadedRecipe], reference_bytes: dict[str, str]
 ) -> None:

@@ -43,6 +43,7 @@ def boundaries(report: dict[str, Any]) -> tuple[int, int, float]:
     return group["true"], group["predicted"], ours["metrics"]["f1@0.1"]["estimate"]
 
 
+@pytest.mark.slow
 def test_the_machine_is_scored_against_people_even_after_it_took_their_word(reviewed: Reviewed) -> None:
     assert "nobody has finished any episode of the audit" in scored(reviewed).stderr
     with closing(reviewed.store()) as store:

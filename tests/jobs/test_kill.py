@@ -21,7 +21,7 @@ LONGEST_S = 9.0
     ("executor", "kills", "seed"),
     [
         ("inline", 5, 11),
-        ("ray", 2, 12),
+        pytest.param("ray", 2, 12, marks=pytest.mark.slow),
         pytest.param("inline", 20, 13, marks=OFTEN),
         pytest.param("ray", 10, 14, marks=OFTEN),
     ],

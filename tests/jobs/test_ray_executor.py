@@ -40,7 +40,7 @@ def test_a_machine_that_cannot_be_reached_is_given_up_after_minutes_not_seven() 
     assert done.stdout.strip() == "30000"
 
 
-@pytest.mark.parametrize("before", ["", "RayExecutor(None, 1).close()"])
+@pytest.mark.parametrize("before", ["", pytest.param("RayExecutor(None, 1).close()", marks=pytest.mark.slow)])
 def test_only_an_executor_starts_ray(before: str) -> None:
     """Ray Data's threads outlive a shutdown; a call of theirs must not start a cluster that dies with the thread."""
     program = f"""

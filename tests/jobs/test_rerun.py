@@ -113,6 +113,7 @@ def test_a_recipe_changed_back_points_readers_at_its_own_set(load: Load, referen
     assert shard_bytes(workspace)["latest.json"] == reference_bytes["latest.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("already_run")
 def test_another_shard_size_makes_a_whole_set_again(load: Load) -> None:
     workspace = Workspace.open(load().recipe.workspace.url)
@@ -121,6 +122,7 @@ def test_another_shard_size_makes_a_whole_set_again(load: Load) -> None:
         assert verify(workspace.blobs, shard_set_path(workspace.blobs)).problems == ()
 
 
+@pytest.mark.slow
 def test_another_cleaning_threshold_decodes_nothing_changes_no_recording_and_is_taken_back(
     load: Load, corpus: Path, already_run: RunResult
 ) -> None:

@@ -97,6 +97,7 @@ def _sampled(reviewed: Reviewed) -> set[str]:
         return set(pq.read_table(file, columns=["event_id"]).column("event_id").to_pylist())
 
 
+@pytest.mark.slow
 def test_exporting_the_same_again_does_nothing_again_and_without_reviews_the_old_results_are_there(
     reviewed: Reviewed,
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_revision_that_no_longer_speaks_of_an_episode_gives_it_back_to_the_mac
     assert json.loads(told(reviewed, "--at-rev", "0", "--json").stdout)["changed"] == [episode]
 
 
+@pytest.mark.slow
 def test_an_episode_in_quarantine_leaves_the_shards_with_the_next_run(reviewed: Reviewed) -> None:
     episode = one_of(reviewed)
     assert run_recipe(reviewed.load(), Silent()).succeeded

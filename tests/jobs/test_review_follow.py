@@ -34,6 +34,7 @@ def follow(reviewed: Reviewed, *overrides: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_the_same_run_changes_nothing_and_another_follows_it_but_for_people(reviewed: Reviewed) -> None:
     same = follow(reviewed)
     assert (same["changed"], same["suggestions"], same["refused"], same["without_tree"]) == (0, 0, [], [])

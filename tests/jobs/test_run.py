@@ -170,7 +170,7 @@ def test_a_run_over_budget_leaves_readers_where_they_were(load: Load, stopped_af
     assert (workspace / "shards" / "latest.json").exists()
 
 
-@pytest.mark.parametrize("executor", ["inline", "ray"])
+@pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.slow)])
 def test_a_workspace_that_cannot_be_written_ends_a_run_with_one_clear_error(
     load: Load, stopped_after: StoppedAfter, executor: str
 ) -> None:

@@ -17,13 +17,14 @@ from tests.pipeline.s3_server import CREDENTIALS, s3_bucket
 Load = Callable[..., LoadedRecipe]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_ray_writes_the_bytes_inline_writes(load: Load, reference_bytes: dict[str, str], workers: int) -> None:
     loaded = load("run.executor=ray", f"run.workers={workers}")
     assert run_recipe(loaded, Silent()).succeeded
     assert shard_bytes(Path(loaded.recipe.workspace.url)) == reference_bytes
 
 
+@pytest.mark.slow
 def test_the_size_of_batches_changes_no_byte(load: Load, reference_bytes: dict[str, str]) -> None:
     loaded = load("run.batch_items=1")
     assert run_recipe(loaded, Silent()).succeeded

@@ -130,6 +130,7 @@ SPOTS += ["sources.0.path", "sources.0.state", "embed", "embed.vision_language",
 SPOTS += ["cluster.k_action", "balance.level", "run.ray_address", "caption.by", "nonsense"]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(SPOTS), VALUES)
 def test_any_value_anywhere_is_read_or_refused_in_lines(folder: Path, spot: str, value: object) -> None:

@@ -40,6 +40,7 @@ def test_two_ranks_train_as_one_does(alone: list[dict[str, Any]], tmp_path: Path
     assert_same(trained(tmp_path, 2), alone)
 
 
+@pytest.mark.slow
 def test_four_ranks_that_share_the_model_train_as_one_does(alone: list[dict[str, Any]], tmp_path: Path) -> None:
     """FSDP2; five packs among four ranks, so three of them repeat one without weight."""
     assert_same(trained(tmp_path, 4, "--spread", "shard"), alone)

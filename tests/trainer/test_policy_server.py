@@ -136,6 +136,7 @@ def test_a_wrong_message_is_answered_and_closes_nothing(url: str, name: str) -> 
         assert len(other.infer(message())["actions"]) == 20, "and so do the others"
 
 
+@pytest.mark.slow
 def test_a_model_plans_for_its_clients_by_itself(tmp_path: Path) -> None:
     """Heads nobody has trained say something; whose words they are, and that words and latents differ, is seen."""
     run = checkpoint_in(tmp_path / "run", talking())

@@ -111,6 +111,7 @@ def hold_to_it(server: Server, tmp_path: Path, acknowledged: dict[str, int]) -> 
     store.close()
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_survives_three_kills(server: Server, tmp_path: Path) -> None:
     acknowledged = kill_again_and_again(server, kills=3, seed=2)
     assert len(acknowledged) >= 6

@@ -66,6 +66,7 @@ class Scraper:
         pass
 
 
+@pytest.mark.slow
 def test_a_run_that_is_scraped_says_what_its_ledger_says(
     load: Callable[..., LoadedRecipe], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ def with_ffmpeg(folder: Path) -> dict[str, str]:
     return {**os.environ, "LD_LIBRARY_PATH": str(folder), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 @needs_torchcodec
 @pytest.mark.skipif(sys.platform != "linux", reason="the linker is told by LD_LIBRARY_PATH")
 def test_both_libraries_give_the_same_bytes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import permutations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -111,6 +112,7 @@ def recovered(model: WallWM, *, thinking: bool) -> float:
     return sum(said == plan for said, (_, plan) in zip(found, PLANS, strict=True)) / len(PLANS)
 
 
+@pytest.mark.slow
 def test_latents_recover_a_plan_of_three_events_and_nothing_else_does() -> None:
     assert recovered(decoder_of(0), thinking=True) > 0.8
     assert recovered(decoder_of(0), thinking=False) <= 1 / len(PLANS)

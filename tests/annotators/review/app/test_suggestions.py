@@ -87,6 +87,7 @@ def test_a_newer_boundary_stands_beside_the_one_people_moved_until_somebody_take
     assert stored(page.server)[1].boundaries["b100"].frame == 110, "it is a deed like any other"
 
 
+@pytest.mark.slow
 def test_newer_words_and_a_boundary_inside_stand_beside_an_event_people_worded(page: ReviewPage) -> None:
     label = {"kind": "label", "level": "action", "boundary_id": "b100", **WORDS}
     assert page.do(label) == ""
@@ -103,6 +104,7 @@ def test_newer_words_and_a_boundary_inside_stand_beside_an_event_people_worded(p
     assert (words.caption, words.verb, words.origin) == ("action from 90", "move", "human")
 
 
+@pytest.mark.slow
 def test_a_boundary_inside_an_event_of_peoples_can_be_made_by_a_split(page: ReviewPage) -> None:
     assert page.do({"kind": "label", "level": "action", "boundary_id": "b200", **WORDS}) == ""
     followed(page)

@@ -97,6 +97,7 @@ def test_the_second_sees_both_values_and_who_it_was(browser: Browser, server: Se
     pair.close()
 
 
+@pytest.mark.slow
 def test_keeping_mine_is_a_new_deed_on_the_new_revision(browser: Browser, server: Server) -> None:
     pair, _, bobs = in_conflict(browser, server, "ep-2")
     pair.bob.page.click("dialog button:has-text('Keep mine')")
@@ -107,6 +108,7 @@ def test_keeping_mine_is_a_new_deed_on_the_new_revision(browser: Browser, server
     pair.close()
 
 
+@pytest.mark.slow
 def test_a_conflict_can_go_to_adjudication(browser: Browser, server: Server) -> None:
     pair, anns, bobs = in_conflict(browser, server, "ep-3")
     pair.bob.page.click("dialog button:has-text('Send to adjudication')")
@@ -139,6 +141,7 @@ def test_edits_that_do_not_concern_each_other_are_both_saved(browser: Browser, s
     pair.close()
 
 
+@pytest.mark.slow
 def test_undoing_what_somebody_else_has_changed_since_is_a_conflict(browser: Browser, server: Server) -> None:
     pair = Pair.at_one_revision(browser, server, "ep-6")
     pair.move(pair.ann, "b100", 4)
@@ -162,6 +165,7 @@ def ten_minutes_pass(server: Server) -> None:
         assert sql.execute("UPDATE lease SET until_ns = 1 WHERE NOT finished").rowcount == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bobs_edge", "statuses"), [("b260", ["applied", "rebased"]), ("b100", ["applied", "conflict"])]
 )
@@ -198,6 +202,7 @@ def test_a_save_after_somebody_else_has_taken_the_episode_lands_or_is_asked_abou
         pair.close()
 
 
+@pytest.mark.slow
 def test_with_last_write_wins_the_first_value_would_be_gone(browser: Browser, server: Server) -> None:
     """The mutation control: every deed claims to be made on the newest revision."""
     pair = Pair.at_one_revision(browser, server, "ep-7")
