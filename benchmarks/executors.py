@@ -20,9 +20,9 @@ from typing import Any
 
 import psutil
 
-from jobs.heap import give_back_large_blocks
 from jobs.progress import StageProgress
 from jobs.run import run_recipe
+from pipeline.heap import give_back_large_blocks
 from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 from schemas.recipe_file import load_recipe
 

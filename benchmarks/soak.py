@@ -29,8 +29,8 @@ from benchmarks.memory import multiply
 from benchmarks.umi_source import umi_recipe
 from clustering.device import settled
 from jobs.gc import Wish, collect
-from jobs.heap import give_back_large_blocks
 from jobs.run import run_recipe
+from pipeline.heap import give_back_large_blocks
 from pipeline.shards.latest import shard_set_path
 from pipeline.shards.verify import verify
 from pipeline.store import Workspace

@@ -34,10 +34,10 @@ from unittest.mock import patch
 import yaml
 
 from benchmarks.executors import demo
-from jobs.heap import large_blocks_kept
 from jobs.progress import StageProgress
 from jobs.river import RIVER
 from jobs.run import run_recipe
+from pipeline.heap import large_blocks_kept
 from pipeline.sandbox.decoder import decoder_of
 from pipeline.stage import Bundle, Scope, Stage
 from pipeline.work_item import WorkItem

@@ -35,12 +35,12 @@ from ray.exceptions import (
 
 from jobs.alone import Death, run_alone
 from jobs.cluster_watch import ClusterLostError, ClusterWatch, knock, waited_for, watched
-from jobs.heap import give_back_large_blocks
 from jobs.placement import Placement
 from jobs.suspects import without_killers
 from jobs.worker import Batch, run_batch
 from pipeline.attempt import Attempt
 from pipeline.errors import JoineryError
+from pipeline.heap import give_back_large_blocks
 
 WAVE_BATCHES = 512
 WORKER_DEATHS = 2

@@ -22,12 +22,12 @@ from threadpoolctl import threadpool_limits
 
 from annotators.vlm.endpoint import Server
 from jobs.asking import asker_of
-from jobs.heap import large_blocks_kept
 from jobs.meter import Meter
 from jobs.river import stage_named
 from jobs.telemetry.captured import captured
 from pipeline.attempt import Attempt, AttemptWriter, new_attempt
 from pipeline.errors import ServiceError, StoreError, UnreachableError, store_fault
+from pipeline.heap import large_blocks_kept
 from pipeline.input_listing import listed_attempts
 from pipeline.sandbox.decoder import decoder_of
 from pipeline.sandbox.ended import KilledError, ToldError

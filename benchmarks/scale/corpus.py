@@ -12,7 +12,6 @@ The last column says by which power of the number of events the seconds grew fro
 import argparse
 import json
 import math
-import resource
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.dedup_scale import peak
 from benchmarks.dedup_scale import whole as dedup_events
 from clustering.balance import STAGE as BALANCE
 from clustering.place import place
@@ -55,7 +55,7 @@ class Measured:
     cpu_s: float
     peak_bytes: int
     came_out: int
-    """Cells with mass, draws, events placed, or events that are no copies."""
+    """Cells with mass, draws, events placed, or events looked at for copies."""
 
 
 def memberships(n: int) -> Iterator[list[Membership]]:
@@ -139,7 +139,7 @@ def child(stage: str, n: int) -> Measured:
     started = time.process_time()
     came_out = STAGES[stage](n)
     cpu_s = round(time.process_time() - started, 2)
-    return Measured(stage, n, cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, came_out)
+    return Measured(stage, n, cpu_s, peak(), came_out)
 
 
 def measured(stage: str, n: int) -> Measured:

@@ -38,9 +38,9 @@ def run(
     retry_quarantined: Annotated[bool, typer.Option(help="Try quarantined items again.")] = False,
 ) -> None:
     """Run a recipe. Does what is not done yet; safe to kill and repeat at any time."""
-    from jobs.heap import give_back_large_blocks
     from jobs.progress import JsonReporter, LineReporter, LiveReporter
     from jobs.run import run_recipe
+    from pipeline.heap import give_back_large_blocks
 
     give_back_large_blocks()
     with teaching_errors():

@@ -20,9 +20,6 @@ _KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "PATH", "TMPDIR"
 """Of the worker's environment: nothing that anybody would keep a secret in."""
 _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """As in the worker, and so that the nursery has one thread, which forking needs."""
-_LARGE_BLOCKS_KEPT = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
-"""For glibc, as `jobs/heap.py` has them: a decoding process asks for pictures again and again and soon gives all back.
-Without, `cut` of films of half a minute takes 40 ms longer each."""
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
     "from pipeline.sandbox.nursery import main; main(int(sys.argv[1]))"
@@ -46,8 +43,7 @@ class NurseryProcess:
             str(theirs.fileno()),
             json.dumps([os.path.abspath(place) for place in sys.path]),
         ]
-        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        environment |= _THREADS | _LARGE_BLOCKS_KEPT
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _THREADS
         with theirs:
             self._process = subprocess.Popen(
                 command, pass_fds=(theirs.fileno(),), env=environment, stdin=subprocess.DEVNULL, start_new_session=True

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import ctypes
-from jobs.heap import give_back_large_blocks, large_blocks_kept
+from pipeline.heap import give_back_large_blocks, large_blocks_kept
 
 class Info(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in

@@ -25,10 +25,15 @@ def give_back_large_blocks() -> None:
     _tell(GIVEN_BACK)
 
 
+def keep_large_blocks() -> None:
+    """From now on, in this process and those it forks: for one that asks for pictures again and again and soon ends."""
+    _tell(KEPT)
+
+
 @contextmanager
 def large_blocks_kept() -> Iterator[None]:
     """Meanwhile; afterwards they are given back."""
-    _tell(KEPT)
+    keep_large_blocks()
     try:
         yield
     finally:
