@@ -2,7 +2,7 @@
 
 import os
 
-# Ray reads this once, when it is first imported. Without it any call from a thread that Ray Data leaves behind
+# Ray reads this once, when it is first imported. Without it any call from a thread that still waits for Ray
 # starts a second cluster while the first shuts down; Linux kills that one when the thread ends, and the whole
 # process a minute later, without a word.
 os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")

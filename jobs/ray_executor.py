@@ -1,9 +1,9 @@
-"""The ray executor: batches through Ray Data, on a local cluster or a joined one.
+"""The ray executor: batches by Ray's tasks and actors, on a local cluster or a joined one.
 
-Stages that hold a model run in a pool of actors, all others as tasks. A batch is one row; Ray Data schedules, retries
-lost workers and streams attempts back as they finish, in any order. Order does not matter: attempts are joined by work
-key. Work is handed over in waves so that a corpus of any size needs bounded memory on the driver. Rows are addresses of
-work and of what was written, never pictures, so the object store stays as good as empty.
+Stages that hold a model run in a pool of actors, all others as tasks (`jobs.ray_pools`). Ray schedules, and tries
+batches of lost workers again. Attempts come back as they finish, in any order, which does not matter: they are joined
+by work key. Work is handed over in waves so that a corpus of any size needs bounded memory on the driver. What travels
+is addresses of work and of what was written, never pictures, so the object store stays as good as empty.
 
 What dies is done again. A batch whose worker has died too often is looked into by itself (`jobs.suspects`) once the
 rest of its wave is done; a cluster that is gone ends the run (`jobs.cluster_watch`). What is survived: docs/faults.md.
@@ -18,11 +18,9 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 import cloudpickle
 import ray
-from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy
 from ray.exceptions import (
     LocalRayletDiedError,
     NodeDiedError,
@@ -36,15 +34,13 @@ from ray.exceptions import (
 from jobs.alone import Death, run_alone
 from jobs.cluster_watch import ClusterLostError, ClusterWatch, knock, waited_for, watched
 from jobs.placement import Placement
+from jobs.ray_pools import ActorPool, Pool, TaskPool, answers
 from jobs.suspects import without_killers
-from jobs.worker import Batch, run_batch
+from jobs.worker import Batch
 from pipeline.attempt import Attempt
 from pipeline.errors import JoineryError
-from pipeline.heap import give_back_large_blocks
 
 WAVE_BATCHES = 512
-WORKER_DEATHS = 2
-"""How often a batch is tried again when its worker dies; Ray's own default is for ever."""
 PAUSES_S = (0.0, 5.0, 15.0)
 """Before each try of a batch alone, when the machine it is tried on dies or runs full."""
 LEAVE_S = 10.0
@@ -89,12 +85,6 @@ class RayExecutor:
         self._workers = workers
         self._watch = ClusterWatch(ray.get_runtime_context().gcs_address, patience_s)
         self._lost = False
-        context = DataContext.get_current()
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
-        context.max_errored_blocks = -1  # a batch that is missing at the end is looked into; the others go on
-        # Ray Data announces every stage, which the reporter does, and tells of every lost batch, which `why` does.
-        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
     def n_workers(self, placement: Placement) -> int:
         """As many as there are CPUs now, or as the GPUs of each machine have room for.
@@ -123,35 +113,25 @@ class RayExecutor:
             missing = dict(enumerate(wave))
             self._watch.begin()
             try:
-                for row in watched(self._rows(missing, placement), lambda: self._check(placement)):
-                    if missing.pop(row["number"], None) is not None:  # once, also when a lost block is made again
-                        yield _attempt(row["result"])
+                for number, answer in watched(self._answers(missing, placement), lambda: self._check(placement)):
+                    del missing[number]
+                    yield _attempt(answer)
                 for batch in missing.values():
                     yield from without_killers(batch, lambda one: self._alone(one, placement))
             except ClusterLostError as error:
                 self._lost = True
                 raise ClusterLostError(f"stage {wave[0].stage}: {error}") from error
 
-    def _rows(self, wave: Mapping[int, Batch], placement: Placement) -> Iterator[dict[str, Any]]:
-        rows = [{"number": number, "batch": cloudpickle.dumps(batch)} for number, batch in wave.items()]
-        dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
-        yield from self._mapped(dataset, len(rows), placement).iter_rows()
+    def _answers(self, wave: Mapping[int, Batch], placement: Placement) -> Iterator[tuple[int, bytes]]:
+        yield from answers(dict(wave), self._pool(placement, len(wave)))
 
-    def _mapped(self, dataset: ray.data.Dataset, n_rows: int, placement: Placement) -> ray.data.Dataset:
-        """The batches' attempts: by tasks, or by processes that keep what they have loaded."""
-        n = min(self.n_workers(placement), n_rows)
-        with warnings.catch_warnings():
-            # Deprecated without a successor as of 2.60, removed in 2.64; pyproject.toml stays below that.
-            warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-            if not placement.holds_model:
-                # Without a number of workers a cluster may grow under the work; Ray asks its autoscaler for more.
-                tasks = TaskPoolStrategy(min(self._workers, n_rows) if self._workers else None)
-                return dataset.map(_work, compute=tasks, num_cpus=1, max_retries=WORKER_DEATHS)
-            # One batch at a time per process, for the next one might be another's to take. Processes come back however
-            # often they die, a batch does not: with a number of restarts a pool could end up empty, and wait for ever.
-            pool = ActorPoolStrategy(size=n, max_tasks_in_flight_per_actor=1)
-            deaths = {"max_restarts": -1, "max_task_retries": WORKER_DEATHS}
-            return dataset.map(_Worker, compute=pool, num_cpus=1, num_gpus=placement.gpus or None, **deaths)
+    def _pool(self, placement: Placement, n_batches: int) -> Pool:
+        n = self.n_workers(placement)
+        if placement.holds_model:
+            return ActorPool(min(n, n_batches), placement)
+        if self._workers and not self._owns:
+            return TaskPool(n)
+        return TaskPool(n_batches)
 
     def _alone(self, batch: Batch, placement: Placement) -> Attempt | Death:
         """One batch in a process of its own somewhere on the cluster, with nothing else of this run at work.
@@ -206,23 +186,6 @@ def _attempt(result: bytes) -> Attempt:
 
 def _first_line(error: Exception | None) -> str:
     return str(error).partition("\n")[0]
-
-
-class _Worker:
-    """An actor. What a stage loads it keeps itself, in the process (`pipeline.stage.Stage.model`)."""
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return _work(row)
-
-
-def _work(row: dict[str, Any]) -> dict[str, Any]:
-    """In a worker. Errors travel back as values: raised here, they would arrive buried in Ray's own traceback."""
-    give_back_large_blocks()
-    try:
-        result: Attempt | JoineryError = run_batch(cloudpickle.loads(row["batch"]))
-    except JoineryError as error:
-        result = error
-    return {"number": row["number"], "result": cloudpickle.dumps(result)}
 
 
 def _work_alone(batch: bytes) -> bytes:

@@ -15,7 +15,7 @@ MODEL = "ViT-S-32-alt"
 MOST_KILLS = 3
 LOOK_S = 60.0
 """A pool of actors takes its time to come up, and a killed actor to come back."""
-ACTOR = "ray::MapWorker"
+ACTOR = "ray::BatchActor"
 
 
 def trial(ground: Ground, rng: random.Random) -> Happened:

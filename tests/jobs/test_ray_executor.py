@@ -42,7 +42,7 @@ def test_a_machine_that_cannot_be_reached_is_given_up_after_minutes_not_seven() 
 
 @pytest.mark.parametrize("before", ["", pytest.param("RayExecutor(None, 1).close()", marks=pytest.mark.slow)])
 def test_only_an_executor_starts_ray(before: str) -> None:
-    """Ray Data's threads outlive a shutdown; a call of theirs must not start a cluster that dies with the thread."""
+    """A thread may outlive a shutdown; a call of its must not start a cluster that dies with the thread."""
     program = f"""
 from jobs.ray_executor import RayExecutor
 import ray
@@ -60,7 +60,7 @@ except ray.exceptions.RaySystemError:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """A real cluster that stays up between runs. Its GPU is a number only: nothing here computes on one."""
-    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
@@ -78,7 +78,7 @@ def weights(file: Path, seed: int) -> Path:
 
 def pools_of_actors() -> int:
     """How many actors for batches this cluster has ever started."""
-    return sum(actor["ActorClassName"].startswith("MapWorker") for actor in ray._private.state.actors().values())
+    return sum(actor["ActorClassName"] == "BatchActor" for actor in ray._private.state.actors().values())
 
 
 @pytest.mark.slow

@@ -1,0 +1,121 @@
+"""Batches done by Ray: by whatever process is free, or by processes of a stage's own that keep what they have loaded.
+
+Straight on Ray's tasks and actors, not on Ray Data: there is one row per batch and nothing to shuffle, and Ray Data
+looks whether a task is done ten times a second, which two workers with batches of half a second notice
+(docs/scaling.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import cloudpickle
+import ray
+from ray import ObjectRef
+from ray.exceptions import RayError
+
+from jobs.placement import Placement
+from jobs.worker import Batch, run_batch
+from pipeline.attempt import Attempt
+from pipeline.errors import JoineryError
+from pipeline.heap import give_back_large_blocks
+
+DEATHS = 2
+"""How often a batch is tried again when its worker dies; Ray's own default is three times, and never for actors."""
+
+
+class Pool(Protocol):
+    """Processes that do batches."""
+
+    room: int
+    """How many batches may be handed over at a time."""
+
+    def begin(self, batch: bytes) -> ObjectRef[bytes]:
+        """Hand over a pickled batch."""
+
+    def ended(self, answer: ObjectRef[bytes], *, more: bool) -> None:
+        """An answer came, or never will; ``more``: whether there is another batch to hand over."""
+
+
+class TaskPool:
+    """Processes that belong to nobody, wherever Ray finds a CPU."""
+
+    def __init__(self, room: int) -> None:
+        """More ``room`` than there are CPUs keeps them busy meanwhile, and tells an autoscaler what is wanted."""
+        self.room = room
+        self._task = ray.remote(num_cpus=1, max_retries=DEATHS, scheduling_strategy="SPREAD")(work)
+
+    def begin(self, batch: bytes) -> ObjectRef[bytes]:
+        """Hand over a pickled batch."""
+        answer: ObjectRef[bytes] = self._task.remote(batch)
+        return answer
+
+    def ended(self, answer: ObjectRef[bytes], *, more: bool) -> None:
+        """Nothing to do: the process is anybody's."""
+
+
+class ActorPool:
+    """Processes of one stage. Each has one batch at a time, for the next one might be another's to take.
+
+    They come back however often they die, a batch does not: with a number of restarts a pool could end up empty, and
+    wait for ever. One that has nothing more to do makes room for one that cannot come back, as its machine died.
+    """
+
+    def __init__(self, n: int, placement: Placement) -> None:
+        actor = ray.remote(
+            num_cpus=1, num_gpus=placement.gpus, max_restarts=-1, max_task_retries=DEATHS, scheduling_strategy="SPREAD"
+        )(BatchActor)
+        self.room = n
+        self._idle = [actor.remote() for _ in range(n)]
+        self._busy: dict[ObjectRef[bytes], Any] = {}
+
+    def begin(self, batch: bytes) -> ObjectRef[bytes]:
+        """Hand over a pickled batch."""
+        actor = self._idle.pop()
+        answer: ObjectRef[bytes] = actor.work.remote(batch)
+        self._busy[answer] = actor
+        return answer
+
+    def ended(self, answer: ObjectRef[bytes], *, more: bool) -> None:
+        """The process takes the next batch, or ends, as nobody holds on to it."""
+        actor = self._busy.pop(answer)
+        if more:
+            self._idle.append(actor)
+
+
+class BatchActor:
+    """What a stage loads it keeps itself, in the process (`pipeline.stage.Stage.model`)."""
+
+    def work(self, batch: bytes) -> bytes:
+        """An attempt, or the error that came instead, pickled."""
+        return work(batch)
+
+
+def work(batch: bytes) -> bytes:
+    """In a worker. Errors travel back as values: raised here, they would arrive buried in Ray's own traceback."""
+    give_back_large_blocks()
+    try:
+        result: Attempt | JoineryError = run_batch(cloudpickle.loads(batch))
+    except JoineryError as error:
+        result = error
+    dumped: bytes = cloudpickle.dumps(result)
+    return dumped
+
+
+def answers(batches: Mapping[int, Batch], pool: Pool) -> Iterator[tuple[int, bytes]]:
+    """Number and answer of every batch, as they come. A batch whose workers died, or that raised, has none."""
+    left = iter(batches.items())
+    waiting = next(left, None)
+    at_work: dict[ObjectRef[bytes], int] = {}
+    while waiting or at_work:
+        while waiting and len(at_work) < pool.room:
+            at_work[pool.begin(cloudpickle.dumps(waiting[1]))] = waiting[0]
+            waiting = next(left, None)
+        for answer in ray.wait(list(at_work), num_returns=1)[0]:
+            pool.ended(answer, more=waiting is not None)
+            number = at_work.pop(answer)
+            try:
+                yield number, ray.get(answer)
+            except RayError:
+                continue
