@@ -2,11 +2,11 @@
 
 Stages that hold a model run in a pool of actors, all others as tasks (`jobs.ray_pools`). Ray schedules, and tries
 batches of lost workers again. Attempts come back as they finish, in any order, which does not matter: they are joined
-by work key. Work is handed over in waves so that a corpus of any size needs bounded memory on the driver. What travels
-is addresses of work and of what was written, never pictures, so the object store stays as good as empty.
+by work key. So many batches are handed over at a time, so that a corpus of any size needs bounded memory on the driver.
+What travels is addresses of work and of what was written, never pictures, so the object store stays as good as empty.
 
 What dies is done again. A batch whose worker has died too often is looked into by itself (`jobs.suspects`) once the
-rest of its wave is done; a cluster that is gone ends the run (`jobs.cluster_watch`). What is survived: docs/faults.md.
+others are done; a cluster that is gone ends the run (`jobs.cluster_watch`). What is survived: docs/faults.md.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Generator, Iterator
+from itertools import chain
+from queue import SimpleQueue
 
 import cloudpickle
 import ray
@@ -40,7 +41,14 @@ from jobs.worker import Batch
 from pipeline.attempt import Attempt
 from pipeline.errors import JoineryError
 
-WAVE_BATCHES = 512
+TASKS_PER_CPU = 2
+"""Batches that are Ray's at a time, so that no CPU waits for the next one."""
+TASKS_TO_GROW = 512
+"""And at least so many on a cluster that may grow under them: its autoscaler sees those that find no place."""
+AHEAD = 16
+"""Batches that are ready when one of Ray's is done, as whoever makes them may be at something else just then."""
+MOST_LOST = 64
+"""Batches whose workers died before that is looked into; a reason that all of them share is told soon."""
 PAUSES_S = (0.0, 5.0, 15.0)
 """Before each try of a batch alone, when the machine it is tried on dies or runs full."""
 LEAVE_S = 10.0
@@ -109,29 +117,53 @@ class RayExecutor:
 
     def execute(self, batches: Iterator[Batch], placement: Placement) -> Iterator[Attempt]:
         """Attempts as they finish. Raises what broke the cluster or the workspace; bad items are values inside."""
-        while wave := list(islice(batches, WAVE_BATCHES)):
-            missing = dict(enumerate(wave))
-            self._watch.begin()
+        for first in batches:
             try:
-                for number, answer in watched(self._answers(missing, placement), lambda: self._check(placement)):
-                    del missing[number]
-                    yield _attempt(answer)
-                for batch in missing.values():
+                self._watch.begin()
+                lost = yield from self._attempts(chain([first], batches), placement)
+                for batch in lost:
                     yield from without_killers(batch, lambda one: self._alone(one, placement))
             except ClusterLostError as error:
                 self._lost = True
-                raise ClusterLostError(f"stage {wave[0].stage}: {error}") from error
+                raise ClusterLostError(f"stage {first.stage}: {error}") from error
 
-    def _answers(self, wave: Mapping[int, Batch], placement: Placement) -> Iterator[tuple[int, bytes]]:
-        yield from answers(dict(wave), self._pool(placement, len(wave)))
+    def _attempts(self, batches: Iterator[Batch], placement: Placement) -> Generator[Attempt, None, list[Batch]]:
+        """Returns the batches whose workers died; ends early when those are too many to look into them later.
 
-    def _pool(self, placement: Placement, n_batches: int) -> Pool:
+        Batches are made here, and handed to the thread that waits for Ray, some more than it can place.
+        """
+        pool, numbered = self._pool(placement), enumerate(batches)
+        at_work: dict[int, Batch] = {}
+        lost: list[Batch] = []
+        handed: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
+
+        def hand_over() -> None:
+            number, batch = next(numbered, (0, None)) if len(lost) < MOST_LOST else (0, None)
+            if batch is not None:
+                at_work[number] = batch
+            handed.put(None if batch is None else (number, cloudpickle.dumps(batch)))
+
+        for _ in range(pool.room + AHEAD):
+            hand_over()
+        try:
+            for number, answer in watched(answers(iter(handed.get, None), pool), lambda: self._check(placement)):
+                batch = at_work.pop(number)
+                if answer is None:
+                    lost.append(batch)
+                else:
+                    yield _attempt(answer)
+                hand_over()
+        finally:
+            handed.put(None)  # the thread waits no longer
+        return lost
+
+    def _pool(self, placement: Placement) -> Pool:
         n = self.n_workers(placement)
         if placement.holds_model:
-            return ActorPool(min(n, n_batches), placement)
-        if self._workers and not self._owns:
-            return TaskPool(n)
-        return TaskPool(n_batches)
+            return ActorPool(n, placement.gpus)
+        if self._owns:
+            return TaskPool(TASKS_PER_CPU * n)
+        return TaskPool(self._workers or max(TASKS_TO_GROW, TASKS_PER_CPU * n))
 
     def _alone(self, batch: Batch, placement: Placement) -> Attempt | Death:
         """One batch in a process of its own somewhere on the cluster, with nothing else of this run at work.

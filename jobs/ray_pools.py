@@ -7,7 +7,7 @@ looks whether a task is done ten times a second, which two workers with batches 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import cloudpickle
@@ -15,8 +15,7 @@ import ray
 from ray import ObjectRef
 from ray.exceptions import RayError
 
-from jobs.placement import Placement
-from jobs.worker import Batch, run_batch
+from jobs.worker import run_batch
 from pipeline.attempt import Attempt
 from pipeline.errors import JoineryError
 from pipeline.heap import give_back_large_blocks
@@ -62,17 +61,17 @@ class ActorPool:
     wait for ever. One that has nothing more to do makes room for one that cannot come back, as its machine died.
     """
 
-    def __init__(self, n: int, placement: Placement) -> None:
-        actor = ray.remote(
-            num_cpus=1, num_gpus=placement.gpus, max_restarts=-1, max_task_retries=DEATHS, scheduling_strategy="SPREAD"
-        )(BatchActor)
-        self.room = n
-        self._idle = [actor.remote() for _ in range(n)]
+    def __init__(self, room: int, gpus: float) -> None:
+        """So many processes, once there are as many batches, with so much of a GPU each."""
+        self.room = room
+        lasting = {"max_restarts": -1, "max_task_retries": DEATHS}
+        self._actor = ray.remote(num_cpus=1, num_gpus=gpus, scheduling_strategy="SPREAD", **lasting)(BatchActor)
+        self._idle: list[Any] = []
         self._busy: dict[ObjectRef[bytes], Any] = {}
 
     def begin(self, batch: bytes) -> ObjectRef[bytes]:
         """Hand over a pickled batch."""
-        actor = self._idle.pop()
+        actor = self._idle.pop() if self._idle else self._actor.remote()
         answer: ObjectRef[bytes] = actor.work.remote(batch)
         self._busy[answer] = actor
         return answer
@@ -103,19 +102,23 @@ def work(batch: bytes) -> bytes:
     return dumped
 
 
-def answers(batches: Mapping[int, Batch], pool: Pool) -> Iterator[tuple[int, bytes]]:
-    """Number and answer of every batch, as they come. A batch whose workers died, or that raised, has none."""
-    left = iter(batches.items())
-    waiting = next(left, None)
+def answers(batches: Iterator[tuple[int, bytes]], pool: Pool) -> Iterator[tuple[int, bytes | None]]:
+    """Number and answer of every pickled batch, as they come; None of one whose workers died, or that raised."""
+    waiting = next(batches, None)
     at_work: dict[ObjectRef[bytes], int] = {}
     while waiting or at_work:
         while waiting and len(at_work) < pool.room:
-            at_work[pool.begin(cloudpickle.dumps(waiting[1]))] = waiting[0]
-            waiting = next(left, None)
+            number, batch = waiting
+            at_work[pool.begin(batch)] = number
+            waiting = next(batches, None)
         for answer in ray.wait(list(at_work), num_returns=1)[0]:
             pool.ended(answer, more=waiting is not None)
-            number = at_work.pop(answer)
-            try:
-                yield number, ray.get(answer)
-            except RayError:
-                continue
+            yield at_work.pop(answer), _answer(answer)
+
+
+def _answer(answer: ObjectRef[bytes]) -> bytes | None:
+    try:
+        found: bytes = ray.get(answer)
+    except RayError:
+        return None
+    return found
