@@ -12,11 +12,11 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from clustering.counter_hash import keys_of
+from clustering.faiss_here import faiss
 from clustering.spherical import one_thread
 from schemas.array import Floats, Ints
 from schemas.filmstrip import DESCRIPTOR_SIZE

@@ -12,10 +12,11 @@ One thread and a fixed seed: the result depends on the points and the seed only.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+
+from clustering.faiss_here import faiss
 
 Points = NDArray[np.float32]
 Labels = NDArray[np.int64]

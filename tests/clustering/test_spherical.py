@@ -1,9 +1,9 @@
 """k-means on the sphere: separated bunches, small ones, identical points."""
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from clustering.faiss_here import faiss
 from clustering.spherical import Points, cluster_points, nearest, one_thread
 
 
