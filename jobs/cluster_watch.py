@@ -1,6 +1,6 @@
 """Noticing that a cluster is gone while a run waits for it. Ray by itself waits for ever, or ends the process.
 
-Waiting goes on in steps of a second. In each the head is knocked at, and every few seconds the machines are counted.
+Every second, whether answers come or not, the head is knocked at, and every few seconds the machines are counted.
 When the head says nothing, or no machine is left that could do the stage, for longer than ``run.patience_s``, the run
 ends with a reason. What was committed is kept, and the same command goes on from there on another cluster.
 """
@@ -21,6 +21,8 @@ STEP_S = 1.0
 FIRST_KNOCK_S = 10.0
 KNOCK_S = 2.0
 COUNT_EVERY_S = 5.0
+UNSEEN_S = 5.0
+"""When nobody looked for longer than this, as the driver was at something else, that time tries no patience."""
 MOST_PATIENCE_S = 40.0
 """With a head that is silent: Ray ends the process after sixty, without a word of ours."""
 AHEAD = 64
@@ -53,11 +55,11 @@ class ClusterWatch:
         host, _, port = head.rpartition(":")
         self._head, self._patience_s = (host.strip("[]"), int(port)), patience_s
         now = time.monotonic()
-        self._heard, self._able, self._counted = now, now, now
+        self._heard, self._able, self._counted, self._looked = now, now, now, now
 
     def check_head(self) -> None:
         """Knock once. Raises ClusterLostError when patience is at an end."""
-        now, patience_s = time.monotonic(), min(self._patience_s, MOST_PATIENCE_S)
+        now, patience_s = self._look(), min(self._patience_s, MOST_PATIENCE_S)
         if self._answers():
             self._heard = now
         elif now - self._heard > patience_s:
@@ -88,6 +90,15 @@ class ClusterWatch:
         """A stage begins: that nobody could do the last one says nothing."""
         self._able = self._counted = time.monotonic()
 
+    def _look(self) -> float:
+        """The time. Whatever happened while nobody looked may be over since."""
+        now = time.monotonic()
+        if now - self._looked > UNSEEN_S:
+            self._heard += now - self._looked
+            self._able += now - self._looked
+        self._looked = now
+        return now
+
     def _count(self, n_workers: Callable[[], int]) -> None:
         asked = time.monotonic()
         if n_workers():
@@ -102,7 +113,7 @@ class ClusterWatch:
 
 
 def watched(items: Iterator[R], check: Callable[[], None]) -> Iterator[R]:
-    """The items, taken in a thread, with a ``check`` whenever none has come for a second."""
+    """The items, taken in a thread, with a ``check`` about once a second while they are waited for or come."""
     queue: Queue[tuple[R | None, BaseException | None, bool]] = Queue(AHEAD)
     stop = threading.Event()
 
@@ -126,12 +137,15 @@ def watched(items: Iterator[R], check: Callable[[], None]) -> Iterator[R]:
             hand_over((None, None, True))
 
     threading.Thread(target=take, name="joinery-watched", daemon=True).start()
+    checked = time.monotonic()
     try:
         while True:
+            if time.monotonic() - checked >= STEP_S:
+                check()
+                checked = time.monotonic()
             try:
                 item, error, last = queue.get(timeout=STEP_S)
             except Empty:
-                check()
                 continue
             if error is not None:
                 raise error

@@ -68,3 +68,33 @@ def test_whoever_waits_looks_around(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ClusterLostError, match="gone"):
         next(watched(never(), look))
+
+
+def test_whoever_is_kept_busy_with_answers_looks_around_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that dies must be noticed within a minute, although what workers have to say needs no head."""
+    monkeypatch.setattr("jobs.cluster_watch.STEP_S", 0.05)
+    looked_at = []
+
+    def items() -> Iterator[int]:
+        for number in range(50):
+            time.sleep(0.01)
+            yield number
+
+    assert list(watched(items(), lambda: looked_at.append(1))) == list(range(50))
+    assert len(looked_at) >= 3
+
+
+@pytest.mark.parametrize("head_answers", [True, False])
+def test_while_nobody_looks_no_patience_is_lost(monkeypatch: pytest.MonkeyPatch, head_answers: bool) -> None:
+    """Whoever is busy elsewhere for a minute, as with a slow commit, has not waited for a minute."""
+    monkeypatch.setattr("jobs.cluster_watch.COUNT_EVERY_S", 0.01)
+    monkeypatch.setattr("jobs.cluster_watch.UNSEEN_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        watch = ClusterWatch(f"127.0.0.1:{head.getsockname()[1]}", patience_s=0.8)
+        looked(watch, 1, 0.1)
+        if not head_answers:
+            head.close()
+        time.sleep(1.2)
+        looked(watch, 0, 0.4)
+        with pytest.raises(ClusterLostError):
+            looked(watch, 0, 1.0)

@@ -1,5 +1,6 @@
 """The ray executor owns its session, and gives stages that hold a model actors of their own."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from jobs.run import RunResult, run_recipe
 from jobs.worker import Batch
 from pipeline.errors import JoineryError
 from pipeline.store import Workspace
+from pipeline.work_item import WorkItem
 from schemas.recipe import OpenClipEncoder
 from schemas.recipe_file import LoadedRecipe
 from tests.jobs.runs import Silent, done, shard_bytes
@@ -133,3 +135,31 @@ def test_more_gpu_than_any_machine_has_is_told_before_any_stage_runs(load: Load)
     asked = load(encoder(Path("x"), "cuda").replace("checkpoint: x, ", ""), "run.executor=ray", "run.gpu_share=2")
     with pytest.raises(JoineryError, match=r"stage embed: .* 2 GPU per process .* no machine of the ray executor"):
         run_recipe(asked, Silent())
+
+
+class Deadly(Batch):
+    """What ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], None], tuple[int]]:
+        return os._exit, (3,)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_too_many_dead_workers_are_looked_into_before_the_rest_is_done(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is too many here; what comes after it is done all the same."""
+    monkeypatch.setattr("jobs.ray_executor.MOST_LOST", 1)
+    monkeypatch.setattr("jobs.ray_executor.AHEAD", 1)
+    recipe = load().recipe
+    workspace = Workspace.open(recipe.workspace.url)
+    item = WorkItem("killer", "key", {}, "", None, None)
+    deadly = Deadly(workspace, recipe, "run-1", "align", (item,))
+    others = [Batch(workspace, recipe, "run-1", "align", ()) for _ in range(5)]
+    attempts = list(RayExecutor(None, 1).execute(iter([deadly, *others]), Placement(1)))
+    failed = [number for number, attempt in enumerate(attempts) if attempt.failures]
+    assert len(attempts) == 6
+    assert len(failed) == 1
+    assert failed[0] < 5
+    assert [failure.error for failure in attempts[failed[0]].failures] == ["WorkerDied"]
