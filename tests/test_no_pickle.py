@@ -10,6 +10,7 @@ from tests.test_repository import PACKAGES, modules
 ALLOWED = {
     "jobs/alone.py": "one batch and its attempt, between a worker and a process it has started for it",
     "jobs/ray_executor.py": "batches and attempts between a run and its own Ray workers",
+    "jobs/ray_pools.py": "the same",
     "pipeline/loader/pool.py": "names the error of its own workers' messages",
     "pipeline/loader/worker.py": "windows between a loader and the worker processes it started",
     "clustering/open_clip_encoder.py": "names the error of torch.load(weights_only=True)",

@@ -124,6 +124,7 @@ def test_the_real_episodes_that_come_twice_are_listed_whether_bytes_or_films_are
     assert all(pair["path_m"] is None or pair["path_m"] < 1e-4 for pair in whole)
 
 
+@pytest.mark.slow
 def test_the_real_pairs_are_on_one_side_and_told(bridge_twice: Path) -> None:
     found = told(bridge_twice, "duplicates")
     splits = found["splits"]

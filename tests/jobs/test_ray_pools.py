@@ -50,7 +50,13 @@ def refused() -> None:
     raise JoineryError("not like this")
 
 
-@pytest.mark.parametrize("pool", [lambda: TaskPool(3), lambda: ActorPool(2, 0.0)], ids=["tasks", "actors"])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        pytest.param(lambda: TaskPool(3), id="tasks"),
+        pytest.param(lambda: ActorPool(2, 0.0), id="actors", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.usefixtures("one_cpu")
 def test_every_batch_is_answered_but_the_one_that_kills_its_workers(
     pool: Callable[[], Pool], batch: Callable[[str], Batch]
