@@ -51,6 +51,8 @@ MOST_LOST = 64
 """Batches whose workers died before that is looked into; a reason that all of them share is told soon."""
 PAUSES_S = (0.0, 5.0, 15.0)
 """Before each try of a batch alone, when the machine it is tried on dies or runs full."""
+THREAD_LEAVES_S = 3.0
+"""For the thread that waits for answers, when a run ends before its work does."""
 LEAVE_S = 10.0
 """For taking leave of a cluster; one that is gone never answers."""
 ROUNDING = 1e-9
@@ -136,6 +138,7 @@ class RayExecutor:
         at_work: dict[int, Batch] = {}
         lost: list[Batch] = []
         handed: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
+        over, left = threading.Event(), threading.Event()
 
         def hand_over() -> None:
             number, batch = next(numbered, (0, None)) if len(lost) < MOST_LOST else (0, None)
@@ -143,10 +146,16 @@ class RayExecutor:
                 at_work[number] = batch
             handed.put(None if batch is None else (number, cloudpickle.dumps(batch)))
 
+        def answered() -> Iterator[tuple[int, bytes | None]]:
+            try:
+                yield from answers(iter(handed.get, None), pool, over.is_set)
+            finally:
+                left.set()
+
         for _ in range(pool.room + AHEAD):
             hand_over()
         try:
-            for number, answer in watched(answers(iter(handed.get, None), pool), lambda: self._check(placement)):
+            for number, answer in watched(answered(), lambda: self._check(placement)):
                 batch = at_work.pop(number)
                 if answer is None:
                     lost.append(batch)
@@ -154,7 +163,9 @@ class RayExecutor:
                     yield _attempt(answer)
                 hand_over()
         finally:
-            handed.put(None)  # the thread waits no longer
+            over.set()
+            handed.put(None)
+            left.wait(THREAD_LEAVES_S)
         return lost
 
     def _pool(self, placement: Placement) -> Pool:

@@ -7,7 +7,7 @@ looks whether a task is done ten times a second, which two workers with batches 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import cloudpickle
@@ -22,6 +22,8 @@ from pipeline.heap import give_back_large_blocks
 
 DEATHS = 2
 """How often a batch is tried again when its worker dies; Ray's own default is three times, and never for actors."""
+
+LOOK_S = 0.5
 
 
 class Pool(Protocol):
@@ -102,16 +104,21 @@ def work(batch: bytes) -> bytes:
     return dumped
 
 
-def answers(batches: Iterator[tuple[int, bytes]], pool: Pool) -> Iterator[tuple[int, bytes | None]]:
-    """Number and answer of every pickled batch, as they come; None of one whose workers died, or that raised."""
+def answers(
+    batches: Iterator[tuple[int, bytes]], pool: Pool, over: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[int, bytes | None]]:
+    """Number and answer of every pickled batch, as they come; None of one whose workers died, or that raised.
+
+    Ends within `LOOK_S` once it is ``over``: a thread that still waits when Ray is shut down crashes the process.
+    """
     waiting = next(batches, None)
     at_work: dict[ObjectRef[bytes], int] = {}
-    while waiting or at_work:
+    while (waiting or at_work) and not over():
         while waiting and len(at_work) < pool.room:
             number, batch = waiting
             at_work[pool.begin(batch)] = number
             waiting = next(batches, None)
-        for answer in ray.wait(list(at_work), num_returns=1)[0]:
+        for answer in ray.wait(list(at_work), num_returns=1, timeout=LOOK_S)[0]:
             pool.ended(answer, more=waiting is not None)
             yield at_work.pop(answer), _answer(answer)
 

@@ -163,3 +163,31 @@ def test_too_many_dead_workers_are_looked_into_before_the_rest_is_done(
     assert len(failed) == 1
     assert failed[0] < 5
     assert [failure.error for failure in attempts[failed[0]].failures] == ["WorkerDied"]
+
+
+def test_a_run_that_ends_before_its_work_leaves_ray_without_a_crash(load: Load) -> None:
+    """As when the disk is full, or somebody presses Ctrl-C: nobody may wait for Ray when it is shut down."""
+    program = """
+import sys, threading
+from jobs.placement import Placement
+from jobs.ray_executor import RayExecutor
+from jobs.worker import Batch
+from pipeline.store import Workspace
+from schemas.recipe_file import load_recipe
+from pathlib import Path
+
+recipe = load_recipe(Path(sys.argv[1])).recipe
+batches = [Batch(Workspace.open(recipe.workspace.url), recipe, "run-1", "align", ()) for _ in range(200)]
+executor = RayExecutor(None, 1)
+attempts = executor.execute(iter(batches), Placement(1))
+next(attempts)
+attempts.close()
+print([thread.name for thread in threading.enumerate() if thread.name == "joinery-watched"])
+executor.close()
+"""
+    file = str(load().path)
+    done = subprocess.run(
+        [sys.executable, "-c", program, file], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-1] == "[]"
