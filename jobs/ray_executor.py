@@ -18,7 +18,6 @@ import time
 import warnings
 from collections.abc import Generator, Iterator
 from itertools import chain
-from queue import SimpleQueue
 
 import cloudpickle
 import ray
@@ -35,7 +34,7 @@ from ray.exceptions import (
 from jobs.alone import Death, run_alone
 from jobs.cluster_watch import ClusterLostError, ClusterWatch, knock, waited_for, watched
 from jobs.placement import Placement
-from jobs.ray_pools import ActorPool, Pool, TaskPool, answers
+from jobs.ray_pools import ActorPool, BatchFeed, Pool, TaskPool
 from jobs.suspects import without_killers
 from jobs.worker import Batch
 from pipeline.attempt import Attempt
@@ -45,14 +44,10 @@ TASKS_PER_CPU = 2
 """Batches that are Ray's at a time, so that no CPU waits for the next one."""
 TASKS_TO_GROW = 512
 """And at least so many on a cluster that may grow under them: its autoscaler sees those that find no place."""
-AHEAD = 16
-"""Batches that are ready when one of Ray's is done, as whoever makes them may be at something else just then."""
 MOST_LOST = 64
 """Batches whose workers died before that is looked into; a reason that all of them share is told soon."""
 PAUSES_S = (0.0, 5.0, 15.0)
 """Before each try of a batch alone, when the machine it is tried on dies or runs full."""
-THREAD_LEAVES_S = 3.0
-"""For the thread that waits for answers, when a run ends before its work does."""
 LEAVE_S = 10.0
 """For taking leave of a cluster; one that is gone never answers."""
 ROUNDING = 1e-9
@@ -130,42 +125,22 @@ class RayExecutor:
                 raise ClusterLostError(f"stage {first.stage}: {error}") from error
 
     def _attempts(self, batches: Iterator[Batch], placement: Placement) -> Generator[Attempt, None, list[Batch]]:
-        """Returns the batches whose workers died; ends early when those are too many to look into them later.
-
-        Batches are made here, and handed to the thread that waits for Ray, some more than it can place.
-        """
-        pool, numbered = self._pool(placement), enumerate(batches)
-        at_work: dict[int, Batch] = {}
+        """Returns the batches whose workers died; ends early when those are too many to look into them later."""
+        feed = BatchFeed(batches, self._pool(placement))
         lost: list[Batch] = []
-        handed: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
-        over, left = threading.Event(), threading.Event()
-
-        def hand_over() -> None:
-            number, batch = next(numbered, (0, None)) if len(lost) < MOST_LOST else (0, None)
-            if batch is not None:
-                at_work[number] = batch
-            handed.put(None if batch is None else (number, cloudpickle.dumps(batch)))
-
-        def answered() -> Iterator[tuple[int, bytes | None]]:
-            try:
-                yield from answers(iter(handed.get, None), pool, over.is_set)
-            finally:
-                left.set()
-
-        for _ in range(pool.room + AHEAD):
-            hand_over()
         try:
-            for number, answer in watched(answered(), lambda: self._check(placement)):
-                batch = at_work.pop(number)
+            for number, answer in watched(feed.answers(), lambda: self._check(placement)):
+                batch = feed.answered(number)
                 if answer is None:
                     lost.append(batch)
                 else:
                     yield _attempt(answer)
-                hand_over()
+                if len(lost) < MOST_LOST:
+                    feed.hand_over()
+                else:
+                    feed.stop()
         finally:
-            over.set()
-            handed.put(None)
-            left.wait(THREAD_LEAVES_S)
+            feed.leave()
         return lost
 
     def _pool(self, placement: Placement) -> Pool:

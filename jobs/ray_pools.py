@@ -7,7 +7,9 @@ looks whether a task is done ten times a second, which two workers with batches 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 import cloudpickle
@@ -15,15 +17,19 @@ import ray
 from ray import ObjectRef
 from ray.exceptions import RayError
 
-from jobs.worker import run_batch
+from jobs.worker import Batch, run_batch
 from pipeline.attempt import Attempt
 from pipeline.errors import JoineryError
 from pipeline.heap import give_back_large_blocks
 
 DEATHS = 2
 """How often a batch is tried again when its worker dies; Ray's own default is three times, and never for actors."""
-
+AHEAD = 16
+"""Batches that are ready when one of Ray's is done, as whoever makes them may be at something else just then."""
 LOOK_S = 0.5
+"""Between two looks whether the run is over."""
+THREAD_LEAVES_S = 3.0
+"""For the thread that waits for answers, when a run ends before its work does."""
 
 
 class Pool(Protocol):
@@ -104,12 +110,58 @@ def work(batch: bytes) -> bytes:
     return dumped
 
 
+class BatchFeed:
+    """Batches between the thread that makes them and one that waits for Ray: some more than Ray can place.
+
+    Made and pickled where they are asked for, as recordings' tables are read for that, by one thread at a time.
+    """
+
+    def __init__(self, batches: Iterator[Batch], pool: Pool) -> None:
+        """Hands over the first ones."""
+        self._numbered = enumerate(batches)
+        self._pool = pool
+        self._at_work: dict[int, Batch] = {}
+        self._handed: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
+        self._over, self._left = threading.Event(), threading.Event()
+        for _ in range(pool.room + AHEAD):
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Make the next batch, or say that there is none."""
+        number, batch = next(self._numbered, (0, None))
+        if batch is None:
+            return self.stop()
+        self._at_work[number] = batch
+        return self._handed.put((number, cloudpickle.dumps(batch)))
+
+    def stop(self) -> None:
+        """What was handed over is done, nothing else."""
+        self._handed.put(None)
+
+    def answers(self) -> Iterator[tuple[int, bytes | None]]:
+        """For the thread that waits: number and answer of every batch (`answers`)."""
+        try:
+            yield from answers(iter(self._handed.get, None), self._pool, self._over.is_set)
+        finally:
+            self._left.set()
+
+    def answered(self, number: int) -> Batch:
+        """The batch of that number, no longer at work."""
+        return self._at_work.pop(number)
+
+    def leave(self) -> None:
+        """Wait a little until no thread waits for Ray; one that does when Ray is shut down crashes the process."""
+        self._over.set()
+        self.stop()
+        self._left.wait(THREAD_LEAVES_S)
+
+
 def answers(
     batches: Iterator[tuple[int, bytes]], pool: Pool, over: Callable[[], bool] = lambda: False
 ) -> Iterator[tuple[int, bytes | None]]:
     """Number and answer of every pickled batch, as they come; None of one whose workers died, or that raised.
 
-    Ends within `LOOK_S` once it is ``over``: a thread that still waits when Ray is shut down crashes the process.
+    Ends within `LOOK_S` once it is ``over``.
     """
     waiting = next(batches, None)
     at_work: dict[ObjectRef[bytes], int] = {}

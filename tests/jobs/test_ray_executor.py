@@ -151,7 +151,7 @@ def test_too_many_dead_workers_are_looked_into_before_the_rest_is_done(
 ) -> None:
     """One is too many here; what comes after it is done all the same."""
     monkeypatch.setattr("jobs.ray_executor.MOST_LOST", 1)
-    monkeypatch.setattr("jobs.ray_executor.AHEAD", 1)
+    monkeypatch.setattr("jobs.ray_pools.AHEAD", 1)
     recipe = load().recipe
     workspace = Workspace.open(recipe.workspace.url)
     item = WorkItem("killer", "key", {}, "", None, None)
