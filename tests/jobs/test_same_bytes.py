@@ -17,7 +17,8 @@ from tests.pipeline.s3_server import CREDENTIALS, s3_bucket
 Load = Callable[..., LoadedRecipe]
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_ray_writes_the_bytes_inline_writes(load: Load, reference_bytes: dict[str, str], workers: int) -> None:
     loaded = load("run.executor=ray", f"run.workers={workers}")
     assert run_recipe(loaded, Silent()).succeeded
@@ -31,13 +32,14 @@ def test_the_size_of_batches_changes_no_byte(load: Load, reference_bytes: dict[s
     assert shard_bytes(Path(loaded.recipe.workspace.url)) == reference_bytes
 
 
-def test_a_workspace_on_an_object_store_holds_the_same_bytes_and_no_key(
-    tmp_path: Path, corpus: Path, reference_bytes: dict[str, str]
+@pytest.mark.parametrize("executor", [pytest.param("inline", marks=pytest.mark.slow), "ray"])
+def test_a_workspace_on_an_object_store_holds_the_bytes_of_inline_on_a_disk_and_no_key(
+    tmp_path: Path, corpus: Path, reference_bytes: dict[str, str], executor: str
 ) -> None:
     with s3_bucket("bucket") as storage:
         recipe = write_recipe(tmp_path / "s3.yaml", corpus, "s3://bucket/workspace")
         overrides = [f"workspace.storage.{key}={value}" for key, value in storage.items()]
-        loaded = load_recipe(recipe, [BUDGET, "run.executor=inline", *overrides])
+        loaded = load_recipe(recipe, [BUDGET, f"run.executor={executor}", "run.workers=2", *overrides])
         assert run_recipe(loaded, Silent()).succeeded
         assert shard_bytes(downloaded(storage, tmp_path / "workspace")) == reference_bytes
         workspace = Workspace.existing(loaded.recipe.workspace.url, storage)

@@ -1,5 +1,6 @@
 """A real S3 API on loopback for the object-store tests, in its own process and environment (see Makefile)."""
 
+import atexit
 import os
 import socket
 import subprocess
@@ -7,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,33 +26,44 @@ CREDENTIALS = {
 
 @contextmanager
 def s3_bucket(name: str) -> Iterator[dict[str, str]]:
-    """Start the server, create a bucket, set credentials in the environment, and yield the options that reach it."""
+    """An empty server but for this bucket, credentials in the environment, and the options that reach it.
+
+    One test process has one server, which forgets everything at each call: starting one costs more than most tests.
+    """
     if not SERVER.exists():
         if os.environ.get("CI") == "true":
             pytest.fail("the S3 server is missing: `make test` installs it into .venv-s3")
         pytest.skip("no S3 server: `make test` installs it into .venv-s3")
+    endpoint = _server()
+    _ask(f"{endpoint}/moto-api/reset", "POST")
+    _ask(f"{endpoint}/{name}", "PUT")
+    with pytest.MonkeyPatch.context() as environment:
+        for variable, value in CREDENTIALS.items():
+            environment.setenv(variable, value)
+        yield {"endpoint": endpoint, "region": "us-east-1"}
+
+
+@cache
+def _server() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [str(SERVER), "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        _create_bucket(f"{endpoint}/{name}")
-        with pytest.MonkeyPatch.context() as environment:
-            for variable, value in CREDENTIALS.items():
-                environment.setenv(variable, value)
-            yield {"endpoint": endpoint, "region": "us-east-1"}
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
+    atexit.register(_end, server)
+    return f"http://127.0.0.1:{port}"
 
 
-def _create_bucket(url: str) -> None:
+def _end(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    server.wait(timeout=10)
+
+
+def _ask(url: str, method: str) -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:
-            urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=20).close()
+            urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=20).close()
             return
         except OSError:  # refused, broken off, or slower than that
             if time.monotonic() > deadline:
