@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from jobs.vllm.server import free_port
 OBJECT_STORE_BYTES = 80 << 20
 """Little more than the least that Ray takes."""
 START_S = 300.0
+STARTS = 3
+"""Of one node: on a machine that is busy with other trials Ray may give up before its own processes are there."""
 ENVIRONMENT = {"RAY_AUTH_MODE": "disabled"}
 """Of nodes and of runs that join them; else it depends on whether this machine's user once made a token."""
 NOT_AT_WORK = ("ray::IDLE", "Agent", "Coordinator", "Requester", "ray::_")
@@ -114,14 +116,13 @@ class Cluster:
         """Start what is missing: nodes, or everything when the head is dead."""
         if self.head is None or not self.head.alive or not self.head.named("gcs_server"):
             self._end_all()
-            self.head = self._start_head()
+            self.head = _started(self._start_head)
         for node in [node for node in self.nodes if not node.alive]:
             self.nodes.remove(node)
             self._end(node)
-        while (
-            len(self.nodes) < self._n_nodes
-        ):  # one after the other: two at a time take each other's place in Ray's files
-            self.nodes.append(self._start_node())
+        while len(self.nodes) < self._n_nodes:
+            # One after the other: two at a time take each other's place in Ray's files.
+            self.nodes.append(_started(self._start_node))
 
     def workers(self, title: str = "ray::", *, on_head: bool = True) -> list[tuple[Node, psutil.Process]]:
         """Worker processes that are doing something, with their node."""
@@ -269,6 +270,14 @@ def kill(process: psutil.Process) -> bool:
 def may_have_namespaces() -> bool:
     """Whether this process may make networks, mount file systems and limit memory: root on Linux."""
     return sys.platform == "linux" and os.geteuid() == 0 and shutil.which("ip") is not None
+
+
+def _started(start: Callable[[], Node]) -> Node:
+    """Raises RuntimeError of the last start when none succeeded."""
+    for _ in range(STARTS - 1):
+        with contextlib.suppress(RuntimeError):
+            return start()
+    return start()
 
 
 def _ip(*words: str) -> None:
