@@ -4,9 +4,13 @@
 """
 
 import importlib
+import json
 import random
+import textwrap
 import time
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +19,8 @@ from benchmarks.faults.cluster import may_have_namespaces
 from benchmarks.faults.ground import Ground, made_corpus
 from benchmarks.faults.verdict import Evidence, compared
 
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "faults.md"
 SEEDS = range(100, 110)
 """A fault may come too late to hit anything; then the next."""
 
@@ -77,3 +83,13 @@ def test_the_table_counts_runs_faults_and_repetitions() -> None:
     }
     said = table([{**row, "statuses": [1, 0]}, {**row, "statuses": [0], "wrong": ["x"]}]).splitlines()[1].split()
     assert said == ["head", "2", "4", "1", "1", "0", "0", "0", "1", "9.0"]
+
+
+def test_the_page_has_the_table_of_every_trial_that_was_kept() -> None:
+    rows = json.loads((RESULTS / "faults.json").read_text(encoding="utf-8"))
+    said = (RESULTS / "faults.txt").read_text(encoding="utf-8")
+    assert said == table(rows) + "\n"
+    assert textwrap.indent(said, "    ") in PAGE.read_text(encoding="utf-8")
+    assert min(Counter(row["fault"] for row in rows if row["injected"])[fault] for fault in FAULTS) >= 20
+    assert sum(row["lost"] + row["doubled"] + row["differing"] for row in rows) == 0
+    assert sum(bool(row["wrong"]) for row in rows) == 1, "the page tells of each"
