@@ -20,7 +20,7 @@ LONGEST_S = 9.0
 @pytest.mark.parametrize(
     ("executor", "kills", "seed"),
     [
-        ("inline", 3, 11),
+        ("inline", 5, 11),
         pytest.param("ray", 2, 12, marks=pytest.mark.slow),
         pytest.param("inline", 20, 13, marks=OFTEN),
         pytest.param("ray", 10, 14, marks=OFTEN),

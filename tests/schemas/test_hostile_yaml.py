@@ -59,7 +59,7 @@ def test_a_tag_is_no_code() -> None:
         parse_registry(text, "registry.yaml")
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(40), *(pytest.param(n, marks=pytest.mark.slow) for n in range(40, 120))])
 def test_any_damage_is_told_or_harmless(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUZZ_CANARY", str(tmp_path / "canary"))
     rng = random.Random(f"yaml {seed}")
