@@ -93,6 +93,10 @@ def test_leaving_with_unsaved_work_asks_first(context: BrowserContext, server: S
         tab.page.close(run_before_unload=True)
     assert asked.value.type == "beforeunload"
     asked.value.dismiss()
+    # Chromium 156 now and then crashes when a tab that has just been told to stay is closed: it is used first.
+    assert tab.page.get_attribute("[data-pending]", "data-pending") == "1"
+    tab.page.unroute("**/ops")
+    tab.done()
 
 
 def test_the_next_tab_sends_what_a_closed_one_left(context: BrowserContext, server: Server) -> None:
