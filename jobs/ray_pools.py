@@ -130,9 +130,10 @@ class BatchFeed:
         """Make the next batch, or say that there is none."""
         number, batch = next(self._numbered, (0, None))
         if batch is None:
-            return self.stop()
-        self._at_work[number] = batch
-        return self._handed.put((number, cloudpickle.dumps(batch)))
+            self.stop()
+        else:
+            self._at_work[number] = batch
+            self._handed.put((number, cloudpickle.dumps(batch)))
 
     def stop(self) -> None:
         """What was handed over is done, nothing else."""

@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import socket
 import subprocess
 import time
 import urllib.request
@@ -12,6 +11,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from jobs.vllm.server import free_port
 
 SERVER = Path(__file__).resolve().parents[2] / ".venv-s3" / "bin" / "moto_server"
 START_S = 60.0
@@ -45,9 +46,7 @@ def s3_bucket(name: str) -> Iterator[dict[str, str]]:
 
 @cache
 def _server() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port("127.0.0.1")
     command = [str(SERVER), "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     atexit.register(_end, server)
