@@ -18,7 +18,6 @@ from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 
 Implementation: TypeAlias = Literal["auto", "varlen", "loop", "dense"]
@@ -88,6 +87,8 @@ def attend(  # noqa: PLR0917 - queries, keys, values, and who sees whom
 
 
 def _varlen(q_TNH: Tensor, k_SNH: Tensor, v_SNH: Tensor, segments: Segments) -> Tensor:
+    from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - loads torch's compiler: 4 s no CPU run needs
+
     query_offsets, key_offsets = (x.to(q_TNH.device) for x in (segments.query_offsets, segments.key_offsets))
     longest = max(segments.queries), max(segments.keys)
     out = varlen_attn(q_TNH, k_SNH, v_SNH, query_offsets, key_offsets, *longest)
