@@ -19,7 +19,7 @@ from pipeline.shards import statistics as shard_statistics
 from pipeline.shards.facts import SplitFacts, deviations, realised_shares, split_facts
 from pipeline.shards.json_text import pretty
 from pipeline.shards.latest import SHARDS
-from pipeline.shards.portable import portable_recipe
+from pipeline.shards.portable import portable_text, portable_values
 from pipeline.stage import Bundle, Read, Scope, Stage
 from schemas.arrow import to_row
 from schemas.cluster import ClusterModel, Membership
@@ -56,8 +56,8 @@ class PublishSlice(Section):
 
     card: DataCard
     sources: tuple[SourceOfSet, ...]
-    recipe: str
-    """The portable recipe's text."""
+    recipe: dict[str, Any]
+    """`portable_values`."""
 
 
 def publish(bundle: Bundle, spec: PublishSlice) -> list[object]:
@@ -74,7 +74,7 @@ def publish(bundle: Bundle, spec: PublishSlice) -> list[object]:
     texts = {
         STATS: pretty(statistics),
         PLAN: pretty(planned),
-        RECIPE: spec.recipe,
+        RECIPE: portable_text(spec.recipe),
         CARD_SOURCE: card_text(spec.card),
     }
     tars = [Shard(file.shard, file.split, file.n_samples, file.n_bytes, file.sha256) for file in shards]
@@ -200,7 +200,7 @@ def _slice(recipe: Recipe) -> PublishSlice:
     return PublishSlice(
         card=recipe.shard.card,
         sources=tuple(SourceOfSet(name=of.name, kind=of.kind, card=of.card) for of in recipe.sources),
-        recipe=portable_recipe(recipe),
+        recipe=portable_values(recipe),
     )
 
 

@@ -329,7 +329,7 @@ TWICE = DuplicateEpisodes(
     "ep-0", "bench", "0", "ep-1", "lab", "1", same_recording=True, film=0.99, path_m=None, n_shared=0, n_events=4
 )
 CARD = DataCard(title="Bench | cups", contact="someone", released=date(2026, 3, 31))
-RECIPE = "joinery: 1\nclip: {short_side: 32, gop: 8, crf: 22}\n"
+RECIPE = {"joinery": 1, "clip": {"short_side": 32, "gop": 8, "crf": 22}}
 SPEC = publish.PublishSlice(
     card=CARD,
     sources=(

@@ -2,7 +2,7 @@
 
 import yaml
 
-from pipeline.shards.portable import portable_recipe
+from pipeline.shards.portable import portable_text, portable_values
 from schemas.recipe import Recipe
 
 
@@ -19,6 +19,10 @@ def recipe(place: str, *, workers: int = 1, budget: int = 768) -> Recipe:
             "run": {"workers": workers},
         }
     )
+
+
+def portable_recipe(recipe: Recipe) -> str:
+    return portable_text(portable_values(recipe))
 
 
 def test_it_is_the_same_text_wherever_and_however_it_ran() -> None:
