@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from clustering.checkpoint import weights_of
 from clustering.encoders import Encoder, encoder_of
-from clustering.open_clip_encoder import check
 from pipeline.errors import JoineryError, SourceError
 from schemas.recipe import OpenClipEncoder
 from tests.clustering.made import event, jpeg
@@ -43,6 +42,12 @@ def network(encoder: Encoder) -> torch.nn.Module:
     found = encoder._model  # type: ignore[attr-defined]  # the protocol hides the network
     assert isinstance(found, torch.nn.Module)
     return found
+
+
+def check(spec: OpenClipEncoder) -> None:
+    from clustering.open_clip_encoder import check
+
+    check(spec)
 
 
 def seen(encoder: Encoder, colours: Sequence[tuple[int, int, int]]) -> NDArray[np.float64]:

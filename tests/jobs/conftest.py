@@ -1,28 +1,33 @@
 """A small corpus with its deliberate defects, the demo recipe pointed at it, and one reference run."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from jobs.costs import Costs
 from jobs.river import RIVER
 from jobs.run import RunResult, run_recipe
 from pipeline.store import Workspace, one_of
 from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 from schemas.recipe_file import LoadedRecipe, load_recipe
+from schemas.run import Run
 from tests.jobs.runs import Silent, shard_bytes
+from tests.made_once import made_once
 
 DEMO = Path(__file__).resolve().parents[2] / "recipes" / "demo.yaml"
 BUDGET = "run.error_budget=0.2"
 """One of the ten recordings is truncated on purpose."""
+OVERRIDES = [BUDGET, "run.executor=inline"]
+NO_COSTS = Costs((), ())
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("corpus")
-    make_corpus(out, CorpusParameters(episodes_per_source=1, seed=3, with_defects=True))
-    return out
+    parameters = CorpusParameters(episodes_per_source=1, seed=3, with_defects=True)
+    return made_once(tmp_path_factory, "corpus", lambda folder: make_corpus(folder, parameters))
 
 
 def write_recipe(path: Path, corpus: Path, workspace: Path | str) -> Path:
@@ -41,16 +46,25 @@ def recipe_file(tmp_path: Path, corpus: Path) -> Path:
 @pytest.fixture
 def load(recipe_file: Path) -> Callable[..., LoadedRecipe]:
     """The recipe with overrides; inline unless said otherwise."""
-    return lambda *overrides: load_recipe(recipe_file, [BUDGET, "run.executor=inline", *overrides])
+    return lambda *overrides: load_recipe(recipe_file, [*OVERRIDES, *overrides])
 
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> tuple[RunResult, LoadedRecipe]:
     """One undisturbed inline run; tests read its workspace and must not write to it."""
-    folder = tmp_path_factory.mktemp("reference")
-    recipe = write_recipe(folder / "demo.yaml", corpus, folder / "workspace")
-    loaded = load_recipe(recipe, [BUDGET, "run.executor=inline"])
-    return run_recipe(loaded, Silent()), loaded
+
+    def run(folder: Path) -> None:
+        folder.mkdir()
+        recipe = write_recipe(folder / "demo.yaml", corpus, folder / "workspace")
+        result = run_recipe(load_recipe(recipe, OVERRIDES), Silent())
+        assert result.costs == NO_COSTS
+        (folder / "counts.json").write_text(json.dumps([result.quarantined, result.episodes]), encoding="utf-8")
+
+    folder = made_once(tmp_path_factory, "reference", run)
+    loaded = load_recipe(folder / "demo.yaml", OVERRIDES)
+    (ran,) = Workspace.existing(loaded.recipe.workspace.url).rows(Run, "finished_at <> ''")
+    quarantined, episodes = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+    return RunResult(ran, quarantined, episodes, NO_COSTS), loaded
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A frozen model of transformers by path: its states condition our heads, and it is never trained."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import torch
 pytest.importorskip("tokenizers", reason="needs the `train` extra")
 
 from tests.trainer.events import MadeSteps, example, talking
-from tests.trainer.tiny_vlm import LAYERS, NO_PICTURES, WIDTH, save_with_pictures, save_words_only
 from trainer.batch import Example
 from trainer.head_planner import Heads
 from trainer.loop import Trainer
@@ -23,16 +21,17 @@ from trainer.story import Story
 from trainer.vlm import FrozenVlm, question_of
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
-SAVED = {"words": save_words_only, "pictures": save_with_pictures}
 
 
-@pytest.fixture(scope="module", params=SAVED)
+@pytest.fixture(scope="module", params=["words", "pictures"])
 def config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LanguageConfig:
-    if request.param == "pictures" and NO_PICTURES:
-        pytest.skip(f"transformers cannot load image processors here: {NO_PICTURES}")
-    save: Callable[[Path], str] = SAVED[request.param]
+    from tests.trainer import tiny_vlm
+
+    if request.param == "pictures" and tiny_vlm.NO_PICTURES:
+        pytest.skip(f"transformers cannot load image processors here: {tiny_vlm.NO_PICTURES}")
+    save = {"words": tiny_vlm.save_words_only, "pictures": tiny_vlm.save_with_pictures}[request.param]
     folder = save(tmp_path_factory.mktemp(request.param))
-    return LanguageConfig(width=32, heads=2, vlm=folder, vlm_width=WIDTH, vlm_layer=1)
+    return LanguageConfig(width=32, heads=2, vlm=folder, vlm_width=tiny_vlm.WIDTH, vlm_layer=1)
 
 
 def story(instruction: str = "tidy up", now: str = "lift", shade: int = 90) -> Story:
@@ -50,7 +49,7 @@ def test_states_are_of_the_question_and_pictures_and_not_of_the_answer(config: L
     assert torch.equal(tops[0], tops[1])
     assert tops[0].shape != tops[2].shape or not torch.equal(tops[0], tops[2])
     assert torch.equal(tops[0], tops[3]) != vlm.sees
-    assert halves[0].shape == tops[0].shape == (found.lengths[0], WIDTH)
+    assert halves[0].shape == tops[0].shape == (found.lengths[0], config.vlm_width)
     assert not torch.equal(halves[0], tops[0])
     alone = vlm.understand(asked[2:3])
     torch.testing.assert_close(alone.top_SV, tops[2])
@@ -94,7 +93,7 @@ def test_the_staircase_branches_off_halfway(config: LanguageConfig) -> None:
 def test_a_folder_that_is_no_model_or_another_one_is_refused(config: LanguageConfig, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no vision-language or language model"):
         FrozenVlm.load(replace(config, vlm=str(tmp_path)), torch.device("cpu"))
-    with pytest.raises(ValueError, match=f"its states are {WIDTH} wide after {LAYERS} layers"):
+    with pytest.raises(ValueError, match=f"its states are {config.vlm_width} wide after 3 layers"):
         FrozenVlm.load(replace(config, vlm_width=99), torch.device("cpu"))
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.made_once import made_once
 from tests.pipeline.recovery.made import MadeEpisode, made_corpus, made_episode
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_corpus(tmp_path_factory.mktemp("made") / "corpus")
+    return made_once(tmp_path_factory, "recovery", lambda folder: made_corpus(folder / "corpus")) / "corpus"
 
 
 @pytest.fixture(scope="session")
