@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from pipeline.synthetic.corpus import CorpusParameters, make_corpus
+
 
 def made_once(places: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """The folder ``name`` of this session of tests, filled by whoever asks first; nobody may change it afterwards."""
@@ -24,3 +26,8 @@ def made_once(places: pytest.TempPathFactory, name: str, make: Callable[[Path], 
             make(folder)
             whole.touch()
     return folder
+
+
+def sound_corpus(places: pytest.TempPathFactory) -> Path:
+    """One recording per source and no defects; nobody may change it."""
+    return made_once(places, "sound", lambda folder: make_corpus(folder, CorpusParameters(episodes_per_source=1)))

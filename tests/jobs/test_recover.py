@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from pipeline.synthetic.corpus import CorpusParameters, make_corpus
+from tests.made_once import sound_corpus
 
 RECIPE = """
 joinery: 1
@@ -41,7 +41,7 @@ def call(*arguments: object, status: int = 0) -> str:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a recipe that has run, its plan and its rollout."""
     place = tmp_path_factory.mktemp("recover")
-    make_corpus(place / "corpus", CorpusParameters(episodes_per_source=1))
+    (place / "corpus").symlink_to(sound_corpus(tmp_path_factory))
     (place / "recipe.yaml").write_text(RECIPE)
     call("run", place / "recipe.yaml")
     call("recover", "plan", place / "recipe.yaml", "--out", place / "plan")

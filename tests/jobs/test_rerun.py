@@ -14,10 +14,10 @@ from jobs.run import RunResult, run_recipe
 from pipeline.shards.latest import shard_set_path
 from pipeline.shards.verify import verify
 from pipeline.store import Workspace
-from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 from schemas.recipe_file import LoadedRecipe, load_recipe
 from tests.jobs.conftest import BUDGET, write_recipe
 from tests.jobs.runs import Silent, done, shard_bytes
+from tests.made_once import sound_corpus
 
 Load = Callable[..., LoadedRecipe]
 
@@ -61,17 +61,18 @@ def test_another_template_text_reruns_caption_and_what_stands_on_it(
     assert changed["caption"] == changed["embed"] > 0
 
 
-def test_new_recordings_leave_old_ones_and_their_shards_alone(tmp_path: Path) -> None:
-    corpus, recipe, workspace = tmp_path / "growing", tmp_path / "growing.yaml", tmp_path / "workspace"
-    make_corpus(corpus, CorpusParameters(episodes_per_source=1, seed=3))
-    make_corpus(tmp_path / "more", CorpusParameters(episodes_per_source=1, seed=4))
-    write_recipe(recipe, corpus, workspace)
+def test_new_recordings_leave_old_ones_and_their_shards_alone(
+    corpus: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    growing, recipe, workspace = tmp_path / "growing", tmp_path / "growing.yaml", tmp_path / "workspace"
+    shutil.copytree(sound_corpus(tmp_path_factory), growing)
+    write_recipe(recipe, growing, workspace)
     overrides = ["run.executor=inline", "cluster.refit=never", "shard.samples_per_shard=16"]
     overrides += ["split.validation_fraction=0", "split.test_fraction=0"]  # whatever comes is trained on
     first = run_recipe(load_recipe(recipe, overrides), Silent())
     draws, tars = _published(workspace)
-    for video in (tmp_path / "more" / "internet").glob("*.mp4"):
-        shutil.copy(video, corpus / "internet" / f"new_{video.name}")
+    for video in (corpus / "internet").glob("*.mp4"):
+        shutil.copy(video, growing / "internet" / f"new_{video.name}")
     second = run_recipe(load_recipe(recipe, overrides), Silent())
     grown = second.episodes - first.episodes
     assert grown >= 1

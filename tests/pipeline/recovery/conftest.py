@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.made_once import made_once
-from tests.pipeline.recovery.made import MadeEpisode, made_corpus, made_episode
+from tests.made_once import sound_corpus
+from tests.pipeline.recovery.made import MadeEpisode, made_episode
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_once(tmp_path_factory, "recovery", lambda folder: made_corpus(folder / "corpus")) / "corpus"
+    return sound_corpus(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

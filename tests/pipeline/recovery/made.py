@@ -8,7 +8,6 @@ import numpy as np
 from pipeline.recovery.demonstration import Demonstration
 from pipeline.recovery.plan import planned_event
 from pipeline.synthetic.catalogue import ROBOT_SOURCES
-from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 from pipeline.synthetic.trajectory import Trajectory, as_action_track
 from schemas.episode import ActionKind, ActionTrack, Episode, Protocol
 from schemas.event import Boundary, BoundaryKind, Event, Level, Provenance, RecoveryKind, ReviewState, Verb
@@ -67,12 +66,6 @@ class MadeEpisode:
         )
         assert demonstration is not None, planned.problem
         return planned, demonstration
-
-
-def made_corpus(folder: Path) -> Path:
-    """A corpus of one episode per source."""
-    make_corpus(folder, CorpusParameters(episodes_per_source=1))
-    return folder
 
 
 def made_episode(corpus: Path) -> MadeEpisode:

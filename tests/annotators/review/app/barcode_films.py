@@ -142,7 +142,12 @@ FILMS = {
         Film("h264_offset", lambda: encoded(pts=range(15, 15 + N_PICTURES))),
         Film("av1_g2", lambda: encoded("libsvtav1", options={**_AV1, "g": "2"})),
         Film("vp9", lambda: encoded("libvpx-vp9", "webm", options=_VP9), "webm"),
-        Film("hevc", lambda: encoded("libx265", options={"x265-params": "log-level=none:keyint=250:bframes=3"})),
+        Film(
+            "hevc",
+            lambda: encoded(
+                "libx265", options={"preset": "superfast", "x265-params": "log-level=none:keyint=250:bframes=3"}
+            ),
+        ),
         Film("mpeg4", lambda: encoded("mpeg4", options={"g": "250", "bf": "2", "q:v": "4"})),
     )
 }
