@@ -87,7 +87,7 @@ def attend(  # noqa: PLR0917 - queries, keys, values, and who sees whom
 
 
 def _varlen(q_TNH: Tensor, k_SNH: Tensor, v_SNH: Tensor, segments: Segments) -> Tensor:
-    from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - loads torch's compiler: 4 s no CPU run needs
+    from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - loads torch's compiler: seconds a CPU need not spend
 
     query_offsets, key_offsets = (x.to(q_TNH.device) for x in (segments.query_offsets, segments.key_offsets))
     longest = max(segments.queries), max(segments.keys)

@@ -30,5 +30,5 @@ def portable_values(recipe: Recipe) -> dict[str, Any]:
 
 
 def portable_text(values: dict[str, Any]) -> str:
-    """Canonical YAML of `portable_values`. Apart from them as it takes tens of milliseconds, and they are keyed."""
+    """Canonical YAML of `portable_values`. They are keyed and this is not: it takes tens of milliseconds."""
     return _HEADER + yaml.safe_dump(values, sort_keys=True, allow_unicode=True, width=100)

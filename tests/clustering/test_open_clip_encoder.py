@@ -45,9 +45,9 @@ def network(encoder: Encoder) -> torch.nn.Module:
 
 
 def check(spec: OpenClipEncoder) -> None:
-    from clustering.open_clip_encoder import check
+    from clustering import open_clip_encoder  # ten seconds of CPU, for the one process that runs this
 
-    check(spec)
+    open_clip_encoder.check(spec)
 
 
 def seen(encoder: Encoder, colours: Sequence[tuple[int, int, int]]) -> NDArray[np.float64]:

@@ -1,19 +1,20 @@
 """A small corpus with its deliberate defects, the demo recipe pointed at it, and one reference run."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from jobs.costs import Costs
+from jobs.costs import costs_so_far
 from jobs.river import RIVER
 from jobs.run import RunResult, run_recipe
+from jobs.withheld import withheld
 from pipeline.store import Workspace, one_of
 from pipeline.synthetic.corpus import CorpusParameters, make_corpus
 from schemas.recipe_file import LoadedRecipe, load_recipe
 from schemas.run import Run
+from tests.jobs.report.retold import ledger_of
 from tests.jobs.runs import Silent, shard_bytes
 from tests.made_once import made_once
 
@@ -21,7 +22,6 @@ DEMO = Path(__file__).resolve().parents[2] / "recipes" / "demo.yaml"
 BUDGET = "run.error_budget=0.2"
 """One of the ten recordings is truncated on purpose."""
 OVERRIDES = [BUDGET, "run.executor=inline"]
-NO_COSTS = Costs((), ())
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +56,15 @@ def reference(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> tuple[R
     def run(folder: Path) -> None:
         folder.mkdir()
         recipe = write_recipe(folder / "demo.yaml", corpus, folder / "workspace")
-        result = run_recipe(load_recipe(recipe, OVERRIDES), Silent())
-        assert result.costs == NO_COSTS
-        (folder / "counts.json").write_text(json.dumps([result.quarantined, result.episodes]), encoding="utf-8")
+        run_recipe(load_recipe(recipe, OVERRIDES), Silent())
 
     folder = made_once(tmp_path_factory, "reference", run)
     loaded = load_recipe(folder / "demo.yaml", OVERRIDES)
-    (ran,) = Workspace.existing(loaded.recipe.workspace.url).rows(Run, "finished_at <> ''")
-    quarantined, episodes = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
-    return RunResult(ran, quarantined, episodes, NO_COSTS), loaded
+    workspace = Workspace.existing(loaded.recipe.workspace.url)
+    (ran,) = workspace.rows(Run, "finished_at <> ''")
+    ledger = ledger_of(workspace, loaded)
+    costs = costs_so_far(workspace, ledger)
+    return RunResult(ran, *ledger.quarantined_share(), costs, withheld(ledger)), loaded
 
 
 @pytest.fixture

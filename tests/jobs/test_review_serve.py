@@ -20,10 +20,10 @@ from jobs.review_accounts import add, listed
 from jobs.review_serve import is_local_host
 from jobs.river import RIVER
 from jobs.run import RunResult
+from jobs.vllm.server import free_port
 from pipeline.ledger import Ledger
 from pipeline.store import Workspace
 from schemas.recipe_file import LoadedRecipe
-from tests.annotators.review.live import free_port
 
 RUN = CliRunner()
 
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(recipe: Path, folder: Path) -> Iterator[httpx2.Client]:
     """Of a server that was started as a user does, and ends at Ctrl-C without a traceback."""
-    port = free_port()
+    port = free_port("127.0.0.1")
     command = [sys.executable, "-m", "jobs.cli", "review", "serve", str(recipe), "--folder", str(folder)]
     command += ["--port", str(port), "--as", "ann", "--audit-share", "0"]
     with subprocess.Popen(

@@ -25,7 +25,7 @@ ALONE = Ranks(0, 1, torch.device("cpu"))
 
 @pytest.fixture(scope="module", params=["words", "pictures"])
 def config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LanguageConfig:
-    from tests.trainer import tiny_vlm
+    from tests.trainer import tiny_vlm  # seconds of transformers and torchvision, for the one process that runs this
 
     if request.param == "pictures" and tiny_vlm.NO_PICTURES:
         pytest.skip(f"transformers cannot load image processors here: {tiny_vlm.NO_PICTURES}")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from annotators.review.role import Role
 from annotators.review.server import create_app
 from annotators.review.serving import bound, serve
 from annotators.review.sheet import Alternative, Evidence, Imported, Sheet, SheetView, Signal
+from jobs.vllm.server import free_port
 from pipeline.files import SourceFiles
 from pipeline.sources.reference import metadata_of
 from pipeline.synthetic.mp4 import Mp4Writer
@@ -235,20 +235,13 @@ def served(
     """
     folder = tmp_path / "review"
     fill(folder, recordings or [recording(tmp_path)], spec, accounts)
-    server = Server(folder, free_port(), ["--accounts"] if accounts else ["--actor", actor])
+    server = Server(folder, free_port("127.0.0.1"), ["--accounts"] if accounts else ["--actor", actor])
     server.start()
     try:
         yield server
     finally:
         if server.process is not None and server.process.poll() is None:
             server.stop()
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

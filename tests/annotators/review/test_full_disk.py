@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from annotators.review.store import ReviewStore
-from tests.annotators.review.live import ALONE, Server, fill, free_port, recording
+from jobs.vllm.server import free_port
+from tests.annotators.review.live import ALONE, Server, fill, recording
 
 CUTS = {0: 0, 100: 2, 200: 0}
 
@@ -28,7 +29,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_save_on_a_full_disk_is_refused_and_lands_afterwards(small_disk: Path, tmp_path: Path) -> None:
     folder = small_disk / "review"
     fill(folder, [recording(tmp_path, "ep-1", cuts=CUTS, picture=None)], ALONE)
-    server = Server(folder, free_port())
+    server = Server(folder, free_port("127.0.0.1"))
     server.start()
     try:
         with server.client() as client:

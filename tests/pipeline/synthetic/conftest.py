@@ -13,8 +13,5 @@ SMALL = CorpusParameters(episodes_per_source=1, seed=5, with_defects=True)
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a corpus of one sound episode per source, and one broken one per robot source."""
-    return (
-        made_once(tmp_path_factory, "synthetic", lambda folder: make_corpus(folder / "demo" / "corpus", SMALL))
-        / "demo"
-        / "corpus"
-    )
+    below = Path("demo") / "corpus"
+    return made_once(tmp_path_factory, "synthetic", lambda folder: make_corpus(folder / below, SMALL)) / below

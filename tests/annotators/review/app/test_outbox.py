@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, Route, sync_playwright
 
+from jobs.vllm.server import free_port
 from tests.annotators.review.app.review_page import ReviewPage, log_of, stored
-from tests.annotators.review.live import Server, free_port, recording, served
+from tests.annotators.review.live import Server, recording, served
 from tests.browser import CHROMIUM, FLAGS, need_chromium
 
 pytestmark = pytest.mark.timeout(600)
@@ -193,7 +194,7 @@ def test_two_tabs_see_each_other_and_send_every_deed_once(context: BrowserContex
 @contextmanager
 def killable(playwright: Playwright, profile: Path) -> Iterator[tuple[BrowserContext, subprocess.Popen[bytes]]]:
     """A browser that we started ourselves, so that it can be killed with everything it is."""
-    port = free_port()
+    port = free_port("127.0.0.1")
     own = ["--headless=new", f"--remote-debugging-port={port}", f"--user-data-dir={profile}", "about:blank"]
     process = subprocess.Popen(
         [CHROMIUM, *FLAGS, *own], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
