@@ -4,7 +4,7 @@ import { openSession, post } from "./api.js";
 import { Dialog } from "./dialog.js";
 import { html, useState } from "./html.js";
 
-/** @param {{mode: "single"|"accounts"|null, onIn: () => void}} props mode: null where no session has told it yet */
+/** @param {{mode: "single"|"accounts"|null, onIn: () => Promise<void>}} props mode: null where no session has told it yet */
 export function LoginForm({ mode: known, onIn }) {
   const [mode, setMode] = useState(known ?? "accounts");
   const [name, setName] = useState("");
@@ -22,7 +22,7 @@ export function LoginForm({ mode: known, onIn }) {
         if (answer.status >= 400) throw new Error("That is not the address printed last.");
       } else await post("/api/login", { name, password }, { quiet: true });
       await openSession();
-      onIn();
+      await onIn();
     } catch (error) {
       setFailed(/** @type {any} */ (error).status === 401 ? "Name or password is wrong." : /** @type {Error} */ (error).message);
     }
@@ -36,9 +36,9 @@ export function LoginForm({ mode: known, onIn }) {
     ${!known && html`<button type="button" class="quiet" onClick=${() => setMode(mode === "single" ? "accounts" : "single")}>${mode === "single" ? "I have an account" : "I have a printed address"}</button>`}</form>`;
 }
 
-/** @param {{mode: "single"|"accounts"|null, onIn: () => void}} props */
+/** @param {{mode: "single"|"accounts"|null, onIn: () => Promise<void>}} props */
 export const LoginPage = ({ mode, onIn }) => html`<main class="login-page"><div class="login-box"><div class="brand"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 4h18v5h-5v4h5v7H3v-7h5V9H3z" /></svg><span>Joinery</span></div><h1>Review</h1><${LoginForm} mode=${mode} onIn=${onIn} /></div></main>`;
 
-/** @param {{mode: "single"|"accounts", actor: string, pending: number, keyboard: any, onIn: () => void}} props */
+/** @param {{mode: "single"|"accounts", actor: string, pending: number, keyboard: any, onIn: () => Promise<void>}} props */
 export const LoginDialog = ({ mode, actor, pending, keyboard, onIn }) => html`<${Dialog} title="Your session has ended" keyboard=${keyboard}>
   <p>Nothing is lost: ${pending ? `${pending} of your deeds wait on this machine and are sent` : "your work is saved, and goes on"} when you log in again${actor ? ` as ${actor}` : ""}.</p><${LoginForm} mode=${mode} onIn=${onIn} /><//>`;

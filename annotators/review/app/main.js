@@ -40,10 +40,11 @@ function App({ app }) {
     window.addEventListener("hashchange", moved);
     return () => window.removeEventListener("hashchange", moved);
   }, []);
-  const entered = () => {
+  const entered = async () => {
+    await app.sender.counted("");
+    app.sender.kick();
     setSession(server.session);
     setSignedOut(false);
-    void app.sender.count("").then(() => app.sender.kick());
   };
   if (!session) return html`<${LoginPage} mode=${app.mode} onIn=${entered} />`;
   const logout = async () => {
@@ -74,6 +75,7 @@ async function start() {
   const mode = session?.mode ?? null;
   const outbox = await Outbox.open();
   const app = { outbox, sender: new Sender(outbox), keyboard: new Keyboard(), mode, go: (/** @type {string} */ hash) => (location.hash = hash) };
+  await app.sender.counted();
   Object.assign(window, { joinery: app }); // for tests and for whoever wants to look
   render(html`<${App} app=${app} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
 }

@@ -36,7 +36,6 @@ export class Sender extends EventTarget {
     window.addEventListener("beforeunload", (event) => {
       if (this.state.n_pending) event.preventDefault();
     });
-    this.count();
     this.kick();
   }
 
@@ -157,6 +156,11 @@ export class Sender extends EventTarget {
     return true;
   }
 
+  /** Resolves when what is shown has been counted: before that, "saved" would be a guess. @param {""} [trouble] */
+  async counted(trouble) {
+    while (!(await this.count(trouble)));
+  }
+
   /** @param {number} waiting @param {number} held */
   show(waiting, held) {
     const state = /** @type {SaveState["state"]} */ (waiting ? this.trouble || "pending" : "saved");
@@ -170,6 +174,6 @@ export class Sender extends EventTarget {
     this.kick();
     const until = performance.now() + withinMs;
     while ((await this.outbox.waiting()).length && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 30));
-    while (!(await this.count()));
+    await this.counted();
   }
 }
