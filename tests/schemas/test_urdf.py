@@ -103,10 +103,10 @@ def test_a_file_is_read_up_to_a_bound(tmp_path: Path) -> None:
 
 
 def test_deeply_nested_text_is_read_or_refused_soon() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UrdfError):
         chain_of("<robot>" + "<a>" * 200_000 + "</a>" * 200_000 + "</robot>", None, "tool")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @settings(max_examples=150, deadline=None)

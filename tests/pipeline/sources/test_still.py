@@ -95,10 +95,10 @@ def png_claiming(width: int, height: int, data: bytes) -> bytes:
 @pytest.mark.parametrize(("side", "said"), [(10_000, "claims 10000x10000"), (60_000, "decompression bomb")])
 def test_a_png_bomb_is_refused_before_it_is_unpacked(side: int, said: str) -> None:
     data = png_claiming(side, side, zlib.compress(bytes(10 << 20), 9))
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(SourceError, match=f"row 3: a picture .*{said}"):
         picture_of_file(data, 0, 1, NAME)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_depth_map_is_not_taken_for_a_picture() -> None:

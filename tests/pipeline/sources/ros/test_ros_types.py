@@ -81,10 +81,10 @@ def test_every_prefix_of_a_message_is_an_error() -> None:
     ],
 )
 def test_claimed_counts_take_neither_time_nor_memory(definition: str, data: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(SourceError, match="is damaged: byte"):
         ros_type(definition).decode(memoryview(data))
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(

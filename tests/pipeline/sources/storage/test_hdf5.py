@@ -192,14 +192,14 @@ def test_filters_that_need_foreign_code_are_refused(file: Any) -> None:
 @pytest.mark.parametrize("how", [{}, {"chunks": (1, 480, 640, 3)}, {"compression": "gzip"}], ids=str)
 def test_a_small_file_that_claims_10_gb_is_refused_without_taking_memory(file: Any, how: dict[str, Any]) -> None:
     found = file(put("p", shape=(11_000, 480, 640, 3), dtype="u1", **how))
-    started = time.monotonic()
+    started = time.process_time()
     tracemalloc.start()
     for ask in (found.numbers, found.values, lambda path: found.row(path, 0), lambda path: list(found.rows(path))):
         with pytest.raises(SourceError, match="never written"):
             ask("/p")
     assert tracemalloc.get_traced_memory()[1] < 64 << 20
     tracemalloc.stop()
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_rows_that_were_never_written_are_not_read_as_zeros(file: Any) -> None:

@@ -104,9 +104,9 @@ def test_a_large_file_takes_the_memory_of_one_entry(tmp_path: Path) -> None:
 
 def test_time_grows_with_length_and_not_with_its_square(tmp_path: Path) -> None:
     files = written(tmp_path, '["' + "a" * (24 << 20) + '"]')
-    start = time.monotonic()
+    start = time.process_time()
     assert len(found(files)[0][1]) == 24 << 20
-    assert time.monotonic() - start < 5.0
+    assert time.process_time() - start < 5.0
 
 
 def test_a_small_file_is_read_as_a_whole(tmp_path: Path) -> None:

@@ -127,9 +127,9 @@ def test_a_file_too_large_to_be_subtitles_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("filler", ["<", "{\\", "-->", " ", "&", "1", "00:00:00.000 -->"])
 def test_hostile_lines_take_no_longer_than_others(filler: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     parse(b"WEBVTT\n\n00:01.000 --> 00:02.000\n" + filler.encode() * (2_000_000 // len(filler)), is_webvtt=True)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "1\n"])
