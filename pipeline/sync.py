@@ -209,16 +209,27 @@ def _correlations(sums: _Moments) -> Floats:
     covariance_LMM = sums.aa_LMM / n_L[:, None, None] - mean_a_LM[:, :, None] * mean_a_LM[:, None, :]
     cross_LM = sums.av_LM / n_L[:, None] - mean_a_LM * mean_v_L[:, None]
     variance_L = sums.vv_L / n_L - mean_v_L * mean_v_L
-    ridge = _RIDGE * np.eye(cross_LM.shape[1])
-    curve = np.zeros(len(n_L))
-    for at, (covariance, cross, variance) in enumerate(zip(covariance_LMM, cross_LM, variance_L, strict=True)):
-        # min |F'w - F⁻¹c|² has the same solution as the fit to the samples, with M equations instead of T.
-        factor = np.linalg.cholesky(covariance + ridge)
-        weights, _ = nnls(factor.T, np.linalg.solve(factor, cross))
-        explained = float(np.sum(weights[:, None] * covariance * weights)) * float(variance)
-        if explained > 0.0:
-            curve[at] = float(np.sum(weights * cross)) / np.sqrt(explained)
+    weights_LM = _non_negative(covariance_LMM + _RIDGE * np.eye(cross_LM.shape[1]), cross_LM)
+    explained_L = np.einsum("li,lij,lj->l", weights_LM, covariance_LMM, weights_LM) * variance_L
+    curve, fits = np.zeros(len(n_L)), explained_L > 0.0
+    curve[fits] = np.sum(weights_LM[fits] * cross_LM[fits], axis=1) / np.sqrt(explained_L[fits])
     return curve
+
+
+def _non_negative(normal_LMM: Floats, cross_LM: Floats) -> Floats:
+    """The weights ≥ 0 that minimise w'Nw/2 − c'w at each lag, float64 [lags, M]; N is positive definite.
+
+    The stationary point where none of its weights is negative, zeros where no channel goes along with the pictures,
+    and only between the two a search.
+    """
+    free_LM = np.linalg.solve(normal_LMM, cross_LM[:, :, None])[:, :, 0]
+    weights_LM = np.where(np.all(free_LM >= 0.0, axis=1)[:, None], free_LM, 0.0)
+    searched = np.any(free_LM < 0.0, axis=1) & np.any(cross_LM > 0.0, axis=1)
+    for at in np.flatnonzero(searched):
+        # min |F'w - F⁻¹c|² has the same solution as the fit to the samples, with M equations instead of T.
+        factor = np.linalg.cholesky(normal_LMM[at])
+        weights_LM[at], _ = nnls(factor.T, np.linalg.solve(factor, cross_LM[at]))
+    return weights_LM
 
 
 def _doubt(whole_L: Floats, left_out_BL: Floats) -> Floats:

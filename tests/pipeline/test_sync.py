@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 
 from pipeline.motion import arm_channels, joint_channels
-from pipeline.sync import MOTION_WINDOW_S, Signal, Sweep, motion_signals, sweep_lags, visual_signals
+from pipeline.sync import MOTION_WINDOW_S, Signal, Sweep, _non_negative, motion_signals, sweep_lags, visual_signals
 from schemas.episode import ActionTrack, Arm, Camera
 from schemas.filmstrip import FrameFlag
 from schemas.sync import LagEstimate
@@ -118,6 +119,20 @@ def test_the_halves_agree_on_one_lag_and_part_where_a_clock_drifts():
     slow = np.round((actions.times_ns - middle) * 1.03).astype(np.int64) + middle
     early, late = sweep_of(views(make_camera()), dataclasses.replace(actions, times_ns=slow)).halves
     assert early.lag_ns - late.lag_ns == pytest.approx(300_000_000, abs=60_000_000)  # 3 % of the 10 s between them
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_weights_are_those_of_the_best_fit_to_the_samples(width):
+    rng = np.random.default_rng(width)
+    channels = [rng.normal(size=(40, width)) + rng.normal(size=(40, 1)) for _ in range(60)]
+    pictures = rng.normal(size=(60, 40))
+    weights = _non_negative(
+        np.stack([a.T @ a for a in channels]), np.stack([a.T @ v for a, v in zip(channels, pictures, strict=True)])
+    )
+    fits = np.stack([nnls(a, v)[0] for a, v in zip(channels, pictures, strict=True)])
+    np.testing.assert_allclose(weights, fits, atol=1e-12)
+    at_bounds = np.count_nonzero(fits == 0.0, axis=1)
+    assert {0, width} <= set(at_bounds), "all, some and none of the weights are at their bound"
 
 
 def test_nothing_to_compare_is_no_estimate():
