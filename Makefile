@@ -5,8 +5,7 @@ BIN    := $(VENV)/bin
 DEMO   := demo
 # One thread per process: results never depend on it, and on few cores it is faster.
 export OMP_NUM_THREADS = 1
-# Images of containers often forbid Python to keep what it compiled: every process, of which tests start some thousand,
-# would compile all it imports again.
+# Images of containers often forbid Python to keep what it compiled: every process would compile all it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-slow lint audit format bench real sim vllm readback peers clean help
