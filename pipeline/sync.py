@@ -223,9 +223,9 @@ def _non_negative(normal_LMM: Floats, cross_LM: Floats) -> Floats:
     and only between the two a search.
     """
     free_LM = np.linalg.solve(normal_LMM, cross_LM[:, :, None])[:, :, 0]
-    weights_LM = np.where(np.all(free_LM >= 0.0, axis=1)[:, None], free_LM, 0.0)
-    searched = np.any(free_LM < 0.0, axis=1) & np.any(cross_LM > 0.0, axis=1)
-    for at in np.flatnonzero(searched):
+    is_free_L = np.all(free_LM >= 0.0, axis=1)
+    weights_LM = np.where(is_free_L[:, None], free_LM, 0.0)
+    for at in np.flatnonzero(~is_free_L & np.any(cross_LM > 0.0, axis=1)):
         # min |F'w - F⁻¹c|² has the same solution as the fit to the samples, with M equations instead of T.
         factor = np.linalg.cholesky(normal_LMM[at])
         weights_LM[at], _ = nnls(factor.T, np.linalg.solve(factor, cross_LM[at]))

@@ -1,5 +1,6 @@
 """S2: one key, and an episode is out of sight for everybody at once; an admin can bring it back."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,19 +20,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_it_is_gone_everywhere_at_once_and_back_when_lifted(server: Server) -> None:
-    """The first answer after that of the quarantine: nobody waits, and nothing is asked twice."""
+def test_it_is_gone_everywhere_within_a_second_and_back_when_lifted(server: Server) -> None:
     with server.client() as client:
         sha = client.get("/api/episodes/ep-1").json()["media_sha256"]
         out = [f"/media/{sha}.mp4", f"/media/{sha}.times", f"/media/{sha}/frames/3.jpg"]
         out += [f"/api/episodes/ep-1{rest}" for rest in ("", "/log", "/comments")] + ["/api/adjudication/ep-1"]
         assert [client.get(path).status_code for path in out] == [200] * len(out)
         client.post("/api/episodes/ep-1/flag", json={"on": "", "text": "a face"})
+        began = time.monotonic()
         answer = client.post("/api/episodes/ep-1/quarantine", json={"reason": "a face"})
         assert answer.headers["clear-site-data"] == '"cache"'
         assert [client.get(path).status_code for path in out] == [410] * len(out)
         assert [item["episode_id"] for item in client.get("/api/queue").json()["items"]] == ["ep-2"]
         assert client.get("/api/conflicts").json()["flags"] == []
+        assert time.monotonic() - began < 1
         assert client.post("/api/queue/next").json() == {"review_id": "ep-2"}
         for rest in ("ops", "lease", "finish", "comments", "flag", "quarantine"):
             refused = client.post(f"/api/episodes/ep-1/{rest}", json=_body(rest))

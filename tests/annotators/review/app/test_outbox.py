@@ -256,15 +256,17 @@ def _survives(
     n_before, document = len(log_of(server, "ep-4")), stored(server, "ep-4")[1]
     frame = document.boundaries["b200"].frame + (3 if n_before % 2 else -3)  # to and fro: it never meets a neighbour
     with killable(playwright, profile) as (context, process):
-        _serve_outbox(context, outbox)
+        if outbox:
+            _serve_instead(context, "outbox.js", outbox)
         tab = signed_in(context, server, "ep-4")
         server.kill()
         tab.page.evaluate(deed, frame)
-        time.sleep(wait_s)
+        time.sleep(wait_s)  # what L2 gives a deed to get to the disk; none once it counts as made
         _kill(process)
     server.start()
     with killable(playwright, profile) as (context, _):
-        _serve_outbox(context, outbox)
+        if outbox:
+            _serve_instead(context, "outbox.js", outbox)
         tab = ReviewPage(context, server)
         tab.sign_in()
         tab.page.wait_for_selector("[data-state=saved]")
@@ -274,9 +276,8 @@ def _survives(
     return arrived
 
 
-def _serve_outbox(context: BrowserContext, script: str) -> None:
-    if script:
-        context.route("**/app/outbox.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
+def _serve_instead(context: BrowserContext, module: str, script: str) -> None:
+    context.route(f"**/app/{module}", lambda route: route.fulfill(body=script, content_type="text/javascript"))
 
 
 def test_a_deed_outlives_a_browser_killed_as_soon_as_it_counts_as_made(
@@ -355,7 +356,7 @@ def test_forgetting_a_deed_once_it_is_sent_would_lose_it(context: BrowserContext
         "    let answer;\n    try {",
     )
     assert naive != source
-    context.route("**/app/sender.js", lambda route: route.fulfill(body=naive, content_type="text/javascript"))
+    _serve_instead(context, "sender.js", naive)
     tab = signed_in(context, server, "ep-3")
     tab.page.route("**/ops", lambda route: route.abort())
     frame = move(tab, "b200", 2)
